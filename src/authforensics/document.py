@@ -1,0 +1,271 @@
+"""The frozen, versioned result that every renderer reads: JSON, loads back from its own JSON, has a JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from authforensics.errors import BrokenInput
+from authforensics.findings import Finding, Frozen, Incident, Moment, Severity
+
+SCHEMA: Final = "authforensics/1"
+
+
+class Run(Frozen):
+    """This run: the only part that differs between two runs on the same input."""
+
+    version: str
+    started_at: Moment
+    seconds: float
+    options: dict[str, Any]
+
+
+class Verdict(Frozen):
+    """The answer, in one sentence a person on call can act on."""
+
+    severity: Severity | Literal["unknown"]
+    headline: str
+
+
+class Rung(Frozen):
+    """One rung of the identity ladder that was used: `share` of the requests it identifies."""
+
+    key: str
+    share: float
+    confidence: Literal["high", "medium", "low"]
+
+
+class Identity(Frozen):
+    """How devices were told apart."""
+
+    ladder: tuple[Rung, ...]
+    devices: int
+
+
+class Lifetime(Frozen):
+    """A lifetime in seconds: it is in [`low`, `high`]; `seconds` is the round value in there, or the best estimate."""
+
+    seconds: float
+    low: float
+    high: float
+    samples: int
+    how: Literal["claims", "inferred"]
+
+
+class Lifetimes(Frozen):
+    """The lifetimes of both tokens, where the log tells them. `note` says what a person should know about them."""
+
+    access: Lifetime | None = None
+    refresh: Lifetime | None = None
+    note: str | None = None
+
+
+class Join(Frozen):
+    """How the application log's messages were joined to requests."""
+
+    messages: int
+    denials: int
+    explained: int
+    how: dict[str, int]
+
+
+class System(Frozen):
+    """The files of one folder (or of folders that share ids): judged by itself."""
+
+    system: str
+    sources: tuple[str, ...]
+    requests: int
+    messages: int
+    first_seen: Moment | None
+    last_seen: Moment | None
+    identity: Identity
+    lifetimes: Lifetimes
+    join: Join
+    out_of_order: float
+    notes: tuple[str, ...] = ()
+
+
+class RejectSample(Frozen):
+    """A line that could not be read, and why."""
+
+    line_number: int
+    reason: str
+    text: str
+
+
+class Source(Frozen):
+    """One file and what became of its lines: `lines` is the sum of the dispositions."""
+
+    system: str
+    source: str
+    format: str | None
+    wrapper: str | None = None
+    confidence: float = 0.0
+    timezone: str | None = None
+    lines: int = 0
+    records: int = 0
+    events: int = 0
+    continuations: int = 0
+    rejects: int = 0
+    blank: int = 0
+    header: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    first_seen: Moment | None = None
+    last_seen: Moment | None = None
+    reject_samples: tuple[RejectSample, ...] = ()
+    note: str | None = None
+    broken: bool = False
+
+    @property
+    def accounted(self) -> int:
+        """The sum of the dispositions; equals `lines`."""
+        return (
+            self.events + self.continuations + self.rejects + self.blank + self.header + self.filtered + self.duplicates
+        )
+
+
+class Endpoint(Frozen):
+    """One route and what it was taken for."""
+
+    system: str
+    route: str
+    endpoint_class: str
+    how: Literal["pattern", "learned", "config"]
+    requests: int
+    denied: int
+
+
+class Rate(Frozen):
+    """Events of one minute."""
+
+    system: str
+    minute: Moment
+    auth_event: str
+    reason: str | None
+    count: int
+
+
+class Population(Frozen):
+    """How many devices were in which state at the end of one step of time: what the fleet chart draws."""
+
+    system: str
+    at: Moment
+    states: dict[str, int]
+
+
+class Leak(Frozen):
+    """A place where a token can be read in the logs."""
+
+    source: str
+    line_number: int
+    where: Literal["query", "header", "message"]
+
+
+class Signer(Frozen):
+    """A candidate key that signed tokens of the logs."""
+
+    candidate: str
+    tokens: int
+    kind: Literal["configured", "published_default"]
+
+
+class Tokens(Frozen):
+    """What the tokens in the logs tell."""
+
+    seen: int = 0
+    leaks: tuple[Leak, ...] = ()
+    signed_by: tuple[Signer, ...] = ()
+
+
+class Device(Frozen):
+    """One device that has a finding or belongs to an incident."""
+
+    system: str
+    device_id: str
+    platform: str | None
+    app_version: str | None
+    events: int
+    state: str
+    findings: tuple[str, ...]
+
+
+class Band(Frozen):
+    """A stretch of time that a device spent in one state."""
+
+    state: str
+    first_seen: Moment
+    last_seen: Moment
+
+
+class Mark(Frozen):
+    """One request on a timeline, with its log line."""
+
+    timestamp: Moment
+    auth_event: str
+    reason: str | None
+    method: str | None
+    route: str | None
+    status: int | None
+    source: str
+    line_number: int
+    text: str
+
+
+class Timeline(Frozen):
+    """One device over time. `omitted` counts the marks that were thinned out."""
+
+    system: str
+    device_id: str
+    bands: tuple[Band, ...]
+    marks: tuple[Mark, ...]
+    omitted: int = 0
+
+
+class Document(Frozen):
+    """The whole result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: Literal["authforensics/1"] = Field(default=SCHEMA, alias="schema")
+    run: Run
+    verdict: Verdict
+    systems: tuple[System, ...]
+    sources: tuple[Source, ...]
+    endpoints: tuple[Endpoint, ...]
+    rates: tuple[Rate, ...]
+    populations: tuple[Population, ...] = ()
+    findings: tuple[Finding, ...]
+    incidents: tuple[Incident, ...]
+    tokens: Tokens = Tokens()
+    devices: tuple[Device, ...]
+    devices_omitted: int = 0
+    timelines: tuple[Timeline, ...] = ()
+    timelines_omitted: int = 0
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The document as JSON text; the same document gives the same bytes."""
+        data = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(data, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Document:
+        """Load what `to_json` wrote.
+
+        Raises:
+            BrokenInput: it is not such a document; says which field is wrong.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "document"
+            raise BrokenInput(f"not an {SCHEMA} document: {place}: {first['msg']}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the document."""
+    schema = Document.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

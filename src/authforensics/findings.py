@@ -1,0 +1,163 @@
+"""What is claimed and by which lines: `Finding`, `Evidence`, `Incident`, `RootCause`, frozen.
+
+A finding without evidence can't be constructed. Severity says how bad it is, confidence how sure we are: two things.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+
+class Severity(StrEnum):
+    """How bad it is, for those who are affected."""
+
+    NONE = "none"  # benign
+    LOW = "low"  # noise or cost only, or a single device
+    MEDIUM = "medium"  # a user group or a slow bleed, three devices or more; or one device for over an hour
+    HIGH = "high"  # locked out or data lost for three devices or more; or a slow bleed for 10 % of them
+    CRITICAL = "critical"  # locked out or data lost for 10 % of the active devices, or 20 of them
+
+    @property
+    def rank(self) -> int:
+        """0 for none to 4 for critical."""
+        return list(Severity).index(self)
+
+
+class Confidence(StrEnum):
+    """How sure we are."""
+
+    LOW = "low"  # weak identity or a small sample
+    MEDIUM = "medium"  # the pattern alone
+    HIGH = "high"  # a deciding observation (a reason in the log, two independent checks) and nothing weighty against
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 2 for high."""
+        return list(Confidence).index(self)
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds, as everywhere in the document."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def duration(seconds: float) -> str:
+    """A duration by its two largest units: `3 h 12 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10 and seconds % 1:
+        return f"{seconds:.1f} s"
+    rest = round(seconds)
+    parts: list[tuple[int, str]] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        amount, rest = divmod(rest, size)
+        if amount or parts:
+            parts.append((amount, unit))
+    return " ".join(f"{amount} {unit}" for amount, unit in parts[:2] if amount)
+
+
+Moment = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json")]
+
+
+class Frozen(BaseModel):
+    """A record that can't be changed and refuses fields it doesn't know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Evidence(Frozen):
+    """One log line that carries a claim. `role`: primary lines are the claim, context lines are its surroundings."""
+
+    source: str
+    line_number: int = Field(ge=1)
+    timestamp: Moment
+    auth_event: str
+    role: Literal["primary", "context"] = "primary"
+    text: str = ""
+
+
+class Finding(Frozen):
+    """One pattern seen on one device, or on the fleet (`device_id` null)."""
+
+    id: str
+    system: str
+    detector: str
+    severity: Severity
+    confidence: Confidence
+    device_id: str | None
+    devices: int = Field(ge=1)
+    first_seen: Moment
+    last_seen: Moment
+    ongoing: bool
+    count: int = Field(ge=1)
+    reason: str | None
+    summary: str
+    measures: dict[str, float | int | str]
+    evidence: tuple[Evidence, ...] = Field(min_length=1)
+
+
+class Phase(Frozen):
+    """A stretch of an incident in which most of the affected devices were in one predicament."""
+
+    name: Literal["refresh_denied", "refresh_ok_api_denied", "api_denied", "recovering", "recovered"]
+    first_seen: Moment
+    last_seen: Moment
+
+
+class Scope(Frozen):
+    """The dimension values that the incident is confined to; an empty list: not confined in that dimension."""
+
+    upstream: tuple[str, ...] = ()
+    app_version: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
+    endpoint: tuple[str, ...] = ()
+    key_id: tuple[str, ...] = ()
+
+
+class RootCause(Frozen):
+    """One explanation of an incident, with what a person can check for and against it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    cause: str
+    title: str
+    confidence: Confidence
+    score: float = Field(ge=0, le=1)
+    for_: tuple[str, ...] = Field(alias="for")
+    against: tuple[str, ...]
+    missing: tuple[str, ...]
+    check: str
+    remediation: str
+
+
+class Incident(Frozen):
+    """Findings that share time, kind and scope.
+
+    `device_ids` is complete: every device with a denial that belongs to it.
+    """
+
+    id: str
+    system: str
+    title: str
+    summary: str
+    detectors: tuple[str, ...] = Field(min_length=1)
+    severity: Severity
+    first_seen: Moment
+    last_seen: Moment
+    ongoing: bool
+    devices: int = Field(ge=1)
+    device_ids: tuple[str, ...] = Field(min_length=1)
+    devices_seen: int = Field(ge=1)
+    devices_recovered: int = Field(ge=0)
+    devices_ill: int = Field(ge=0)
+    requests_denied: int = Field(ge=0)
+    writes_lost: int = Field(ge=0)
+    device_seconds: float = Field(ge=0)
+    findings: tuple[str, ...] = Field(min_length=1)
+    scope: Scope
+    phases: tuple[Phase, ...]
+    root_causes: tuple[RootCause, ...] = Field(min_length=1)

@@ -1,0 +1,261 @@
+"""The tables that the stages hand to each other, as polars schemas: every column name is defined here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+from authforensics.states import EVENTS as AUTH_EVENTS
+from authforensics.states import STATES
+
+
+class Kind(StrEnum):
+    """Whether a line is a request (access log) or a message (application log)."""
+
+    REQUEST = "request"
+    MESSAGE = "message"
+
+
+class Disposition(StrEnum):
+    """What became of a line. Every line of a file has exactly one."""
+
+    EVENT = "event"
+    CONTINUATION = "continuation"
+    REJECT = "reject"
+    BLANK = "blank"
+    HEADER = "header"
+    FILTERED = "filtered"
+    DUPLICATE = "duplicate"
+
+
+class EndpointClass(StrEnum):
+    """What an endpoint is for, as far as sessions are concerned."""
+
+    LOGIN = "login"
+    REFRESH = "refresh"
+    TOKEN = "token"
+    LOGOUT = "logout"
+    SESSION_CHECK = "session_check"
+    USERINFO = "userinfo"
+    INTROSPECT = "introspect"
+    API = "api"
+    PUBLIC = "public"
+    PREFLIGHT = "preflight"
+    STATIC = "static"
+    AUTHORIZE = "authorize"
+    REVOKE = "revoke"
+    JWKS = "jwks"
+    CHALLENGE = "challenge"
+    PROBE = "probe"
+    REGISTER = "register"
+    TICKET = "ticket"
+
+
+class Reason(StrEnum):
+    """Why a call was refused, where something says so."""
+
+    SIGNATURE_INVALID = "signature_invalid"
+    TOKEN_EXPIRED = "token_expired"
+    REFRESH_EXPIRED = "refresh_expired"
+    REFRESH_REUSED = "refresh_reused"
+    REFRESH_REVOKED = "refresh_revoked"
+    NOT_YET_VALID = "not_yet_valid"
+    MALFORMED = "malformed"
+    ALGORITHM_REJECTED = "algorithm_rejected"
+    KEY_NOT_FOUND = "key_not_found"
+    AUDIENCE_MISMATCH = "audience_mismatch"
+    ISSUER_MISMATCH = "issuer_mismatch"
+    MISSING_TOKEN = "missing_token"
+    REVOKED = "revoked"
+    OTHER = "other"
+
+
+KIND = pl.Enum([kind.value for kind in Kind])
+DISPOSITION = pl.Enum([disposition.value for disposition in Disposition])
+ENDPOINT_CLASS = pl.Enum([name.value for name in EndpointClass])
+REASON = pl.Enum([reason.value for reason in Reason])
+AUTH_EVENT = pl.Enum([event.value for event in AUTH_EVENTS])
+STATE = pl.Enum([state.value for state in STATES])
+TIMESTAMP = pl.Datetime("us", "UTC")
+
+#: What `collect` makes of a line that is an event. `timestamp` is the end of the request, `started_at` its start;
+#: `action` holds the query fields that select an operation (`action=refresh_token`), `reason_text` what the access log
+#: itself says about a denial (`WWW-Authenticate`, Envoy's response code details), `message` an application log's text,
+#: `clock` the resolution of the line's own time in seconds.
+COLLECTED: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "timestamp": TIMESTAMP,
+    "started_at": TIMESTAMP,
+    "duration_ms": pl.Float64(),
+    "source": pl.String(),
+    "line_number": pl.UInt32(),
+    "kind": KIND,
+    "client_ip": pl.String(),
+    "user_agent": pl.String(),
+    "method": pl.String(),
+    "path": pl.String(),
+    "action": pl.String(),
+    "status": pl.UInt16(),
+    "bytes": pl.Int64(),
+    "host": pl.String(),
+    "user_id": pl.String(),
+    "device_id": pl.String(),
+    "session_id": pl.String(),
+    "request_id": pl.String(),
+    "upstream": pl.String(),
+    "platform": pl.String(),
+    "app_version": pl.String(),
+    "reason_text": pl.String(),
+    "message": pl.String(),
+    "clock": pl.Float32(),
+}
+
+#: The exported table of events: `COLLECTED` with what `correlate` found out, without what only it needed.
+EVENTS: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "timestamp": TIMESTAMP,
+    "started_at": TIMESTAMP,
+    "duration_ms": pl.Float64(),
+    "source": pl.String(),
+    "line_number": pl.UInt32(),
+    "kind": KIND,
+    "client_ip": pl.String(),
+    "user_agent": pl.String(),
+    "method": pl.String(),
+    "path": pl.String(),
+    "route": pl.String(),
+    "status": pl.UInt16(),
+    "bytes": pl.Int64(),
+    "host": pl.String(),
+    "user_id": pl.String(),
+    "device_id": pl.String(),
+    "identity_key": pl.String(),
+    "request_id": pl.String(),
+    "upstream": pl.String(),
+    "platform": pl.String(),
+    "app_version": pl.String(),
+    "endpoint_class": ENDPOINT_CLASS,
+    "auth_event": AUTH_EVENT,
+    "reason": REASON,
+    "key_id": pl.String(),
+    "token_id": pl.String(),
+    "state": STATE,
+    "straggler": pl.Boolean(),
+}
+
+#: Lines that could not become events. `text` is redacted.
+REJECTS: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "line_number": pl.UInt32(),
+    "reason": pl.String(),
+    "text": pl.String(),
+}
+
+#: One row a session of a device: from a login (or its first line) to the next login or its logout.
+SESSIONS: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "device_id": pl.String(),
+    "session": pl.UInt32(),
+    "first_seen": TIMESTAMP,
+    "last_seen": TIMESTAMP,
+    **{event.value: pl.UInt32() for event in AUTH_EVENTS},
+    "state": STATE,
+}
+
+#: One row a token that a device was given by a login or a refresh (grant 0: what it held before the log began), and
+#: what became of it. Ages are seconds since it was given; `refreshes` counts those since the login, null: no login
+#: seen.
+GRANTS: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "device_id": pl.String(),
+    "grant": pl.UInt32(),
+    "granted_by": pl.String(),
+    "granted_at": TIMESTAMP,
+    "login_at": TIMESTAMP,
+    "refreshes": pl.UInt32(),
+    "accepted": pl.UInt32(),
+    "last_accepted_age": pl.Float64(),
+    "refused": pl.UInt32(),
+    "first_refused_age": pl.Float64(),
+    "first_refused_at": TIMESTAMP,
+    "refused_reason": REASON,
+    "rejected": pl.Boolean(),
+    "refresh_denied_age": pl.Float64(),
+    "refresh_denied_at": TIMESTAMP,
+    "refresh_denied_reason": REASON,
+    "last_seen": TIMESTAMP,
+    "next_granted_at": TIMESTAMP,
+    "next_granted_by": pl.String(),
+}
+
+#: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again).
+EPISODES: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "device_id": pl.String(),
+    "episode": pl.UInt32(),
+    "first_seen": TIMESTAMP,
+    "last_seen": TIMESTAMP,
+    "closed_at": TIMESTAMP,
+    "state": STATE,
+    "denied": pl.UInt32(),
+    "writes": pl.UInt32(),
+    "refresh_ok": pl.UInt32(),
+    "refresh_denied": pl.UInt32(),
+    "refresh_failed": pl.UInt32(),
+    "login_ok": pl.UInt32(),
+    "login_denied": pl.UInt32(),
+    "rejected_refresh": pl.UInt32(),
+    "rejected_login": pl.UInt32(),
+    "zombie_denied": pl.UInt32(),
+    "reason": REASON,
+    "refresh_reason": REASON,
+    "session_seen": pl.Boolean(),
+}
+
+#: Events per minute: what must be seen across devices, small however many events there are.
+RATES: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "minute": TIMESTAMP,
+    "auth_event": AUTH_EVENT,
+    "reason": REASON,
+    "count": pl.UInt32(),
+}
+
+#: The document's findings, flat: measures and evidence as JSON text.
+FINDINGS: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "system": pl.String(),
+    "detector": pl.String(),
+    "severity": pl.String(),
+    "confidence": pl.String(),
+    "device_id": pl.String(),
+    "devices": pl.UInt32(),
+    "first_seen": TIMESTAMP,
+    "last_seen": TIMESTAMP,
+    "ongoing": pl.Boolean(),
+    "count": pl.UInt32(),
+    "reason": pl.String(),
+    "summary": pl.String(),
+    "measures": pl.String(),
+    "evidence": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What `correlate` makes of the events of a set of devices, and all that detectors look at.
+
+    `events` are the requests in order of device and time, with the columns of `EVENTS` and, for each, what it belongs
+    to: `row` (its place in the input), `session`, `grant` (the token held), `episode`; `granted_by`, `granted_at`,
+    `grant_row`, `age` (seconds since), `login_at` of that token; `rejection` (first refusal of a token just given) and
+    `write`. `spans` has, per system, when its log begins and ends.
+    """
+
+    events: pl.DataFrame
+    sessions: pl.DataFrame
+    grants: pl.DataFrame
+    episodes: pl.DataFrame
+    rates: pl.DataFrame
+    spans: pl.DataFrame
