@@ -1,0 +1,64 @@
+"""Order and concurrency: what came first for a device, and which refusals say nothing about the newest token.
+
+A log line is written when a request ends. A refusal whose request started before the last refresh ended was made with
+the token before it: a straggler, no transition.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.states import AuthEvent
+
+#: Seconds that stand for the request's duration where none is logged (semantics, "Order and concurrency").
+GRACE_SECONDS = 2.0
+
+DEVICE = ["system", "device_id"]
+_VERDICTS = [
+    event.value for event in (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
+]
+_REFUSALS = [event.value for event in (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)]
+_GRANTS = [event.value for event in (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)]
+
+
+def by_device(events: pl.DataFrame) -> pl.DataFrame:
+    """Sort by device, then time, then the order of the files (`row`)."""
+    return events.sort([*DEVICE, "timestamp", "row"])
+
+
+def out_of_order(events: pl.DataFrame) -> pl.DataFrame:
+    """Per system the share of lines that are earlier than the line before them in the same file."""
+    return (
+        events.sort("row")
+        .with_columns(_late=pl.col("timestamp") < pl.col("timestamp").shift().over("system", "source"))
+        .group_by("system")
+        .agg(share=pl.col("_late").fill_null(False).mean())
+    )
+
+
+def mark_stragglers(events: pl.DataFrame) -> pl.DataFrame:
+    """Add `straggler`: refusals made before the device's last verdict (refresh, login, logout) was in.
+
+    Where no duration is logged, `GRACE_SECONDS` stand for it; within a clock that tells seconds only, ties count too.
+    Refreshes granted beside one another count as one: those after the first are stragglers as well.
+    """
+    name = pl.col("auth_event").cast(pl.String)
+    frame = events.lazy().with_columns(
+        _verdict=pl.when(name.is_in(_VERDICTS)).then("timestamp").shift().forward_fill().over(DEVICE),
+        _grant=pl.when(name.is_in(_GRANTS)).then("timestamp").shift().forward_fill().over(DEVICE),
+        _before=pl.when(name != AuthEvent.IGNORED.value).then(name).shift().forward_fill().over(DEVICE),
+    )
+    tie = pl.when(pl.col("clock") >= 1).then(pl.col("clock").cast(pl.Float64)).otherwise(0.0)
+
+    def during(verdict: str) -> pl.Expr:
+        started = (pl.col("started_at") - pl.col(verdict)).dt.total_microseconds() / 1e6
+        ended = (pl.col("timestamp") - pl.col(verdict)).dt.total_microseconds() / 1e6
+        unknown = pl.col("duration_ms").is_null()
+        return pl.when(unknown).then(ended <= GRACE_SECONDS).otherwise(started < tie).fill_null(value=False)
+
+    # A refresh that is refused again at once is a retry, not a straggler, unless a sibling was granted meanwhile.
+    refusal = name.is_in(_REFUSALS) & pl.when(name == AuthEvent.REFRESH_DENIED.value).then(during("_grant")).otherwise(
+        during("_verdict")
+    )
+    twin = (name == AuthEvent.REFRESH_OK.value) & (pl.col("_before") == AuthEvent.REFRESH_OK.value) & during("_grant")
+    return frame.with_columns(straggler=refusal | twin).drop("_verdict", "_grant", "_before").collect()

@@ -1,0 +1,86 @@
+"""What a request means for the session of its device: endpoint class and status to `AuthEvent`."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.schema import AUTH_EVENT, EndpointClass, Reason
+from authforensics.states import AuthEvent
+
+#: Statuses by which a server refuses a token. 440 (IIS) and 498 (Esri) are not registered but mean just that.
+REFUSED = (401, 440, 498)
+#: Statuses that say nothing about the token: overload, time-out, client gone, no response.
+NO_VERDICT = (0, 408, 425, 429, 460, 463, 499)
+#: Statuses after which authentication has passed: the application looked at the request itself.
+PASSED = (304, 404, 405, 406, 409, 410, 411, 412, 413, 415, 416, 422, 423, 424, 428)
+
+#: Reasons that name a fault of the token: with one of these a 403 or 400 is a refusal too (pathologies K1, K2).
+TOKEN_FAULTS = (
+    Reason.SIGNATURE_INVALID,
+    Reason.TOKEN_EXPIRED,
+    Reason.NOT_YET_VALID,
+    Reason.MALFORMED,
+    Reason.ALGORITHM_REJECTED,
+    Reason.KEY_NOT_FOUND,
+    Reason.AUDIENCE_MISMATCH,
+    Reason.ISSUER_MISMATCH,
+    Reason.REVOKED,
+)
+
+#: Classes whose calls carry a credential and prove it.
+PROTECTED = (EndpointClass.API, EndpointClass.SESSION_CHECK, EndpointClass.USERINFO, EndpointClass.TICKET)
+
+
+def auth_event() -> pl.Expr:
+    """`auth_event` from `endpoint_class`, `status` and `reason`. A `token` call must have been decided before."""
+    status = pl.col("status").cast(pl.Int32).fill_null(0)
+    name = pl.col("endpoint_class").cast(pl.String)
+    reason = pl.col("reason").cast(pl.String)
+    silent = status.is_in(NO_VERDICT) | (status >= 500)
+    ok = status.is_between(200, 299)
+    refused = status.is_in(REFUSED)
+
+    def event(value: AuthEvent) -> pl.Expr:
+        return pl.lit(value.value)
+
+    login = (
+        pl.when(ok | status.is_in((302, 303)))
+        .then(event(AuthEvent.LOGIN_OK))
+        .when(refused | status.is_in((400, 403, 422)))
+        .then(event(AuthEvent.LOGIN_DENIED))
+        .otherwise(event(AuthEvent.IGNORED))
+    )
+    refresh = (
+        pl.when(ok)
+        .then(event(AuthEvent.REFRESH_OK))
+        .when(refused | status.is_in((400, 403, 409, 422)))
+        .then(event(AuthEvent.REFRESH_DENIED))
+        .otherwise(event(AuthEvent.REFRESH_FAILED))
+    )
+    protected = (
+        pl.when(silent)
+        .then(event(AuthEvent.IGNORED))
+        .when((refused | (status == 403)) & (reason == Reason.MISSING_TOKEN.value))
+        .then(event(AuthEvent.API_ANONYMOUS))
+        .when(refused | (status.is_in((400, 403)) & reason.is_in([fault.value for fault in TOKEN_FAULTS])))
+        .then(event(AuthEvent.API_DENIED))
+        .when(status == 403)
+        .then(event(AuthEvent.FORBIDDEN))
+        .when(ok | status.is_in(PASSED))
+        .then(event(AuthEvent.API_OK))
+        .otherwise(event(AuthEvent.IGNORED))
+    )
+    logout = pl.when(status.is_between(200, 399)).then(event(AuthEvent.LOGOUT)).otherwise(event(AuthEvent.IGNORED))
+    return (
+        pl.when(name == EndpointClass.LOGIN.value)
+        .then(login)
+        .when(name == EndpointClass.REFRESH.value)
+        .then(refresh)
+        .when(name == EndpointClass.LOGOUT.value)
+        .then(logout)
+        .when(name.is_in([member.value for member in PROTECTED]))
+        .then(protected)
+        .otherwise(event(AuthEvent.IGNORED))
+        .cast(AUTH_EVENT)
+        .alias("auth_event")
+    )

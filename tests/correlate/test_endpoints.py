@@ -1,0 +1,142 @@
+"""What endpoints are for: by pattern, as configured, and learned from how they answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from authforensics.correlate import endpoints
+from authforensics.schema import EndpointClass
+
+
+def classified(method: str, path: str, action: str | None = None) -> tuple[str | None, str | None, str]:
+    frame = pl.DataFrame(
+        {"method": [method], "path": [path], "action": [action]}, schema_overrides={"action": pl.String}
+    )
+    routes = frame.with_columns(route=endpoints.route()).select("method", "route")
+    row = endpoints.by_pattern(routes, {}).to_dicts()[0]
+    return row["endpoint_class"], row["how"], row["route"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action", "name"),
+    [
+        ("POST", "/api/refresh_token.php", None, "refresh"),
+        ("POST", "/api/auth/refresh-token", None, "refresh"),
+        ("POST", "/v3/sessions/refresh", None, "refresh"),
+        ("POST", "/auth/token/refresh/", None, "refresh"),
+        ("POST", "/api/v2/refreshToken", None, "refresh"),
+        ("GET", "/auth/refresh_token", None, "refresh"),
+        ("POST", "/auth/renew", None, "refresh"),
+        ("POST", "/auth/session/refresh", None, "refresh"),
+        ("POST", "/api/collections/users/auth-refresh", None, "refresh"),
+        ("POST", "/index.php", "action=refresh_token", "refresh"),
+        ("GET", "/index.php", "action=refresh_token", "refresh"),
+        ("POST", "/auth/v1/token", "grant_type=refresh_token", "refresh"),
+        ("POST", "/auth/v1/token", "grant_type=password", "login"),
+        ("POST", "/oauth/token", None, "token"),
+        ("POST", "/realms/shop/protocol/openid-connect/token", None, "token"),
+        ("POST", "/connect/token", None, "token"),
+        ("POST", "/common/oauth2/v2.0/token", None, "token"),
+        ("POST", "/api/login.php", None, "login"),
+        ("POST", "/users/sign_in", None, "login"),
+        ("POST", "/v3/sessions", None, "login"),
+        ("POST", "/api/token/", None, "login"),
+        ("POST", "/auth/jwt/create/", None, "login"),
+        ("POST", "/v1/accounts:signInWithPassword", None, "login"),
+        ("POST", "/login/access-token", None, "login"),
+        ("DELETE", "/v3/sessions", None, "logout"),
+        ("POST", "/api/auth/logout", None, "logout"),
+        ("GET", "/api/check_session.php", None, "session_check"),
+        ("GET", "/userinfo", None, "userinfo"),
+        ("POST", "/oauth2/introspect", None, "introspect"),
+        ("POST", "/oauth/revoke", None, "revoke"),
+        ("GET", "/.well-known/jwks.json", None, "jwks"),
+        ("GET", "/oauth2/authorize", None, "authorize"),
+        ("GET", "/healthz", None, "probe"),
+        ("GET", "/assets/app.js", None, "static"),
+        ("OPTIONS", "/api/items", None, "preflight"),
+        ("GET", "/v2/", None, "challenge"),
+        ("POST", "/auth/register", None, "register"),
+        # A refresh of something else is none; nor is a page, nor what only looks like one.
+        ("GET", "/feeds/refresh", None, None),
+        ("GET", "/dashboard/refresh", None, None),
+        ("GET", "/api/items", None, None),
+        ("GET", "/login", None, None),
+        ("GET", "/api/refreshments", None, None),
+    ],
+)
+def test_a_pattern(method, path, action, name):
+    found, how, _ = classified(method, path, action)
+    assert (found, how) == (name, "pattern" if name else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/api/trips/4498", "/api/trips/{id}"),
+        ("/api/1/2/3", "/api/{id}/{id}/{id}"),
+        ("/u/0b1c9f62-6c6f-4a1e-9d1e-0d4bd3a3a8f1/x", "/u/{id}/x"),
+        ("/f/9f86d081884c7d659a2feaa0c55ad015", "/f/{id}"),
+        ("/m/someone@example.org", "/m/{id}"),
+        ("/a;jsessionid=1234", "/a"),
+        ("/v3/library", "/v3/library"),
+        ("//a//b", "/a/b"),
+    ],
+)
+def test_ids_are_collapsed(path, route):
+    assert classified("GET", path)[2] == route
+
+
+def requests(*rows: tuple[str, float, str, str, int]) -> pl.DataFrame:
+    """(device, second, method, route, status)."""
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        [
+            {
+                "system": "s",
+                "device_id": device,
+                "timestamp": begin + timedelta(seconds=at),
+                "method": method,
+                "route": route,
+                "status": status,
+            }
+            for device, at, method, route, status in rows
+        ]
+    )
+
+
+def test_a_route_that_refuses_and_grants_is_protected_and_one_that_never_refuses_is_public():
+    table = endpoints.classify(
+        requests(("a", 0, "GET", "/x", 200), ("a", 1, "GET", "/x", 401), ("a", 2, "GET", "/y", 200)), {}
+    )
+    found = {row["route"]: (row["endpoint_class"], row["how"]) for row in table.to_dicts()}
+    assert found == {"/x": ("api", "learned"), "/y": ("public", "learned")}
+
+
+def test_what_behaves_as_a_refresh_is_learned():
+    rows = []
+    for index in range(6):
+        device = f"d{index % 3}"
+        at = 1000 * index
+        rows += [
+            (device, at, "GET", "/x", 401),
+            (device, at + 1, "POST", "/prolong", 200),
+            (device, at + 2, "GET", "/x", 200),
+        ]
+        rows += [(device, at + 100, "POST", "/save", 200)]
+    rows.sort(key=lambda row: (row[0], row[1]))
+    table = endpoints.classify(requests(*rows), {})
+    found = {row["route"]: row["endpoint_class"] for row in table.to_dicts()}
+    assert found == {"/x": "api", "/prolong": "refresh", "/save": "public"}
+
+
+def test_configuration_wins():
+    table = endpoints.classify(
+        requests(("a", 0, "POST", "/api/login", 200), ("a", 0, "GET", "/z", 200)),
+        {"POST /api/login$": EndpointClass.API, "ANY ^/z": EndpointClass.SESSION_CHECK},
+    )
+    found = {row["route"]: (row["endpoint_class"], row["how"]) for row in table.to_dicts()}
+    assert found == {"/api/login": ("api", "config"), "/z": ("session_check", "config")}

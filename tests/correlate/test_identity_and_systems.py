@@ -1,0 +1,74 @@
+"""Who a line belongs to, and which folders are one system."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.correlate import Options, correlate
+from authforensics.correlate.systems import join_folders
+from authforensics.schema import COLLECTED
+from script import play
+
+
+def events(**columns: list) -> pl.DataFrame:
+    base = play("\n".join(["10:00:00 a api_ok"] * len(next(iter(columns.values())))))
+    return base.with_columns(pl.Series(name, values, dtype=COLLECTED[name]) for name, values in columns.items())
+
+
+def identified(frame: pl.DataFrame, key: str | None = None) -> list[tuple[str, str]]:
+    done = correlate(frame, Options(device_key=key)).sessions.events.sort("row")
+    return list(zip(done["device_id"].to_list(), done["identity_key"].to_list(), strict=True))
+
+
+def test_lines_without_an_id_are_stitched_where_one_device_is_behind_the_address():
+    frame = events(device_id=["a", "a", None, "b"], client_ip=["1", "1", "1", "2"], user_agent=["x"] * 4)
+    assert identified(frame) == [("a", "device_id"), ("a", "device_id"), ("a", "device_id"), ("b", "device_id")]
+
+
+def test_behind_a_nat_nothing_is_stitched():
+    frame = events(device_id=["a", "b", None, "b"], client_ip=["1"] * 4, user_agent=["x"] * 4)
+    assert identified(frame)[2] == ("1|x", "client_ip+user_agent")
+
+
+def test_a_key_that_few_lines_carry_is_not_used():
+    frame = events(device_id=["a", None, None, None], client_ip=["1", "1", "2", "2"], user_agent=["x"] * 4)
+    assert {key for _, key in identified(frame)} == {"client_ip+user_agent"}
+
+
+def test_the_caller_may_choose():
+    frame = events(device_id=["a", "b"], user_id=["u", "u"], client_ip=["1", "2"], user_agent=["x", "y"])
+    assert identified(frame, "user_id") == [("u", "user_id"), ("u", "user_id")]
+    assert identified(frame, "client_ip+user_agent")[0] == ("1|x", "client_ip+user_agent")
+
+
+def test_session_ids_are_known_by_their_fingerprint_only():
+    frame = events(device_id=[None, None], session_id=["s3cr3t-cookie-value"] * 2, client_ip=["1", "2"])
+    (name, key), (other, _) = identified(frame)
+    assert (name, key) == (other, "session_id")
+    assert name.startswith("session:")
+    assert "s3cr3t" not in name
+
+
+def folders(**ids: list[str]) -> pl.DataFrame:
+    frames = [
+        events(request_id=values, device_id=[None] * len(values)).with_columns(system=pl.lit(name))
+        for name, values in ids.items()
+    ]
+    return pl.concat(frames)
+
+
+def test_folders_that_share_request_ids_are_one_system():
+    shared = [f"r{index}" for index in range(8)]
+    assert join_folders(folders(app=shared, nginx=[*shared, "x"], other=["q1", "q2"]), {}) == {
+        "app": "app",
+        "nginx": "app",
+        "other": "other",
+    }
+
+
+def test_a_few_common_ids_prove_nothing():
+    assert join_folders(folders(one=["1", "2", "3"], two=["1", "2", "3"]), {}) == {"one": "one", "two": "two"}
+
+
+def test_the_configuration_joins_folders():
+    assert join_folders(folders(one=["1"], two=["2"]), {"shop": ["one", "tw*"]}) == {"one": "shop", "two": "shop"}

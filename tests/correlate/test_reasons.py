@@ -1,0 +1,190 @@
+"""Why a call was refused: messages by pattern, and their join to requests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from authforensics.correlate import reasons
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def reason_of(text: str) -> str | None:
+    return pl.DataFrame({"message": [text]}).select(reasons.reason(pl.col("message"))).item()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("JWT decode failed: Signature verification failed dotCount=2", "signature_invalid"),
+        ("token verification failed: invalid signature", "signature_invalid"),
+        ("token signature is invalid: crypto/ecdsa: verification error", "signature_invalid"),
+        (
+            "JWT signature does not match locally computed signature. JWT validity cannot be asserted",
+            "signature_invalid",
+        ),
+        ("IDX10511: Signature validation failed. Keys tried: 'System.Text.StringBuilder'.", "signature_invalid"),
+        ("jwt_authn_access_denied{Jwt_verification_fails}".replace("_", " "), "signature_invalid"),
+        ("JWT validation failed: Signature has expired", "token_expired"),
+        ("token verification failed: jwt expired", "token_expired"),
+        ("Expired token", "token_expired"),
+        ("JWT expired 1250 milliseconds ago at 2026-03-01T10:00:00Z", "token_expired"),
+        ("token has invalid claims: token is expired", "token_expired"),
+        (
+            'Bearer error="invalid_token", error_description="The token expired at \'11/14/2026 18:56:00\'"',
+            "token_expired",
+        ),
+        ('"exp" claim timestamp check failed', "token_expired"),
+        ("Jwt_is_expired", "token_expired"),
+        ("The token is not yet valid (nbf)", "not_yet_valid"),
+        ("jwt not active", "not_yet_valid"),
+        ("Cannot handle token with iat prior to 2026-03-01T10:00:00+0000", "not_yet_valid"),
+        ('Unable to find a signing key that matches: "k1"', "key_not_found"),
+        ("Jwks doesn't have key to match kid or alg from Jwt", "key_not_found"),
+        ("The specified alg value is not allowed", "algorithm_rejected"),
+        ("jwt audience invalid. expected: shop", "audience_mismatch"),
+        ("Invalid issuer", "issuer_mismatch"),
+        ("Not enough segments", "malformed"),
+        ("jwt malformed", "malformed"),
+        ("Wrong number of segments", "malformed"),
+        ("No authorization token was found", "missing_token"),
+        ("Jwt_is_missing", "missing_token"),
+        ("Token has been revoked", "revoked"),
+        ("Maximum allowed refresh token reuse exceeded", "refresh_reused"),
+        ("Invalid Refresh Token: Already Used", "refresh_reused"),
+        ("Unhandled exception", None),
+        ("Insufficient scope user=42", None),
+        ("GET /api/items 200 in 3 ms", None),
+        ("cache entry refreshed", None),
+    ],
+)
+def test_a_message(text, reason):
+    assert reason_of(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "endpoint", "meaning"),
+    [
+        ("token_expired", "refresh", "refresh_expired"),
+        ("revoked", "refresh", "refresh_revoked"),
+        ("token_expired", "api", "token_expired"),
+        ("signature_invalid", "refresh", "signature_invalid"),
+        (None, "refresh", None),
+    ],
+)
+def test_the_endpoint_decides_what_expired(reason, endpoint, meaning):
+    frame = pl.DataFrame(
+        {"reason": [reason], "endpoint": [endpoint]}, schema={"reason": pl.String, "endpoint": pl.String}
+    )
+    assert frame.select(reasons.at_endpoint(pl.col("reason"), pl.col("endpoint"))).item() == meaning
+
+
+def test_messages_of_success_have_no_reason():
+    told = reasons.read_messages(
+        messages((0, "token refreshed"), (0, "[auth] refresh_token ok uid=1"), (0, "login ok"))
+    )
+    assert told["reason"].to_list() == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "stem"),
+    [
+        ("[auth] check_session: JWT decode failed: Expired token", "api", "check_session"),
+        ("[auth] refresh_token: JWT decode failed: Expired token", "refresh", "refresh_token"),
+        ("Refresh token rejected: Signature has expired", "refresh", None),
+        ("POST /api/orders/17 rejected: jwt expired", "api", "orders"),
+        ("Authentication failed for username=x", "login", None),
+        ("jwt expired", "api", None),
+    ],
+)
+def test_what_a_message_speaks_of(text, hint, stem):
+    row = reasons.read_messages(messages((0, text))).to_dicts()[0]
+    assert row["hint"] == hint
+    if stem is not None:
+        assert row["stem"] == stem
+
+
+def messages(*rows: tuple[float, str], clock: float = 0.001, request_ids: tuple[str | None, ...] = ()) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "row": 1000 + index,
+                "system": "s",
+                "timestamp": BEGIN + timedelta(seconds=at),
+                "message": text,
+                "path": None,
+                "request_id": request_ids[index] if request_ids else None,
+                "clock": clock,
+            }
+            for index, (at, text) in enumerate(rows)
+        ],
+        schema_overrides={"path": pl.String, "request_id": pl.String, "row": pl.UInt32},
+    )
+
+
+def refused(
+    *rows: tuple[float, str, str],
+    clock: float = 0.001,
+    request_ids: tuple[str | None, ...] = (),
+    sessions: tuple[bool, ...] = (),
+) -> pl.DataFrame:
+    """(second, route, class)."""
+    return pl.DataFrame(
+        [
+            {
+                "row": index,
+                "system": "s",
+                "timestamp": BEGIN + timedelta(seconds=at),
+                "request_id": request_ids[index] if request_ids else None,
+                "route": route,
+                "endpoint_class": name,
+                "status": 401,
+                "clock": clock,
+                "session_before": sessions[index] if sessions else True,
+            }
+            for index, (at, route, name) in enumerate(rows)
+        ],
+        schema_overrides={"request_id": pl.String, "row": pl.UInt32},
+    )
+
+
+def joined(requests: pl.DataFrame, told: pl.DataFrame) -> dict[int, tuple[str, str]]:
+    found = reasons.join(requests, reasons.read_messages(told))
+    return {row["row"]: (row["reason"], row["how"]) for row in found.to_dicts()}
+
+
+def test_a_request_id_decides_before_time():
+    requests = refused((0, "/a", "api"), (5, "/a", "api"), request_ids=("one", "two"))
+    told = messages((5, "jwt expired"), (0, "invalid signature"), request_ids=("one", "two"))
+    assert joined(requests, told) == {0: ("token_expired", "request_id"), 1: ("signature_invalid", "request_id")}
+
+
+def test_a_script_name_ties_a_message_to_its_path():
+    requests = refused((0, "/api/list.php", "api"), (0, "/api/save.php", "api"))
+    told = messages((0, "save: invalid signature"), (0, "list: jwt expired"))
+    assert joined(requests, told) == {0: ("token_expired", "path_time"), 1: ("signature_invalid", "path_time")}
+
+
+def test_the_class_keeps_refresh_and_api_apart():
+    requests = refused((0, "/a", "api"), (0.2, "/auth/refresh", "refresh"))
+    told = messages((0.1, "Refresh token rejected: Signature has expired"), (0.1, "Signature has expired"))
+    assert joined(requests, told) == {0: ("token_expired", "class_time"), 1: ("token_expired", "class_time")}
+
+
+def test_a_message_explains_one_request_only_and_none_far_away():
+    requests = refused((0, "/a", "api"), (0.5, "/a", "api"), (60, "/a", "api"))
+    assert joined(requests, messages((0.01, "jwt expired"))) == {0: ("token_expired", "class_time")}
+
+
+def test_who_never_had_a_session_has_no_token_to_expire():
+    requests = refused((0, "/a", "api"), (0, "/a", "api"), clock=1.0, sessions=(False, True))
+    assert joined(requests, messages((0, "jwt expired"), clock=1.0)) == {1: ("token_expired", "class_time")}
+
+
+def test_seconds_only_are_paired_in_order():
+    requests = refused(*((index // 3, "/a", "api") for index in range(9)), clock=1.0)
+    told = messages(*((index // 3, "jwt expired") for index in range(9)), clock=1.0)
+    assert len(joined(requests, told)) == 9

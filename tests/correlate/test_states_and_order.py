@@ -1,0 +1,88 @@
+"""The state table run over devices, and what order and concurrency do to it."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authforensics.correlate import Options, correlate
+from authforensics.states import AuthEvent, AuthState, step
+from script import ENDPOINTS, play
+
+EVENTS = [event for event in AuthEvent if event != AuthEvent.IGNORED]
+
+
+def states_of(script: str, device: str = "a") -> list[str]:
+    sessions = correlate(play(script), Options(endpoints=ENDPOINTS)).sessions
+    return sessions.events.filter(pl.col("device_id") == device)["state"].to_list()
+
+
+def stragglers_of(script: str) -> list[bool]:
+    return correlate(play(script), Options(endpoints=ENDPOINTS)).sessions.events["straggler"].to_list()
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(EVENTS)), min_size=1, max_size=40))
+def test_the_fast_walk_is_the_table_walked_step_by_step(events):
+    # An hour apart: nothing is a straggler, and every event counts.
+    lines = [
+        f"{index // 60 % 24:02}:{index % 60:02}:00.{index // 1440} {device} {event.value}"
+        for index, (device, event) in enumerate(events)
+    ]
+    script = "\n".join(lines) + "\n23:59:59 z api_denied"
+    expected: dict[str, list[str]] = {"a": [], "b": []}
+    now = dict.fromkeys("ab", AuthState.UNKNOWN)
+    for device, event in events:
+        now[device] = step(now[device], event)
+        expected[device].append(now[device].value)
+    for device in "ab":
+        assert states_of(script, device) == expected[device]
+
+
+def test_a_denial_that_started_before_the_refresh_ended_changes_nothing():
+    script = """
+    10:00:00.0 a api_ok      took=0.1
+    10:15:00.0 a api_denied  took=0.1
+    10:15:01.0 a refresh_ok  took=0.5
+    10:15:01.2 a api_denied  took=0.6
+    10:15:01.9 a api_denied  took=0.2
+    """
+    assert states_of(script) == ["authenticated", "challenged", "refreshed", "refreshed", "rejected"]
+    assert stragglers_of(script) == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize(("late", "straggler"), [("10:15:02.9", True), ("10:15:03.5", False)])
+def test_without_durations_a_grace_of_two_seconds_stands_for_them(late, straggler):
+    script = f"""
+    10:00:00 a api_ok
+    10:15:00 a api_denied
+    10:15:01 a refresh_ok
+    {late} a api_denied
+    """
+    assert stragglers_of(script)[-1] is straggler
+
+
+def test_parallel_refreshes_are_one():
+    script = """
+    10:00:00.0 a api_ok      took=0.1
+    10:15:00.0 a api_denied  took=0.1
+    10:15:01.0 a refresh_ok  took=0.5
+    10:15:01.1 a refresh_ok  took=0.5
+    10:15:02.0 a api_ok      took=0.1
+    """
+    grants = correlate(play(script), Options(endpoints=ENDPOINTS)).sessions.grants
+    assert grants["granted_by"].to_list() == [None, "refresh_ok"]
+
+
+def test_recovered_is_proven_by_an_accepted_call_only():
+    script = """
+    10:00:00 a api_ok          took=0.1
+    10:15:00 a refresh_denied  took=0.1
+    10:15:10 a api_denied      took=0.1
+    10:20:00 a refresh_ok      took=0.1
+    10:20:10 a api_ok          took=0.1
+    """
+    assert states_of(script) == ["authenticated", "refresh_denied", "zombie", "refreshed", "authenticated"]
+    episode = correlate(play(script), Options(endpoints=ENDPOINTS)).sessions.episodes.to_dicts()[0]
+    assert episode["closed_at"].strftime("%H:%M:%S") == "10:20:10"

@@ -1,0 +1,94 @@
+"""Scripts of events (`10:00:01 dev-a refresh_ok`) → COLLECTED events, as if a log had been read.
+
+One event a line: a time, a device, an event of `states.AuthEvent` (or `write_denied`: a refused POST), then words
+`name=value`: `reason=` (said by the log), `path=`, `took=` (seconds; no duration is logged without it), `upstream=`, `version=`,
+`platform=`, `ip=`, `ua=`. A device `fleet` stands for `devices` of them, each `stagger` seconds after the one before.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from authforensics.schema import COLLECTED, EndpointClass
+
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+ENDPOINTS = {
+    "ANY ^/api/": EndpointClass.API,
+    "ANY ^/auth/refresh$": EndpointClass.REFRESH,
+    "ANY ^/login$": EndpointClass.LOGIN,
+    "ANY ^/logout$": EndpointClass.LOGOUT,
+}
+_CALLS = {
+    "login_ok": ("POST", "/login", 200),
+    "login_denied": ("POST", "/login", 401),
+    "refresh_ok": ("POST", "/auth/refresh", 200),
+    "refresh_denied": ("POST", "/auth/refresh", 401),
+    "refresh_failed": ("POST", "/auth/refresh", 503),
+    "api_ok": ("GET", "/api/items", 200),
+    "write_ok": ("POST", "/api/items", 201),
+    "api_denied": ("GET", "/api/items", 401),
+    "write_denied": ("POST", "/api/items", 401),
+    "api_anonymous": ("GET", "/api/items", 401),
+    "forbidden": ("GET", "/api/items", 403),
+    "logout": ("POST", "/logout", 204),
+    "ignored": ("GET", "/api/items", 503),
+}
+_TEXTS = {
+    "signature_invalid": "invalid signature",
+    "token_expired": "jwt expired",
+    "refresh_expired": "refresh token expired",
+    "refresh_reused": "refresh token reuse detected",
+    "key_not_found": "no applicable key found in the JSON Web Key Set",
+    "audience_mismatch": "jwt audience invalid",
+    "missing_token": "Bearer",
+}
+_LINE = re.compile(r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)\s+(?P<device>\S+)\s+(?P<event>\w+)(?P<rest>.*)")
+
+
+def play(text: str, devices: int = 1, stagger: float = 0.0) -> pl.DataFrame:
+    """The COLLECTED events of a script, in the order of time, as lines of one file."""
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.strip().splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        assert match is not None, f"line {number} of the script: {line!r}"
+        words = dict(word.split("=", 1) for word in match["rest"].split())
+        at = DAY + timedelta(hours=int(match["h"]), minutes=int(match["m"]), seconds=float(match["s"]))
+        if match["device"].startswith("fleet"):
+            names = [(f"{match['device']}-{index:03d}", stagger * index) for index in range(devices)]
+        else:
+            names = [(match["device"], 0.0)]
+        rows += [_row(at + timedelta(seconds=late), name, match["event"], words) for name, late in names]
+    rows.sort(key=lambda row: row["timestamp"])
+    numbered = [{**row, "line_number": number} for number, row in enumerate(rows, 1)]
+    return pl.DataFrame([{name: row.get(name) for name in COLLECTED} for row in numbered], schema=COLLECTED)
+
+
+def _row(at: datetime, device: str, event: str, words: dict[str, str]) -> dict[str, Any]:
+    method, path, status = _CALLS[event]
+    took = float(words["took"]) if "took" in words else None
+    reason = words.get("reason", "missing_token" if event == "api_anonymous" else None)
+    return {
+        "system": "case",
+        "source": "case.log",
+        "kind": "request",
+        "timestamp": at,
+        "started_at": None if took is None else at - timedelta(seconds=took),
+        "duration_ms": None if took is None else took * 1000,
+        "client_ip": words.get("ip", "192.0.2.1"),
+        "user_agent": words.get("ua"),
+        "device_id": None if "ip" in words else device,
+        "method": method,
+        "path": words.get("path", path),
+        "status": int(words.get("status", status)),
+        "upstream": words.get("upstream"),
+        "app_version": words.get("version"),
+        "platform": words.get("platform"),
+        "reason_text": None if reason is None else _TEXTS[reason],
+        "clock": 0.001,
+    }
