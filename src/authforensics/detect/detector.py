@@ -1,0 +1,73 @@
+"""What a detector is: its thresholds, what it looks at in the sessions of some devices, what it concludes of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from authforensics.schema import REASON, TIMESTAMP, Sessions
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One number that decides, its unit and where it comes from."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What is known across devices when detectors conclude: `active` devices with a session per system."""
+
+    active: Mapping[str, int]
+    spans: pl.DataFrame
+
+
+#: What `conclude` returns, beside a struct `measures`: one row a finding. `rows` are the events that carry it.
+DRAFTS: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "device_id": pl.String(),
+    "devices": pl.UInt32(),
+    "first_seen": TIMESTAMP,
+    "last_seen": TIMESTAMP,
+    "ongoing": pl.Boolean(),
+    "count": pl.UInt32(),
+    "reason": REASON,
+    "rows": pl.List(pl.UInt32()),
+}
+
+Limits = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """One pattern.
+
+    `severity`: 1 locks users out or loses data, 2 hits a group or bleeds slowly, 3 is noise or cost (see the
+    pathologies). `observe` sees the sessions of a set of devices (a partition) and returns what is worth keeping of
+    them, small; `conclude` sees that of all devices together and returns DRAFTS with `measures`. `describe` says one
+    draft in words.
+    """
+
+    name: str
+    title: str
+    severity: int
+    thresholds: tuple[Threshold, ...]
+    observe: Callable[[Sessions, Limits], pl.DataFrame]
+    conclude: Callable[[pl.DataFrame, Fleet, Limits], pl.DataFrame]
+    describe: Callable[[Mapping[str, float]], str]
+
+    def limits(self, overrides: Mapping[str, float]) -> dict[str, float]:
+        """Its thresholds by name, with `overrides` in place of the declared values."""
+        return {threshold.name: overrides.get(threshold.name, threshold.value) for threshold in self.thresholds}
+
+
+def as_observed(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
+    """The conclusion of a detector whose findings are about single devices: what was observed."""
+    del fleet, limits
+    return observed

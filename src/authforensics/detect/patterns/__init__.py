@@ -1,0 +1,1 @@
+"""One module a pattern; each declares `DETECTOR` and knows none of the others."""

@@ -1,0 +1,103 @@
+"""`refresh_loop`: the refresh succeeds and the very token it gave is refused; again and again, or once and for good.
+
+What it sees: refresh_ok, then the next auth-bearing call of the same device (stragglers skipped) refused, on a route
+that this token is never granted. Cycles that pause for long count together while nothing is accepted in between.
+Why it matters: the app looks alive while the server discards everything it sends; "refresh succeeded" is mistaken for
+"recovered" (pathologies A1-A6, E2).
+False positives: none known of expiry cycles (refused, refreshed, granted), of stragglers, of proactive refresh, or of
+one lag between minting and use (`early_rejection`): those tokens are granted later, or refused late.
+At the log's edges: a token given before the log began is not judged; a loop that the log cuts off is ongoing.
+Remediation: see the root cause; the client should refresh once and then show its login screen.
+References: RFC 6750 section 3.1; the excessive refresh guard of Alamofire's AuthenticationInterceptor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
+from authforensics.detect.runs import DEVICE, dominant_reason, is_event, number, seconds, with_ending
+from authforensics.findings import duration
+from authforensics.schema import Sessions
+from authforensics.states import AuthEvent
+
+
+def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    events = sessions.events
+    granted = events.filter(is_event(AuthEvent.API_OK)).select(*DEVICE, "grant", "route").unique()
+    rejections = events.filter(
+        pl.col("rejection"),
+        pl.col("granted_by") == AuthEvent.REFRESH_OK.value,
+        pl.col("age") <= limits["max_token_age"],
+    ).join(granted, on=[*DEVICE, "grant", "route"], how="anti", maintain_order="left")
+    runs = (
+        number(rejections, limits["max_pause"])
+        .group_by(*DEVICE, "run", maintain_order=True)
+        .agg(
+            episode=pl.col("episode").last(),
+            first_episode=pl.col("episode").first(),
+            first_seen=pl.col("timestamp").first(),
+            last_rejection=pl.col("timestamp").last(),
+            count=pl.len().cast(pl.UInt32),
+            reason=dominant_reason(),
+            rows=pl.concat_list(pl.col("grant_row"), pl.col("row")).head(2).explode(),
+            last_row=pl.concat_list(pl.col("grant_row"), pl.col("row")).last(),
+        )
+    )
+    denials = (
+        events.filter(is_event(AuthEvent.API_DENIED))
+        .group_by(*DEVICE, "episode")
+        .agg(last_denied=pl.col("timestamp").max(), denied=pl.len(), writes=pl.col("write").sum())
+    )
+    runs = with_ending(runs, sessions).join(
+        denials.with_columns(pl.col("episode").cast(pl.UInt32)),
+        on=[*DEVICE, "episode"],
+        how="left",
+        maintain_order="left",
+    )
+    runs = runs.with_columns(last_seen=pl.max_horizontal("last_rejection", "last_denied"))
+    for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
+    return runs.filter((pl.col("count") >= limits["min_cycles"]) | for_good).select(
+        *DEVICE,
+        "first_seen",
+        "last_seen",
+        "ongoing",
+        "count",
+        "reason",
+        devices=pl.lit(1, pl.UInt32),
+        rows=pl.concat_list("rows", "last_row").list.unique(maintain_order=True),
+        measures=pl.struct(
+            cycles=pl.col("count"), denied=pl.col("denied"), writes_denied=pl.col("writes"), seconds=seconds()
+        ),
+    )
+
+
+def _describe(measures: Mapping[str, float]) -> str:
+    times = f"{measures['cycles']:.0f} times" if measures["cycles"] > 1 else "once and for good"
+    return f"refreshed successfully and was refused with the new token {times} over {duration(measures['seconds'])}"
+
+
+DETECTOR = Detector(
+    name="refresh_loop",
+    title="Refresh succeeds, the new token is refused",
+    severity=1,
+    thresholds=(
+        Threshold("min_cycles", 2, "cycles", "one cycle can be a lag between minting and use (pathologies A4, B5)"),
+        Threshold(
+            "max_token_age",
+            300,
+            "s",
+            "the shortest access lifetime that products ship: 5 min (simplejwt, Keycloak, Spring)",
+        ),
+        Threshold("max_pause", 300, "s", "as above: a refresh sooner than that is not the expiry of the last token"),
+        Threshold("min_denied", 3, "refusals", "as for a zombie client: fewer may be one screen's parallel calls"),
+        Threshold(
+            "min_seconds", 60, "s", "patience: interceptors retry within one round trip, pollers within a minute"
+        ),
+    ),
+    observe=_observe,
+    conclude=as_observed,
+    describe=_describe,
+)

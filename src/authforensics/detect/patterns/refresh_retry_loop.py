@@ -1,0 +1,74 @@
+"""`refresh_retry_loop`: a refresh that was refused is tried again and again instead of going to the login screen.
+
+What it sees: refresh_denied of one device, repeated, with no login and no granted refresh in between. Refusals beside a
+granted refresh are stragglers and left out.
+Why it matters: the verdict will not change; the user is locked out without being told, and the retries are load.
+False positives: one refusal and then a login; two parallel refreshes.
+At the log's edges: refusals before the log began are not known; a loop that the log cuts off is ongoing.
+Remediation: treat `invalid_grant` as final; exclude the refresh request from the interceptor that refreshes.
+References: RFC 6749 section 5.2; axios-auth-refresh#12, #56, #120; keycloak#14040 (pathology E2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
+from authforensics.detect.runs import DEVICE, dominant_reason, is_event, seconds, with_ending
+from authforensics.findings import duration
+from authforensics.schema import Sessions
+from authforensics.states import AuthEvent
+
+
+def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    runs = (
+        sessions.events.filter(is_event(AuthEvent.REFRESH_DENIED))
+        .group_by(*DEVICE, "grant", maintain_order=True)
+        .agg(
+            episode=pl.col("episode").last(),
+            first_seen=pl.col("timestamp").first(),
+            last_seen=pl.col("timestamp").last(),
+            count=pl.len().cast(pl.UInt32),
+            reason=dominant_reason(),
+            rows=pl.col("row").head(int(limits["min_refusals"])),
+        )
+        .filter(pl.col("count") >= limits["min_refusals"])
+    )
+    return with_ending(runs, sessions).select(
+        *DEVICE,
+        "first_seen",
+        "last_seen",
+        "ongoing",
+        "count",
+        "reason",
+        "rows",
+        devices=pl.lit(1, pl.UInt32),
+        measures=pl.struct(refusals=pl.col("count"), seconds=seconds()),
+    )
+
+
+def _describe(measures: Mapping[str, float]) -> str:
+    return (
+        f"had its refresh refused {measures['refusals']:.0f} times over {duration(measures['seconds'])}"
+        " without going to login"
+    )
+
+
+DETECTOR = Detector(
+    name="refresh_retry_loop",
+    title="A refused refresh is repeated instead of a login",
+    severity=2,
+    thresholds=(
+        Threshold(
+            "min_refusals",
+            3,
+            "refusals",
+            "derived: the first is a verdict, a second may be a parallel sibling, a third is a loop",
+        ),
+    ),
+    observe=_observe,
+    conclude=as_observed,
+    describe=_describe,
+)

@@ -1,0 +1,82 @@
+"""`zombie_client`: goes on calling the API after it should have gone to its login screen.
+
+What it sees: calls refused after the refresh was refused, or refused calls with neither refresh nor login, for a time
+and a count. Says what was lost: refused writes are data that a user believes saved.
+Why it matters: the app looks as if it works (pathology E3); the longer it lasts, the more is lost.
+False positives: bots and monitors that never had a session (the device must have been accepted before, or have tried a
+refresh, or have had a token refused for a reason the log names).
+At the log's edges: a zombie that was one before the log began counts from its first line; one at the end is ongoing.
+Remediation: on a refused refresh, stop, drop or queue writes, and show the login screen.
+References: founding incident 1; EchoMuse#359; vaultwarden#7060.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
+from authforensics.detect.runs import DEVICE, dominant_reason, is_event, seconds, with_ending
+from authforensics.findings import duration
+from authforensics.schema import Sessions
+from authforensics.states import AuthEvent, AuthState
+
+
+def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    refused = is_event(AuthEvent.API_DENIED)
+    after_verdict = refused & (pl.col("state") == AuthState.ZOMBIE.value)
+    # No refresh and no login at all in the episode: the client doesn't even try.
+    idle = sessions.episodes.filter(
+        pl.col("session_seen"),
+        pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") == 0,
+    ).select(*DEVICE, "episode", idle=pl.lit(value=True))
+    events = sessions.events.with_columns(pl.col("episode").cast(pl.UInt32)).join(
+        idle, on=[*DEVICE, "episode"], how="left", maintain_order="left"
+    )
+    runs = (
+        events.filter(after_verdict | (refused & pl.col("idle").fill_null(value=False)))
+        .group_by(*DEVICE, "grant", "episode", maintain_order=True)
+        .agg(
+            first_seen=pl.col("timestamp").first(),
+            last_seen=pl.col("timestamp").last(),
+            count=pl.len().cast(pl.UInt32),
+            writes=pl.col("write").sum(),
+            reason=dominant_reason(),
+            rows=pl.concat([pl.col("row").head(2), pl.col("row").tail(1)]),
+        )
+        .filter(pl.col("count") >= limits["min_calls"], seconds() >= limits["min_seconds"])
+    )
+    return with_ending(runs, sessions).select(
+        *DEVICE,
+        "first_seen",
+        "last_seen",
+        "ongoing",
+        "count",
+        "reason",
+        "rows",
+        devices=pl.lit(1, pl.UInt32),
+        measures=pl.struct(calls=pl.col("count"), writes_denied=pl.col("writes"), seconds=seconds()),
+    )
+
+
+def _describe(measures: Mapping[str, float]) -> str:
+    lost = f", {measures['writes_denied']:.0f} of them writes that were lost" if measures["writes_denied"] else ""
+    lasted = duration(measures["seconds"])
+    return f"kept calling for {lasted} with a dead session: {measures['calls']:.0f} calls refused{lost}"
+
+
+DETECTOR = Detector(
+    name="zombie_client",
+    title="Keeps calling with a dead session",
+    severity=1,
+    thresholds=(
+        Threshold("min_calls", 3, "refusals", "pathologies 1.5: at least 3 refused calls …"),
+        Threshold(
+            "min_seconds", 60, "s", "… over at least 60 s after the refresh was refused, without login or logout"
+        ),
+    ),
+    observe=_observe,
+    conclude=as_observed,
+    describe=_describe,
+)
