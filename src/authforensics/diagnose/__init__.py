@@ -1,0 +1,44 @@
+"""Diagnose: findings and sessions → incidents → ranked root causes. One module a cause, in `causes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from authforensics import _registry
+from authforensics.diagnose import case, causes, incidents, scope
+from authforensics.diagnose.cause import Cause, Weight
+from authforensics.diagnose.clusters import cluster
+from authforensics.diagnose.lifetimes import infer
+from authforensics.diagnose.verdict import verdict
+from authforensics.document import Lifetimes
+from authforensics.findings import Finding, Incident, Scope
+from authforensics.schema import Sessions
+
+__all__ = ["Cause", "Weight", "diagnose", "infer", "known_causes", "verdict"]
+
+
+def known_causes() -> dict[str, Cause]:
+    """All root causes by name."""
+    return _registry.load(causes, "CAUSE", Cause)
+
+
+def diagnose(sessions: Sessions, findings: list[Finding], lifetimes: Mapping[str, Lifetimes]) -> list[Incident]:
+    """Make incidents of findings and explain them.
+
+    Args:
+        sessions: what `correlate` gave.
+        findings: what `detect` found in them.
+        lifetimes: per system, what `infer` gave.
+
+    Returns:
+        Incidents, the worst first, then the earliest.
+    """
+    known = known_causes()
+    found: list[Incident] = []
+    for one in cluster(sessions, findings):
+        built = case.build(one, sessions, lifetimes.get(one.system, Lifetimes()), scope=Scope())
+        if built.denials.is_empty():
+            continue
+        found.append(incidents.incident(replace(built, scope=scope.measure(built)), known))
+    return sorted(found, key=lambda one: (-one.severity.rank, one.first_seen, one.system, one.id))

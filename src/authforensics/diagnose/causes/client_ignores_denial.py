@@ -1,0 +1,89 @@
+"""`client_ignores_denial`: the client goes on after a refusal instead of showing its login screen.
+
+It explains why an incident lasts and what it costs, not why tokens are refused: as a first cause it stands only where
+the refusals themselves are ordinary, and a login would help (pathologies E2, E3; founding incident 1's lesson for
+clients).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.case import Case, name
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.wording import plural
+from authforensics.schema import Reason
+from authforensics.states import AuthEvent
+
+_WEIGHTS = {
+    "keeps_calling": Weight(2.0, "they call on after the verdict"),
+    "no_login": Weight(1.5, "none of them goes to login"),
+    "login_helps": Weight(1.5, "tokens from a login are accepted: the user could help himself", decides=True),
+    "single_version": Weight(1.0, "one app version only"),
+    "server_fault": Weight(-2.5, "a fault of the server refuses them: the client only makes it worse"),
+    "together": Weight(-2.0, "many devices fall ill together: that has a common cause elsewhere"),
+    "login_fails": Weight(-2.0, "a login doesn't help either"),
+}
+_KEEPS = {"zombie_client", "refresh_retry_loop", "refresh_loop"}
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    devices = len(case.devices)
+    stuck = {one.device_id for one in case.cluster.findings if one.detector in _KEEPS and one.device_id is not None}
+    if not stuck:
+        return found
+    found.speaks_for(
+        "keeps_calling",
+        len(stuck) / devices,
+        f"{len(stuck):,} of {plural(devices, 'device')} went on calling after the verdict",
+    )
+    mine = case.window.filter(pl.col("device_id").is_in(sorted(stuck)))
+    logins = mine.filter(name() == AuthEvent.LOGIN_OK.value)["device_id"].n_unique()
+    if logins < len(stuck):
+        found.speaks_for(
+            "no_login", 1 - logins / len(stuck), f"{len(stuck) - logins:,} of them never logged in meanwhile"
+        )
+    refused, accepted = case.outcomes(AuthEvent.LOGIN_OK)
+    if accepted > refused:
+        found.speaks_for(
+            "login_helps",
+            accepted / (accepted + refused),
+            f"{accepted:,} of {accepted + refused:,} logins gave a token that works",
+        )
+    elif refused:
+        found.speaks_against(
+            "login_fails", 1.0, f"{refused:,} of {accepted + refused:,} logins gave a token that was refused"
+        )
+    if case.scope.app_version:
+        found.speaks_for("single_version", 1.0, f"only version {', '.join(case.scope.app_version)} does so")
+    server = case.share_of(
+        Reason.SIGNATURE_INVALID,
+        Reason.KEY_NOT_FOUND,
+        Reason.ALGORITHM_REJECTED,
+        Reason.AUDIENCE_MISMATCH,
+        Reason.ISSUER_MISMATCH,
+    )
+    if server:
+        found.speaks_against("server_fault", server, f"{server:.0%} of the stated reasons are faults of the server")
+    # Those that obeyed are not its doing: a fault of the server shows in the number that can't get out.
+    if len(stuck) >= 3 and len(stuck) / case.active >= 0.1:
+        found.speaks_against("together", 1.0, f"{len(stuck):,} of {case.active:,} active devices are stuck together")
+    return found
+
+
+CAUSE = Cause(
+    name="client_ignores_denial",
+    title="The client ignores the refusal and goes on",
+    check=(
+        "Take one affected device and watch the app: does it show its login screen after the refused refresh? Read the"
+        " interceptor that handles 401, and background workers that have one of their own."
+    ),
+    remediation=(
+        "On 401 refresh once; still 401, or the refresh refused: stop, queue or drop writes, show the login screen at"
+        " once. Until the release is out, answer the refresh with 400 invalid_grant and slow the callers with 429 and"
+        " Retry-After."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

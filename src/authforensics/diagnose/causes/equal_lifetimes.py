@@ -1,0 +1,139 @@
+"""`equal_lifetimes`: the refresh token lives no longer than the access token, so it is dead whenever it is needed.
+
+Deciding (pathologies 1.3 C1 and 1.4): the refusal comes at the first refresh of a session, none succeeded before it,
+and at the age at which the access token expires. With an absolute limit (C2) refreshes succeed before the last one.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.wording import clock, plural
+from authforensics.findings import duration
+from authforensics.schema import Reason
+from authforensics.states import AuthEvent
+
+_WEIGHTS = {
+    "reason": Weight(2.0, "the server says the refresh token has expired"),
+    "first_refresh": Weight(
+        2.5, "no refresh of the session ever succeeded: it was dead at the first expiry", decides=True
+    ),
+    "same_age": Weight(2.5, "the youngest refused session is as old as an access token gets", decides=True),
+    "older_sessions": Weight(1.0, "sessions begun before are refreshed as ever: a lifetime was changed for new ones"),
+    "other_reason": Weight(-3.0, "the server says something other than expired"),
+    "refreshed_before": Weight(
+        -3.0, "refreshes succeeded before the refusal: then the session's end is absolute or idle"
+    ),
+    "later": Weight(-2.0, "sessions live clearly longer than an access token"),
+    "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
+}
+#: Ages count as equal within this share of the lifetime and this many seconds: leeway, and a client that calls seldom.
+_TOLERANCE = 0.1
+_TOLERANCE_SECONDS = 60.0
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    counts = case.reason_counts()
+    refused = case.refused_refreshes
+    if refused.is_empty():
+        return found
+    expired = counts.get(Reason.REFRESH_EXPIRED.value, 0)
+    stated = refused["refresh_denied_reason"].cast(pl.String).drop_nulls()
+    if len(stated):
+        share = (stated == Reason.REFRESH_EXPIRED.value).mean()
+        words = f"{expired:,} refused refreshes say refresh_expired"
+        if share:
+            found.speaks_for("reason", float(share), words)  # type: ignore[arg-type]
+        if share is not None and float(share) < 0.9:  # type: ignore[arg-type]
+            found.speaks_against("other_reason", 1 - float(share), "refused refreshes name another reason than expiry")  # type: ignore[arg-type]
+    else:
+        found.missing.append(
+            "why refreshes are refused: log the reason that the refresh endpoint gives (error_description)"
+        )
+    _sessions(case, refused, found)
+    _older_sessions(case, refused, found)
+    tries = case.refreshes(case.onset, case.last)
+    if tries["failed"] > tries["denied"]:
+        found.speaks_against("no_verdict", 1.0, f"{tries['failed']:,} refreshes got no verdict (5xx, 429, timeout)")
+    return found
+
+
+def _sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
+    """Whether sessions died at their first refresh, and at which age."""
+    known = (
+        refused.filter(pl.col("refreshes").is_not_null())
+        .sort("refresh_denied_at")
+        .unique(["device_id", "login_at"], keep="first", maintain_order=True)
+    )
+    if known.height < 2:
+        found.missing.append("logins of the affected sessions: the log begins too late to tell how old they were")
+        return
+    never = known.filter(pl.col("refreshes") == 0)
+    if never.height / known.height >= 0.5:
+        found.speaks_for(
+            "first_refresh",
+            never.height / known.height,
+            f"in {never.height:,} of {plural(known.height, 'session')} the very first refresh was refused",
+        )
+    before = known.height - never.height
+    if before / known.height > 0.1:
+        found.speaks_against(
+            "refreshed_before", before / known.height, f"{plural(before, 'session')} had refreshed successfully before"
+        )
+    access = case.lifetimes.access
+    youngest = never["session_age"].min() if never.height else None
+    if access is None or youngest is None:
+        found.missing.append("the access lifetime: too few tokens were seen to expire")
+        return
+    age = float(youngest)  # type: ignore[arg-type]
+    near = access.seconds * (1 + _TOLERANCE) + _TOLERANCE_SECONDS
+    if access.low * (1 - _TOLERANCE) <= age <= near:
+        found.speaks_for(
+            "same_age",
+            1.0,
+            f"the youngest session refused was {duration(age)} old; access tokens live {duration(access.seconds)}:"
+            " the refresh token lives no longer",
+        )
+    elif age > near:
+        found.speaks_against(
+            "later",
+            1.0,
+            f"the youngest session refused was {duration(age)} old, access tokens live {duration(access.seconds)}",
+        )
+
+
+def _older_sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
+    first_login = refused["login_at"].min()
+    if first_login is None:
+        return
+    since = case.grants.filter(pl.col("granted_by") == AuthEvent.REFRESH_OK.value, pl.col("granted_at") >= case.onset)
+    older = since.filter(pl.col("login_at").is_null() | (pl.col("login_at") < first_login))["device_id"].n_unique()
+    younger = since.filter(pl.col("login_at") >= first_login)["device_id"].n_unique()
+    if older > younger:
+        found.speaks_for(
+            "older_sessions",
+            older / (older + younger),
+            f"{plural(older, 'device')} with a session begun before {clock(first_login)} UTC still refresh;"  # type: ignore[arg-type]
+            f" of those begun since, {younger:,} do",
+        )
+
+
+CAUSE = Cause(
+    name="equal_lifetimes",
+    title="The refresh token lives no longer than the access token",
+    check=(
+        "Put both lifetimes side by side in the configuration of what issues tokens (and the Max-Age of the cookie that"
+        " carries the refresh token). Look for a release or a configuration change just before the first affected"
+        " login."
+    ),
+    remediation=(
+        "Give refresh tokens a much longer life than access tokens (days against minutes) and deploy; users whose"
+        " refresh token is already dead must log in once. Keep a test with shortened lifetimes, in which a refresh must"
+        " succeed."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

@@ -1,0 +1,78 @@
+"""`refresh_endpoint_broken`: the refresh endpoint fails for everybody, whatever token it is given.
+
+Deciding: from one instant no refresh of any device succeeds, while access tokens that have not expired are still
+accepted (and a login helps). Refusals as expired or for the signature have their own causes.
+"""
+
+from __future__ import annotations
+
+from authforensics.diagnose.case import Case, name
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.schema import Reason
+from authforensics.states import AuthEvent
+
+_WEIGHTS = {
+    "none_succeeds": Weight(2.5, "no refresh of anybody succeeds", decides=True),
+    "worked_before": Weight(1.0, "it worked until the onset"),
+    "no_verdict": Weight(1.5, "5xx, 429 and timeouts are failures of the endpoint, not verdicts on the token"),
+    "api_works": Weight(1.0, "tokens that have not expired are accepted: only the refresh is broken"),
+    "others_refresh": Weight(-4.0, "other devices refresh at the same time"),
+    "expired": Weight(-2.5, "the endpoint works and says expired"),
+    "signature": Weight(-2.5, "the endpoint works and can't verify the signature; the API can't either"),
+}
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    during = case.refreshes(case.onset, case.last)
+    tries = sum(during.values())
+    bad = during["denied"] + during["failed"]
+    if not bad:
+        return found
+    if during["ok"] / tries <= 0.05:
+        found.speaks_for(
+            "none_succeeds", 1.0, f"{bad:,} of {tries:,} refreshes of all devices failed during the incident"
+        )
+    else:
+        found.speaks_against(
+            "others_refresh",
+            min(2 * during["ok"] / tries, 1.0),
+            f"{during['ok']:,} refreshes succeeded during the incident",
+        )
+    before = case.refreshes(case.begin, case.onset)
+    if before["ok"] >= 3 and before["ok"] / max(sum(before.values()), 1) >= 0.9:
+        found.speaks_for(
+            "worked_before", 1.0, f"{before['ok']:,} of {sum(before.values()):,} refreshes before the onset succeeded"
+        )
+    if during["failed"]:
+        found.speaks_for(
+            "no_verdict", during["failed"] / bad, f"{during['failed']:,} got no verdict (5xx, 429, timeout)"
+        )
+    accepted = case.window.filter(name() == AuthEvent.API_OK.value).height
+    if accepted > case.denials.height:
+        found.speaks_for("api_works", 1.0, f"{accepted:,} API calls were accepted meanwhile")
+    for weight, reason in (("expired", Reason.REFRESH_EXPIRED), ("signature", Reason.SIGNATURE_INVALID)):
+        share = case.refresh_share_of(reason)
+        if share > 0.1:
+            found.speaks_against(
+                weight, share, f"{share:.0%} of the refused refreshes with a reason say {reason.value}"
+            )
+    if not case.reason_counts():
+        found.missing.append("why refreshes are refused: log the error that the refresh endpoint answers")
+    return found
+
+
+CAUSE = Cause(
+    name="refresh_endpoint_broken",
+    title="The refresh endpoint fails for everybody",
+    check=(
+        "Call the refresh endpoint with a token that was just issued and read its answer and its error log. Look for a"
+        " deploy, an expired client secret, a lost token store or a full rate limit just before the onset."
+    ),
+    remediation=(
+        "Roll back or repair the refresh endpoint before access tokens run out: until then users still work. Answer"
+        " 5xx, not 401, for its own failures, so that clients retry later instead of logging users out."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

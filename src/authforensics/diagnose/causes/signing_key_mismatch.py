@@ -1,0 +1,112 @@
+"""`signing_key_mismatch`: what signs the tokens and what verifies them use different keys.
+
+Deciding (pathologies 1.2 and 1.4, A1): the log names the signature as the reason; tokens are refused seconds after they
+were given; a fresh login doesn't help; everybody is hit at one instant whatever the age of the token. After a key
+rotation (B1) new tokens would work; a stale key on one instance (F1) would show in one upstream only.
+"""
+
+from __future__ import annotations
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.wording import clock, plural
+from authforensics.findings import duration
+from authforensics.schema import Reason
+from authforensics.states import AuthEvent
+
+_WEIGHTS = {
+    "reason": Weight(4.0, "the verifier itself says so", decides=True),
+    "fresh_refresh": Weight(1.5, "a token refused within seconds of its minting didn't expire"),
+    "fresh_login": Weight(
+        1.5, "a new login not helping puts the fault on the verifier's side, not on the refresh path"
+    ),
+    "instant": Weight(1.0, "tokens of every age die at one instant: a change on the server, not the tokens' age"),
+    "everywhere": Weight(0.5, "all instances, versions and platforms: not one stale instance, not one release"),
+    "other_reason": Weight(-4.0, "the verifier names something else"),
+    "heals": Weight(-2.5, "new tokens work: then the key was rotated without overlap"),
+    "confined": Weight(-1.5, "only one upstream refuses: then its key is stale"),
+    "expiry": Weight(-2.0, "tokens die at one age: then it is expiry"),
+}
+#: Half of the devices within this time is an instant: background posts of mobile apps come every few minutes at most.
+_INSTANT = 300.0
+_KEY = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    _reasons(case, found)
+    _fresh_tokens(case, found)
+    if len(case.devices) > 2 and case.half_seconds <= _INSTANT and case.cluster.kind in {"key", "rejected"}:
+        found.speaks_for(
+            "instant",
+            1.0,
+            f"half of the {plural(len(case.devices), 'device')} were hit within {duration(case.half_seconds)}"
+            f" of {clock(case.onset)} UTC",
+        )
+    if case.scope.upstream:
+        found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    elif not (case.scope.app_version or case.scope.platform) and len(case.devices) > 2:
+        found.speaks_for("everywhere", 1.0, "not confined to an upstream, app version or platform")
+    return found
+
+
+def _reasons(case: Case, found: Judgement) -> None:
+    counts = case.reason_counts()
+    total = sum(counts.values())
+    signature = counts.get(Reason.SIGNATURE_INVALID.value, 0)
+    if not total:
+        found.missing.append(
+            "no refusal says why: log the reason (nginx: $sent_http_www_authenticate; in the application: the"
+            " verifier's error with the request id). Without it an audience or issuer mismatch looks the same"
+        )
+        return
+    if signature:
+        found.speaks_for(
+            "reason",
+            signature / total,
+            f"{signature:,} of {plural(total, 'refusal')} with a stated reason say signature_invalid",
+        )
+    others = {reason: count for reason, count in counts.items() if reason != Reason.SIGNATURE_INVALID.value}
+    if others and sum(others.values()) / total > 0.1:
+        top = next(iter(others))
+        found.speaks_against("other_reason", sum(others.values()) / total, f"{others[top]:,} refusals say {top}")
+
+
+def _fresh_tokens(case: Case, found: Judgement) -> None:
+    explained = case.share_of(*_KEY) > 0
+    for event, weight, words in (
+        (AuthEvent.REFRESH_OK, "fresh_refresh", "refreshes"),
+        (AuthEvent.LOGIN_OK, "fresh_login", "fresh logins"),
+    ):
+        refused, accepted = case.outcomes(event)
+        judged = refused + accepted
+        if judged < 2:
+            continue
+        if refused / judged >= 0.5:
+            found.speaks_for(
+                weight,
+                refused / judged,
+                f"{refused:,} of {judged:,} tokens from {words} were refused at their first use",
+            )
+        elif explained or event is AuthEvent.REFRESH_OK:
+            found.speaks_against(
+                "heals", accepted / judged, f"{accepted:,} of {judged:,} tokens from {words} were accepted"
+            )
+
+
+CAUSE = Cause(
+    name="signing_key_mismatch",
+    title="Issuer and verifier use different keys",
+    check=(
+        "Take one refused token and verify it with each secret or key that is configured (and with the names of the"
+        " variables themselves: a missing variable may fall back to a literal). Compare the environment of what issues"
+        " tokens with that of what verifies them, and what was deployed or restarted just before the onset."
+    ),
+    remediation=(
+        "Give both sides one explicit key and restart; fail at start-up when it is missing. Accept the old key beside"
+        " the new one for as long as refresh tokens live. If a literal or default was ever the key, rotate it: anybody"
+        " can forge tokens."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

@@ -1,0 +1,104 @@
+"""Clusters → incidents: how bad, since when, in which phases, to whom, why, and whether it is over."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import CARRIES, Cause
+from authforensics.diagnose.phases import phases
+from authforensics.diagnose.wording import clock, plural
+from authforensics.findings import Finding, Incident, RootCause, Severity, duration
+
+_TITLES = {
+    "key": "Tokens are refused: their signature does not verify",
+    "rejected": "New tokens are refused",
+    "refresh": "Refresh tokens are refused",
+    "ignored": "Clients keep calling with tokens that are refused",
+}
+#: The severity scale of the pathologies: shares of the active devices, and numbers of them.
+_MANY_SHARE = 0.1
+_MANY = 20
+_SOME = 3
+_LONG_SECONDS = 3600.0
+#: What locks users out or loses data (S1), and what hits a group or bleeds slowly (S2), by the severity of its
+#: findings.
+_LOCKED_OUT = Severity.CRITICAL
+_GROUP = Severity.HIGH
+
+
+def incident(case: Case, causes: Mapping[str, Cause]) -> Incident:
+    """Judge one case."""
+    findings = sorted(case.cluster.findings, key=lambda one: (one.first_seen, one.detector, one.device_id or ""))
+    steps = phases(case)
+    identity = f"{case.cluster.system}\n{case.cluster.kind}\n{case.onset.isoformat()}"
+    ill_seconds = _device_seconds(case)
+    return Incident(
+        id=f"incident-{hashlib.sha256(identity.encode()).hexdigest()[:10]}",
+        system=case.cluster.system,
+        title=_TITLES[case.cluster.kind],
+        summary=_summary(case),
+        detectors=tuple(sorted({one.detector for one in findings})),
+        severity=severity(case, findings),
+        first_seen=case.onset,
+        last_seen=case.last,
+        ongoing=not case.over,
+        devices=len(case.devices),
+        device_ids=tuple(case.devices),
+        devices_seen=case.active,
+        devices_recovered=case.recovered,
+        devices_ill=0 if case.over else len(case.devices) - case.recovered,
+        requests_denied=case.denials.height,
+        writes_lost=case.writes_lost,
+        device_seconds=round(ill_seconds, 3),
+        findings=tuple(one.id for one in findings),
+        scope=case.scope,
+        phases=steps,
+        root_causes=rank(case, causes),
+    )
+
+
+def rank(case: Case, causes: Mapping[str, Cause]) -> tuple[RootCause, ...]:
+    """All causes that anything speaks for, best first; `undetermined` first where none carries."""
+    weighed = [cause.weigh(case) for name, cause in causes.items() if name != "undetermined"]
+    spoken = sorted((one for one in weighed if one.for_ and one.score > 0), key=lambda one: (-one.score, one.cause))
+    if spoken and spoken[0].score >= CARRIES:
+        return tuple(spoken)
+    return (causes["undetermined"].weigh(case), *spoken)
+
+
+def severity(case: Case, findings: list[Finding]) -> Severity:
+    """The scale of the pathologies (S1-S3 by number and share of devices), as declared in `findings.Severity`."""
+    devices = len(case.devices)
+    many = devices / case.active >= _MANY_SHARE
+    worst = max((one.severity for one in findings), key=lambda one: one.rank)
+    locked_out = worst is _LOCKED_OUT
+    if devices >= _SOME and (many or devices >= _MANY) and (locked_out or case.writes_lost):
+        return Severity.CRITICAL
+    if devices >= _SOME and (locked_out or (worst is _GROUP and many)):
+        return Severity.HIGH
+    long = (case.last - case.onset).total_seconds() > _LONG_SECONDS
+    if (devices >= _SOME and worst is _GROUP) or (long and worst in (_LOCKED_OUT, _GROUP)):
+        return Severity.MEDIUM
+    return Severity.LOW
+
+
+def _device_seconds(case: Case) -> float:
+    """How long devices were ill, added up: each until it was accepted again, or last refused."""
+    until = pl.coalesce("closed_at", "last_seen")
+    return float(
+        case.cluster.episodes.select((until - pl.col("first_seen")).dt.total_microseconds().sum() / 1e6).item()
+    )
+
+
+def _summary(case: Case) -> str:
+    devices, lasted = len(case.devices), (case.last - case.onset).total_seconds()
+    lost = f"; {plural(case.writes_lost, 'write')} lost" if case.writes_lost else ""
+    ending = f"over since {clock(case.last)} UTC" if case.over else "still going on when the log ends"
+    return (
+        f"{devices:,} of {plural(case.active, 'active device')} affected since {case.onset:%Y-%m-%d %H:%M:%S} UTC, for"
+        f" {duration(lasted)}; {plural(case.denials.height, 'call')} refused{lost}; {ending}."
+    )

@@ -1,0 +1,64 @@
+"""The verdict: one sentence a person on call can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from authforensics.diagnose.wording import clock, plural
+from authforensics.document import Verdict
+from authforensics.findings import Incident, Severity
+
+
+def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, systems: int) -> Verdict:
+    """Judge the whole.
+
+    Args:
+        incidents: all of them, the worst first.
+        devices: how many devices were seen.
+        requests: how many requests were read; none: nothing can be said.
+        systems: how many systems there are; the sentence names them if there is more than one.
+    """
+    if not incidents:
+        if not requests:
+            return Verdict(
+                severity="unknown", headline="No request was found in these logs: nothing can be said about sessions."
+            )
+        return Verdict(
+            severity=Severity.NONE,
+            headline=(
+                f"No incident: {plural(devices, 'device')} in {plural(requests, 'request')},"
+                " sessions expire and recover as they should."
+            ),
+        )
+    worst = incidents[0]
+    words = _sentence(worst, named=systems > 1)
+    if len(incidents) > 1:
+        words = f"{len(incidents)} incidents. {words} Also: " + "; ".join(
+            _short(other, named=systems > 1) for other in incidents[1:4]
+        )
+        words += "." if len(incidents) <= 4 else f"; and {len(incidents) - 4} more."
+    return Verdict(severity=worst.severity, headline=words)
+
+
+def _sentence(one: Incident, *, named: bool) -> str:
+    where = f"{one.system}: " if named else ""
+    cause = one.root_causes[0]
+    why = "the log does not say why" if cause.cause == "undetermined" else cause.title[0].lower() + cause.title[1:]
+    sure = "" if cause.confidence == "high" or cause.cause == "undetermined" else " (likely)"
+    lost = f", {plural(one.writes_lost, 'write')} lost" if one.writes_lost else ""
+    when = (
+        f"since {one.first_seen:%Y-%m-%d} {clock(one.first_seen)} UTC, still going on"
+        if one.ongoing
+        else f"on {one.first_seen:%Y-%m-%d} from {clock(one.first_seen)} to {clock(one.last_seen)} UTC, over"
+    )
+    return (
+        f"{where}{why if where else why[0].upper() + why[1:]}{sure}:"
+        f" {one.devices:,} of {plural(one.devices_seen, 'device')} refused{lost}, {when}."
+    )
+
+
+def _short(one: Incident, *, named: bool) -> str:
+    where = f"{one.system}: " if named else ""
+    state = "still going on" if one.ongoing else "over"
+    title = one.root_causes[0].title
+    return f"{where}{title[0].lower()}{title[1:]} ({plural(one.devices, 'device')}, {state})"

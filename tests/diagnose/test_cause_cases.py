@@ -1,0 +1,83 @@
+"""Every root cause against its cases: where it must come first, and where its look-alike must."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from authforensics import detect, diagnose
+from authforensics.correlate import Options, correlate
+from script import ENDPOINTS, play
+
+CASES = sorted((Path(__file__).parent.parent / "cases" / "causes").glob("*.toml"))
+NAMES = list(diagnose.known_causes())
+
+
+def judged(case: dict):
+    events = play(case["script"], case.get("devices", 1), case.get("stagger", 0.0))
+    sessions = correlate(events, Options(endpoints=ENDPOINTS)).sessions
+    lifetimes = {"case": diagnose.infer(sessions.grants)}
+    found = detect.find(sessions, detect.detectors().values())
+    return diagnose.diagnose(sessions, found, lifetimes)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name.removesuffix(".toml"))
+def test_a_case_gives_its_incident_and_cause(path):
+    case = tomllib.loads(path.read_text(encoding="utf-8"))
+    incidents = judged(case)
+    wanted = case["incident"]
+    assert len(incidents) == len(wanted), [one.title for one in incidents]
+    for one, expected in zip(incidents, wanted, strict=True):
+        cause = one.root_causes[0]
+        told = {
+            "cause": cause.cause,
+            "confidence": cause.confidence.value,
+            "severity": one.severity.value,
+            "devices": one.devices,
+            "ongoing": one.ongoing,
+            "devices_recovered": one.devices_recovered,
+            "requests_denied": one.requests_denied,
+            "writes_lost": one.writes_lost,
+            "phases": [phase.name for phase in one.phases],
+            "first_seen": one.first_seen.strftime("%H:%M:%S"),
+            "upstream": list(one.scope.upstream),
+            "app_version": list(one.scope.app_version),
+        }
+        assert {key: told[key] for key in expected if key in told} == {
+            key: expected[key] for key in expected if key in told
+        }
+        for word in expected.get("for", []):
+            assert any(word in sentence for sentence in cause.for_), (word, cause.for_)
+        for word in expected.get("missing", []):
+            assert any(word in sentence for sentence in cause.missing), (word, cause.missing)
+        for name in expected.get("not_first", []):
+            assert cause.cause != name
+        assert path.name.split(".")[0] in {cause.cause, *expected.get("not_first", [])}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cause_has_a_case_in_which_it_is_first(name):
+    first = [
+        path
+        for path in CASES
+        if path.name.split(".")[0] == name
+        and any(one.get("cause") == name for one in tomllib.loads(path.read_text(encoding="utf-8"))["incident"])
+    ]
+    assert first
+
+
+def test_a_case_has_a_cause():
+    assert {path.name.split(".")[0] for path in CASES} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cause_says_what_to_check_and_how_its_evidence_counts(name):
+    cause = diagnose.known_causes()[name]
+    assert cause.name == name
+    assert len(cause.check) > 40
+    assert len(cause.remediation) > 40
+    for weight in cause.weights.values():
+        assert weight.value != 0
+        assert len(weight.why) > 10

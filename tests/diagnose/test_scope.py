@@ -1,0 +1,58 @@
+"""The exact test against exact arithmetic, and incidents confined to one value of a dimension."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authforensics import detect, diagnose
+from authforensics.correlate import Options, correlate
+from authforensics.diagnose.scope import fisher
+from script import ENDPOINTS, play
+
+CELL = st.integers(0, 40)
+
+
+@given(CELL, CELL, CELL, CELL)
+def test_it_is_fishers(a, b, c, d):
+    row, column, total = a + b, a + c, a + b + c + d
+    ways = {
+        k: comb(row, k) * comb(total - row, column - k)
+        for k in range(max(0, row + column - total), min(row, column) + 1)
+    }
+    exact = Fraction(sum(count for count in ways.values() if count <= ways[a]), comb(total, column))
+    assert fisher(a, b, c, d) == pytest.approx(float(exact), rel=1e-6, abs=1e-12)
+
+
+def scope_of(good: str, bad: str):
+    script = f"""
+    10:00:00 fleet-w api_ok      took=0.1 {good}
+    10:00:00 fleet-i api_ok      took=0.1 {bad}
+    10:30:00 fleet-i api_denied  took=0.1 {bad} reason=signature_invalid
+    10:30:10 fleet-w api_ok      took=0.1 {good}
+    10:30:30 fleet-i api_denied  took=0.1 {bad} reason=signature_invalid
+    10:30:40 fleet-w api_ok      took=0.1 {good}
+    """
+    sessions = correlate(play(script, devices=12, stagger=5), Options(endpoints=ENDPOINTS)).sessions
+    found = detect.find(sessions, detect.detectors().values())
+    (incident,) = diagnose.diagnose(sessions, found, {})
+    return incident.scope
+
+
+def test_one_version():
+    scope = scope_of("version=1.0 upstream=u1", "version=2.0 upstream=u1")
+    assert (scope.app_version, scope.upstream) == (("2.0",), ())
+
+
+def test_one_upstream():
+    scope = scope_of("version=1.0 upstream=u1", "version=1.0 upstream=u2")
+    assert (scope.app_version, scope.upstream) == ((), ("u2",))
+
+
+def test_no_dimension_told_apart():
+    scope = scope_of("version=1.0", "version=1.0")
+    assert (scope.app_version, scope.platform, scope.upstream) == ((), (), ())
