@@ -1,0 +1,93 @@
+"""Decompresses by content, member by member, and keeps everything before a break."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdDecompressor, ZstdError
+
+    def _zstd() -> Decompressor:
+        return ZstdDecompressor()
+else:
+    from zstandard import ZstdDecompressor, ZstdError
+
+    def _zstd() -> Decompressor:
+        return ZstdDecompressor().decompressobj()
+
+
+_CHUNK = 1 << 16
+_MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
+_ERRORS = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, ZstdError)
+
+
+class Decompressor(Protocol):
+    """What all four libraries offer: feed bytes, learn when a member ends and what follows it."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the member has ended."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the end of the member."""
+
+    def decompress(self, data: bytes, /) -> bytes:
+        """The content of the next bytes."""
+
+
+_NEW: dict[str, Callable[[], Decompressor]] = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "zstd": _zstd,
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+}
+
+
+class Break(Exception):
+    """The compressed data stop making sense here; what came before is good."""
+
+
+def kind_of(head: bytes) -> str | None:
+    """The compression that the first bytes of a file announce."""
+    return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """The content of a file, decompressed where it is compressed.
+
+    Raises:
+        Break: after the last good chunk, where the data are truncated or damaged.
+    """
+    with path.open("rb") as file:
+        data = file.read(_CHUNK)
+        name = kind_of(data)
+        if name is None:
+            while data:
+                yield data
+                data = file.read(_CHUNK)
+            return
+        member = _NEW[name]()
+        fresh = True
+        while data:
+            try:
+                plain = member.decompress(data)
+            except _ERRORS as error:
+                if fresh and not any(data.lstrip(b"\0")):
+                    return
+                raise Break(f"the {name} data are damaged from here on") from error
+            if plain:
+                yield plain
+            if member.eof:
+                data = member.unused_data or file.read(_CHUNK)
+                member, fresh = _NEW[name](), True
+            else:
+                data, fresh = file.read(_CHUNK), False
+        if not fresh:
+            raise Break(f"the {name} data end here before their end mark")

@@ -1,0 +1,132 @@
+"""Finds the files that the caller's paths mean: directories, globs, standard input; names each and its system."""
+
+from __future__ import annotations
+
+import atexit
+import glob
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from authforensics.errors import InputError, MissingInput
+
+STANDARD_INPUT = "-"
+_GENERIC = {"logs", "log", "data", ""}
+_NOT_ENTERED = {".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"}
+_ROTATION = re.compile(
+    r"(?:[.-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-:]?\d{2}(?:[-:]?\d{2})?)?|[.-]\d{1,10}|\.(?:gz|zst|bz2|xz|log|txt|old|bak))$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to look at. `named` is false for one that was only met inside a directory.
+
+    `problem` says why a directory inside can't be looked into: it stands for its files.
+    """
+
+    path: Path
+    source: str
+    system: str
+    named: bool
+    problem: str | None = None
+
+    @property
+    def rotation(self) -> str:
+        """What the files of one rotated set have in common: `access.log.2.gz` and `access.log` both say `access`."""
+        stem, before = self.source, ""
+        while stem != before:
+            stem, before = _ROTATION.sub("", stem), stem
+        return stem
+
+
+def discover(paths: Sequence[str | Path]) -> list[Found]:
+    """Every file that `paths` mean, once, sorted within each directory.
+
+    Raises:
+        MissingInput: a path that doesn't exist, a glob that matches nothing.
+        InputError: a directory that may not be read.
+    """
+    met: dict[str, tuple[Path, bool]] = {}
+    closed: dict[Path, str] = {}
+    roots: list[str] = []
+    spooled: list[Found] = []
+    for given in paths:
+        if str(given) == STANDARD_INPUT:
+            if not spooled:
+                spooled.append(Found(_spool(sys.stdin.buffer), STANDARD_INPUT, "stdin", named=True))
+            continue
+        for path in _expand(given):
+            if path.is_fifo() or path.is_char_device():
+                with path.open("rb") as pipe:
+                    spooled.append(Found(_spool(pipe), str(given), "stdin", named=True))
+                continue
+            directory = path.is_dir()
+            roots.append(str(_absolute(path if directory else path.parent)))
+            inside = _walk(path, closed) if directory else iter([path])
+            for file in inside:
+                key = os.path.realpath(file)
+                met[key] = (file, not directory or met.get(key, (file, False))[1])
+    root = Path(os.path.commonpath(roots)) if roots else Path()
+    found = [_name(file, root, named) for file, named in met.values()]
+    found += [replace(_name(folder, root, named=False), problem=problem) for folder, problem in closed.items()]
+    return found + spooled
+
+
+def _expand(given: str | Path) -> list[Path]:
+    path = Path(given)
+    if path.exists() or path.is_symlink():
+        return [path]
+    matches = sorted(glob.glob(str(given), recursive=True)) if glob.has_magic(str(given)) else []  # noqa: PTH207 - may be absolute
+    if not matches:
+        what = "nothing matches" if glob.has_magic(str(given)) else "no such file or directory:"
+        raise MissingInput(f"{what} '{given}'")
+    return [Path(match) for match in matches]
+
+
+def _walk(directory: Path, closed: dict[Path, str]) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        closed[Path(error.filename)] = f"this directory can't be read: {error.strerror}"
+        if error.filename == str(directory):
+            raise InputError(f"{directory}: this directory can't be read ({error.strerror})") from error
+
+    for folder, inner, files in os.walk(directory, onerror=refuse):
+        inner[:] = sorted(name for name in inner if name not in _NOT_ENTERED and not name.startswith("."))
+        paths = (Path(folder, name) for name in sorted(files))
+        yield from (path for path in paths if path.is_file() or path.is_symlink())
+
+
+def _name(file: Path, root: Path, named: bool) -> Found:
+    relative = Path(os.path.relpath(_absolute(file), root))
+    folder = relative.parent.as_posix()
+    if folder == ".":
+        folder = root.name
+        above = root.parent.name
+    else:
+        above = root.name
+    if folder.lower() in _GENERIC and above:
+        folder = f"{above}/{folder}" if folder else above
+    return Found(file, relative.as_posix(), folder or "logs", named)
+
+
+def _absolute(path: Path) -> Path:
+    # Unlike Path.resolve this keeps links: a file is called what the caller calls it.
+    return Path(os.path.normpath(Path.cwd() / path))
+
+
+def _spool(stream: BinaryIO) -> Path:
+    handle, name = tempfile.mkstemp(prefix="authforensics-")
+    atexit.register(_remove, name)
+    with os.fdopen(handle, "wb") as file:
+        shutil.copyfileobj(stream, file)
+    return Path(name)
+
+
+def _remove(name: str) -> None:
+    Path(name).unlink(missing_ok=True)

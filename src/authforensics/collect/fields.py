@@ -1,0 +1,31 @@
+"""Cleans the fields that all formats share: null markers, numbers, user agents."""
+
+from __future__ import annotations
+
+import polars as pl
+
+_NULLS = ["", "-", "null", "(null)", "<nil>", "undefined", '""', "[]"]
+
+
+def text(value: pl.Expr) -> pl.Expr:
+    """The value, or null where it is one of the ways to write that there is none."""
+    value = value.str.strip_chars()
+    return pl.when(~value.is_in(_NULLS)).then(value)
+
+
+def agent(value: pl.Expr) -> pl.Expr:
+    """A user agent: null markers gone, the quotes that Apache and nginx escape restored."""
+    value = text(value)
+    escaped = pl.when(value.str.contains("\\", literal=True)).then(value)
+    plain = escaped.str.replace_all('\\"', '"', literal=True).str.replace_all("\\x22", '"', literal=True)
+    return pl.coalesce(plain, value)
+
+
+def status(value: pl.Expr) -> pl.Expr:
+    """An HTTP status; what isn't a number of up to three digits is none."""
+    return value.str.extract(r"^\s*(\d{1,3})(?:\.0+)?\s*$").cast(pl.UInt16, strict=False)
+
+
+def count(value: pl.Expr) -> pl.Expr:
+    """A number of bytes; `-` is none."""
+    return value.str.extract(r"^\s*(\d{1,18})(?:\.0+)?\s*$").cast(pl.Int64, strict=False)

@@ -1,0 +1,85 @@
+"""What a log format is: `Format`, and the columns that its parser yields for each line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from authforensics.schema import TIMESTAMP, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the caller said about all files: the zone of naive times, and how lines are laid out."""
+
+    tz: str | None = None
+    log_format: str | None = None
+
+
+#: Lines (`line_number`, `line`) in; the same rows with any of the columns of `PARSED` out.
+Parser = Callable[[pl.LazyFrame], pl.LazyFrame]
+
+#: What a parser may yield. `matched` is the only one that it must: the line has this format's layout. `time` is the
+#: line's own time (null: unreadable), `at_start` whether that is the request's start, `zone` what it says of its offset
+#: ("+0900", "naive", "epoch", a zone's name), `request` a request line that isn't split yet, `target` a path with
+#: its query.
+PARSED: dict[str, pl.DataType] = {
+    "matched": pl.Boolean(),
+    "problem": pl.String(),
+    "time": TIMESTAMP,
+    "at_start": pl.Boolean(),
+    "zone": pl.String(),
+    "clock": pl.Float32(),
+    "kind": pl.String(),
+    "client_ip": pl.String(),
+    "user_agent": pl.String(),
+    "request": pl.String(),
+    "method": pl.String(),
+    "target": pl.String(),
+    "query": pl.String(),
+    "status": pl.String(),
+    "duration_ms": pl.Float64(),
+    "bytes": pl.String(),
+    "host": pl.String(),
+    "user_id": pl.String(),
+    "device_id": pl.String(),
+    "session_id": pl.String(),
+    "request_id": pl.String(),
+    "upstream": pl.String(),
+    "platform": pl.String(),
+    "app_version": pl.String(),
+    "reason_text": pl.String(),
+    "message": pl.String(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One layout of lines.
+
+    Attributes:
+        name: as in `--format`; the module's name.
+        title: what it is, for people.
+        samples: lines of this format, each of which must parse.
+        time: which end of the request its time is; "either" where the line itself tells.
+        kinds: what its lines can be.
+        specificity: how sure a match is, from 0 to 1; confidence is the share of lines that match times this.
+        prepare: the parser for a file, from a sample of its lines; None if this format can't be meant.
+        multiline: lines that don't match continue the record above them.
+        record_start: a pattern of lines that begin a record even if they don't match.
+        header: a pattern of lines that describe the file.
+    """
+
+    name: str
+    title: str
+    samples: tuple[str, ...]
+    time: Literal["end", "start", "either"]
+    kinds: tuple[Kind, ...]
+    specificity: float
+    prepare: Callable[[Sequence[str], Settings], Parser | None]
+    multiline: bool = False
+    record_start: str | None = None
+    header: str | None = None

@@ -1,0 +1,52 @@
+"""Owns `python_logging`: what Python's logging writes with a time and a level; tracebacks continue a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from authforensics.collect import times
+from authforensics.collect.format import Format, Parser, Settings
+from authforensics.schema import Kind
+
+_LEVEL = r"(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|NOTSET)"
+_TIME = r"(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)"
+_GAP = r"[\s:|,-]"
+# Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn and Celery.
+_LINE = (
+    rf"^(?:\[?{_LEVEL}\]?{_GAP}+(?:[\w.]+{_GAP}+)?)?\[?{_TIME}\]?"
+    rf"(?:{_GAP}*(?:\[[\w.:-]+\]{_GAP}*)*\[?{_LEVEL}(?:/[\w-]+)?\]?\s?{_GAP}*"
+    r"(?:in )?(?:\[?[\w.]+(?::\d+)?\]?(?:: | - | \| |\] ))?"
+    rf"|{_GAP}+\[?[\w.]+\]?{_GAP}+\[?{_LEVEL}\]?{_GAP}+"
+    rf"|{_GAP}+)(?P<message>.*)$"
+)
+_HAS_LEVEL = rf"^.{{0,120}}?\b{_LEVEL}\b"
+
+
+def _prepare(_sample: Sequence[str], settings: Settings) -> Parser | None:
+    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+        parts = lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts")
+        matched = pl.col("at").is_not_null() & pl.col("line").str.contains(_HAS_LEVEL)
+        return times.read_iso(parts.with_columns(matched=matched), pl.col("at"), settings.tz)
+
+    return parse
+
+
+FORMAT = Format(
+    name="python_logging",
+    title="Python logging with time, level and usually the logger's name",
+    samples=(
+        "2025-10-03 05:00:12,461 - app.auth - WARNING - JWT validation failed user=42",
+        "2025-10-03 05:00:12,461 WARNING app.auth: JWT validation failed",
+        "WARNING:2025-10-03 05:00:12,461:JWT validation failed",
+        "[2025-10-03 05:00:12,461] WARNING in auth: JWT validation failed",
+        "[2025-10-03 05:00:12 +0000] [17] [INFO] Booting worker with pid: 17",
+    ),
+    time="end",
+    kinds=(Kind.MESSAGE,),
+    specificity=0.9,
+    prepare=_prepare,
+    multiline=True,
+    record_start=rf"^(?:\[?{_LEVEL}\]?:)?\[?\d{{4}}-\d{{2}}-\d{{2}}[T ]\d{{2}}:",
+)

@@ -1,0 +1,181 @@
+"""Parses lines that are JSON objects: only the keys that carry something, tolerant of lines that are no JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+from polars._typing import PolarsDataType
+
+from authforensics.collect import synonyms
+from authforensics.collect.assemble import assemble, column
+from authforensics.collect.format import Parser, Settings
+
+Path = tuple[str, ...]
+
+_DEEPEST = 6
+#: Keys that tell why something failed come late and seldom: read even if the sample lacks them.
+_ALWAYS = (
+    "msg",
+    "message",
+    "err",
+    "error",
+    "exception",
+    "status",
+    "sent_http_www_authenticate",
+    "response_code_details",
+)
+_LIST = r'^\[\s*"((?:[^"\\]|\\.)*)"'
+
+
+@dataclass(slots=True)
+class _Keys:
+    """What the keys of a sample hold: leaves with an example each, and which of them are lists."""
+
+    leaves: Counter[Path] = field(default_factory=Counter)
+    objects: Counter[Path] = field(default_factory=Counter)
+    lists: set[Path] = field(default_factory=set)
+    examples: dict[Path, str] = field(default_factory=dict)
+
+    def add(self, value: object, path: Path = ()) -> None:
+        if isinstance(value, dict) and len(path) < _DEEPEST:
+            self.objects[path] += 1
+            for key, inner in value.items():
+                self.add(inner, (*path, key))
+            return
+        self.leaves[path] += 1
+        if isinstance(value, list):
+            self.lists.add(path)
+        if value not in (None, ""):
+            self.examples.setdefault(path, str(value))
+
+    def paths(self, known: Mapping[str, str]) -> list[Path]:
+        """The leaves that carry something, and are no objects more often than not."""
+        paths = [path for path in self.leaves if path and self._carries(".".join(path), known)]
+        kept = [path for path in paths if self.leaves[path] >= self.objects[path] and not self._inside_leaf(path)]
+        return kept + [(key,) for key in _ALWAYS if not self.leaves[(key,)] and not self.objects[(key,)]]
+
+    @staticmethod
+    def _carries(key: str, known: Mapping[str, str]) -> bool:
+        return key in known or synonyms.wanted(key)
+
+    def _inside_leaf(self, path: Path) -> bool:
+        parents = (path[:length] for length in range(1, len(path)))
+        return any(self.leaves[parent] >= self.objects[parent] for parent in parents)
+
+
+def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] | None = None) -> Parser | None:
+    """A parser for the keys that `sample` has; None if no line of it is a JSON object.
+
+    `names` are better names of keys, where the caller knows what they hold.
+    """
+    keys = _Keys()
+    for line in sample:
+        value = _load(line)
+        if isinstance(value, dict):
+            keys.add(value)
+    if not keys.objects[()]:
+        return None
+    known = names or {}
+    # The first key of a name wins: those that are always read come last.
+    paths = {known.get(".".join(path), ".".join(path)): path for path in reversed(keys.paths(known))}
+    values = {column(name): _value(path, path in keys.lists) for name, path in paths.items()}
+    examples = {name: keys.examples[path] for name, path in paths.items() if path in keys.examples}
+    decode = _Decoder(tuple(paths.values()))
+
+    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+        decoded = lines.with_columns(
+            json=pl.col("line").map_batches(decode.batch, return_dtype=decode.dtype, is_elementwise=True)
+        )
+        valid = pl.col("json").struct.field("valid")
+        problem = pl.when(~valid & (pl.col("line").str.strip_chars() != "")).then(pl.lit("not a JSON object"))
+        decoded = decoded.with_columns(matched=valid, problem=problem, **values).drop("json")
+        return assemble(decoded, paths, examples, settings.tz, messages=True)
+
+    return parse
+
+
+def _load(line: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _value(path: Path, is_list: bool) -> pl.Expr:
+    value = pl.col("json").struct.field(".".join(path))
+    return _unwrapped(value) if is_list else value
+
+
+def _unwrapped(value: pl.Expr) -> pl.Expr:
+    inner = value.str.extract(_LIST).str.replace_all('\\"', '"', literal=True)
+    return pl.when(value.str.starts_with("[")).then(inner).otherwise(value)
+
+
+class _Decoder:
+    """Decodes batches of lines into a struct of texts, one field a path, and `valid`."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self._schema = _nested(paths)
+        self._select = [_leaf(path).alias(".".join(path)) for path in paths]
+        self._fields: dict[str, PolarsDataType] = {".".join(path): pl.String() for path in paths}
+        self._fields["valid"] = pl.Boolean()
+        self.dtype = pl.Struct(self._fields)
+
+    def batch(self, lines: pl.Series) -> pl.Series:
+        """The struct of each line; all null and not valid where the line is no JSON object."""
+        objects = lines.str.contains(r"^\s*\{")
+        decoded = self._try(lines.filter(objects))
+        if decoded is None:
+            whole = lines.to_frame("line").select(pl.col("line").str.json_path_match("$").is_not_null()).to_series()
+            objects &= whole
+            decoded = self._halves(lines.filter(objects))
+        if decoded.height == len(lines):
+            return decoded.to_struct(lines.name)
+        places = objects.arg_true().alias("place")
+        every = pl.int_range(len(lines), dtype=pl.UInt32, eager=True).alias("place").to_frame()
+        decoded = decoded.with_columns(places.cast(pl.UInt32))
+        spread = every.join(decoded, on="place", how="left", maintain_order="left").drop("place")
+        return spread.with_columns(pl.col("valid").fill_null(value=False)).to_struct(lines.name)
+
+    def _halves(self, lines: pl.Series) -> pl.DataFrame:
+        # Lines that one JSON reader of polars takes and the other refuses are found by halving.
+        decoded = self._try(lines)
+        if decoded is not None:
+            return decoded
+        if len(lines) == 1:
+            return pl.DataFrame([dict.fromkeys(self._fields) | {"valid": False}], schema=self._fields)
+        middle = len(lines) // 2
+        return pl.concat([self._halves(lines[:middle]), self._halves(lines[middle:])])
+
+    def _try(self, lines: pl.Series) -> pl.DataFrame | None:
+        if lines.is_empty():
+            return pl.DataFrame(schema=self._fields)
+        buffer = io.BytesIO()
+        lines.to_frame("line").write_csv(buffer, include_header=False, quote_style="never")
+        buffer.seek(0)
+        try:
+            frame = pl.read_ndjson(buffer, schema=self._schema, ignore_errors=True)
+        except pl.exceptions.PolarsError:
+            return None
+        if frame.height != len(lines):
+            return None
+        return frame.select(*self._select, pl.lit(True).alias("valid"))
+
+
+def _nested(paths: Sequence[Path]) -> dict[str, PolarsDataType]:
+    inner: dict[str, list[Path]] = {}
+    for path in paths:
+        inner.setdefault(path[0], []).append(path[1:])
+    return {key: pl.Struct(_nested(rests)) if rests != [()] else pl.String() for key, rests in inner.items()}
+
+
+def _leaf(path: Path) -> pl.Expr:
+    expression = pl.col(path[0])
+    for key in path[1:]:
+        expression = expression.struct.field(key)
+    return expression

@@ -1,0 +1,45 @@
+"""Knows files that are no logs by their name or first line, and says what they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+_ENVIRONMENT = re.compile(r"^\.env(?:\..+)?$|^.+\.env$|^env\.(?:local|prod|production|dev)$", re.IGNORECASE)
+_SETTING = re.compile(r"^(?:export\s+)?[A-Z][A-Z0-9_]*=\S*")
+_KINDS: dict[str, str] = {
+    "a document": "md rst adoc html htm pdf doc docx odt",
+    "source code": "py js mjs ts tsx php rb go java kt swift c h cpp rs sh bash ps1 sql css",
+    "configuration": "toml yaml yml ini cfg conf properties service",
+    "an image or a font": "png jpg jpeg gif svg ico webp woff woff2 ttf",
+    "an archive": "zip tar tgz 7z rar jar whl",
+    "a key or certificate": "pem key crt cer p12 pfx jks",
+    "a table": "parquet arrow feather sqlite db xlsx",
+}
+_BY_SUFFIX = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
+_DOCUMENTS = {"readme", "license", "licence", "changelog", "makefile", "dockerfile", "authors", "notice"}
+
+
+def by_name(name: str, named: bool) -> str | None:
+    """Why a file of this name is left alone; None: look at its content. A file that the caller named is looked at."""
+    if _ENVIRONMENT.match(name):
+        return "looks like an environment file, not a log: left alone"
+    if named:
+        return None
+    if name.startswith("."):
+        return "hidden file: left alone"
+    pure = PurePath(name.lower())
+    kind = _BY_SUFFIX.get(pure.suffix.removeprefix("."))
+    if pure.stem in _DOCUMENTS and pure.suffix in {"", ".txt"}:
+        kind = "a document"
+    return f"looks like {kind}, not a log: left alone" if kind else None
+
+
+def by_content(lines: tuple[str, ...]) -> str | None:
+    """Why a file with these first lines is left alone; None: nothing speaks against its being a log."""
+    if lines and lines[0].startswith("#!"):
+        return "looks like a script, not a log: left alone"
+    settings = [line for line in lines if not line.lstrip().startswith("#")]
+    if settings and all(_SETTING.match(line) for line in settings):
+        return "looks like an environment file, not a log: left alone"
+    return None

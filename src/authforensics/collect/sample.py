@@ -1,0 +1,78 @@
+"""Looks at the beginning of a file, to know what it is: compressed, binary, empty, and its first lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from authforensics.collect.compression import Break, chunks, kind_of
+
+_HEAD = 256 << 10
+_LATER = 64 << 10
+_LINES = 400
+_LATER_LINES = 100
+_LONGEST = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning of a file. `binary` says what it is where it is no text."""
+
+    lines: tuple[str, ...]
+    compression: str | None
+    binary: str | None
+    empty: bool
+
+
+def take(path: Path) -> Sample:
+    """Up to 400 non-blank lines from the start, and of a plain file up to 100 from its middle.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        magic = file.read(8)
+    head = _head(path)
+    if not head:
+        return Sample((), kind_of(magic), None, True)
+    binary = _binary(head)
+    if binary:
+        return Sample((), kind_of(magic), binary, False)
+    lines = _lines(head, _LINES, whole=len(head) < _HEAD)
+    size = path.stat().st_size
+    if kind_of(magic) is None and size > 4 * _HEAD:
+        with path.open("rb") as file:
+            file.seek(size // 2)
+            lines += _lines(file.read(_LATER), _LATER_LINES + 1, whole=False)[1:]
+    return Sample(tuple(lines), kind_of(magic), None, False)
+
+
+def _head(path: Path) -> bytes:
+    parts: list[bytes] = []
+    try:
+        for chunk in chunks(path):
+            parts.append(chunk)
+            if sum(map(len, parts)) >= _HEAD:
+                break
+    except Break:
+        pass
+    return b"".join(parts)[:_HEAD]
+
+
+def _lines(data: bytes, most: int, whole: bool) -> list[str]:
+    lines = data.decode(errors="replace").removeprefix("\ufeff").split("\n")
+    if not whole and len(lines) > 1:
+        lines.pop()
+    return [line.removesuffix("\r")[:_LONGEST] for line in lines if line.strip()][:most]
+
+
+def _binary(head: bytes) -> str | None:
+    if head.startswith(b"PK\x03\x04"):
+        return "a zip archive: unpack it first"
+    if head[257:262] == b"ustar":
+        return "a tar archive: unpack it first"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "text in UTF-16: convert it to UTF-8 first"
+    if b"\0" in head[:4096] or head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF-", b"\x7fELF")):
+        return "binary"
+    return None

@@ -1,0 +1,165 @@
+"""Reads times: CLF, ISO 8601, PHP and epoch numbers, each as the instant, its zone and its resolution."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from authforensics.schema import TIMESTAMP
+
+NAIVE = "naive"
+EPOCH = "epoch"
+
+# Reference: RFC 3339 section 5.6, with the liberties that loggers take: space for T, comma, no colon in the zone.
+_ISO = (
+    r"^\s*(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,9}))?\s?(?:([Zz]|UTC|GMT)|([+-]\d{2}):?(\d{2})?)?\s*$"
+)
+_EPOCH = r"^\s*(\d{9,19})(?:\.(\d+))?\s*$"
+_SCIENTIFIC = r"^\s*\d\.\d+[eE]\+?\d+\s*$"
+# Reference: https://httpd.apache.org/docs/current/mod/mod_log_config.html ("%t")
+_CLF = r"^\[?\d{2}/[A-Za-z]{3}/\d{4}:"
+
+
+def localize(naive: pl.Expr, tz: str | None) -> pl.Expr:
+    """A naive time of zone `tz` in UTC: the earlier of two; one that never was moves with the clocks."""
+    if tz is None or tz == "UTC":
+        return naive.dt.replace_time_zone("UTC")
+    there = naive.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
+    hour = pl.duration(hours=1)
+    skipped = (naive - hour).dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null") + hour
+    return there.fill_null(skipped).dt.convert_time_zone("UTC")
+
+
+def read_clf(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
+    """Adds `time`, `zone`, `clock` from `10/Oct/2000:13:55:36 -0700`; month names are English whatever the locale."""
+    text = text.str.strip_chars("[]")
+    time = text.str.to_datetime("%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="us").dt.convert_time_zone("UTC")
+    return lines.with_columns(time=time, zone=text.str.slice(21, 6), clock=pl.lit(1.0, pl.Float32))
+
+
+def read_iso(lines: pl.LazyFrame, text: pl.Expr, tz: str | None) -> pl.LazyFrame:
+    """Adds `time`, `zone`, `clock` from ISO 8601 with up to nine digits of a second; naive times are of zone `tz`."""
+    parts = pl.col("_parts").struct
+    day, clock, fraction, utc, hours, minutes = (parts.field(str(number)) for number in range(1, 7))
+    naive = (day + " " + clock).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
+    offset = hours.str.slice(1).cast(pl.Int64) * 60 + minutes.cast(pl.Int64).fill_null(0)
+    offset = pl.when(hours.str.starts_with("-")).then(-offset).otherwise(offset)
+    # A frame for each step: polars repeats what an expression says twice.
+    lines = lines.with_columns(_parts=text.str.extract_groups(_ISO)).with_columns(
+        _naive=naive,
+        _micros=_micros(fraction, 6),
+        _offset=pl.when(utc.is_not_null()).then(0).otherwise(offset),
+        zone=pl.when(utc.is_not_null()).then(pl.lit("+0000")).otherwise(hours + minutes.fill_null("00")),
+        clock=_resolution(fraction.str.len_chars()),
+    )
+    lines = lines.with_columns(_naive=pl.col("_naive") + pl.duration(microseconds="_micros"))
+    zoned = (pl.col("_naive") - pl.duration(minutes="_offset")).dt.replace_time_zone("UTC")
+    unzoned = pl.when(pl.col("_offset").is_null()).then(pl.col("_naive"))
+    return lines.with_columns(
+        time=pl.coalesce(zoned, localize(unzoned, tz)),
+        zone=pl.when(pl.col("_naive").is_not_null()).then(pl.col("zone").fill_null(NAIVE)),
+    ).drop("_parts", "_naive", "_micros", "_offset")
+
+
+def read_epoch(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
+    """Adds `time`, `zone`, `clock` from seconds, milli-, micro- or nanoseconds since 1970, told by their magnitude."""
+    lines = lines.with_columns(_parts=_plain_number(text).str.extract_groups(_EPOCH))
+    whole, fraction = (pl.col("_parts").struct.field(name) for name in ("1", "2"))
+    lines = lines.with_columns(_digits=whole.str.len_chars(), _number=whole.cast(pl.Int64, strict=False))
+    digits, number = pl.col("_digits"), pl.col("_number")
+    # Up to 11 digits are seconds until the year 5138; three more for each finer unit.
+    micros = (
+        pl.when(digits <= 11)
+        .then(number * 1_000_000 + _micros(fraction, 6))
+        .when(digits <= 14)
+        .then(number * 1_000 + _micros(fraction, 3))
+        .when(digits <= 17)
+        .then(number)
+        .otherwise(number // 1_000)
+    )
+    places = fraction.str.len_chars().fill_null(0) + pl.when(digits <= 11).then(0).when(digits <= 14).then(3).otherwise(
+        6
+    )
+    return (
+        lines.with_columns(time=micros.cast(TIMESTAMP), clock=_resolution(places))
+        .with_columns(zone=pl.when(pl.col("time").is_not_null()).then(pl.lit(EPOCH)))
+        .drop("_parts", "_digits", "_number")
+    )
+
+
+def read_any(lines: pl.LazyFrame, text: pl.Expr, tz: str | None, sample: str) -> pl.LazyFrame:
+    """Adds `time`, `zone`, `clock` from values that look like `sample`; ISO 8601 or an epoch where they don't."""
+    is_clf, is_epoch = bool(re.match(_CLF, sample)), bool(re.match(_EPOCH, sample))
+    if is_clf:
+        lines = read_clf(lines, text)
+    elif is_epoch:
+        lines = read_epoch(lines, text)
+    else:
+        lines = read_iso(lines, text, tz)
+    first = {name: f"_first_{name}" for name in ("time", "zone", "clock")}
+    lines = lines.rename(first)
+    unread = pl.when(pl.col("_first_time").is_null()).then(text)
+    lines = read_iso(lines, unread, tz) if is_clf or is_epoch else read_epoch(lines, unread)
+    read = pl.col("_first_time").is_not_null()
+    chosen = {name: pl.when(read).then(pl.col(old)).otherwise(pl.col(name)) for name, old in first.items()}
+    return lines.with_columns(**chosen).drop(*first.values())
+
+
+def named(naive: pl.Expr, zone: pl.Expr, tz: str | None) -> pl.Expr:
+    """Naive times whose zone stands beside them by name; null where no such zone exists."""
+
+    def of(columns: pl.Series) -> pl.Series:
+        frame = columns.struct.unnest()
+        names = frame["zone"].unique().to_list()
+        zones = {name: _known(name) if name is not None else tz for name in names}
+        expression = pl.lit(None, TIMESTAMP)
+        for name, known in zones.items():
+            if known is not None or name is None:
+                here = pl.col("zone").eq_missing(pl.lit(name, pl.String))
+                expression = pl.when(here).then(localize(pl.col("naive"), known)).otherwise(expression)
+        return frame.select(time=expression).to_series()
+
+    return pl.struct(naive=naive, zone=zone).map_batches(of, return_dtype=TIMESTAMP, is_elementwise=True)
+
+
+def _known(name: str) -> str | None:
+    """The zone's name as polars knows it: IANA names, and the few offsets that PHP writes."""
+    try:
+        pl.select(localize(pl.lit("2000-01-01").str.to_datetime(time_unit="us"), name))
+    except pl.exceptions.PolarsError:
+        return None
+    return name
+
+
+def _resolution(digits: pl.Expr) -> pl.Expr:
+    second, milli, micro = (pl.lit(value, pl.Float32) for value in (1.0, 1e-3, 1e-6))
+    digits = digits.fill_null(0)
+    return pl.when(digits == 0).then(second).when(digits <= 3).then(milli).otherwise(micro)
+
+
+def _micros(fraction: pl.Expr, places: int) -> pl.Expr:
+    return fraction.str.pad_end(places, "0").str.slice(0, places).cast(pl.Int64).fill_null(0)
+
+
+def _plain_number(text: pl.Expr) -> pl.Expr:
+    # Floats of this size hold microseconds.
+    scientific = pl.when(text.str.contains(_SCIENTIFIC)).then(text).cast(pl.Float64, strict=False)
+    return pl.coalesce((scientific * 1e6).round().cast(pl.Int64).cast(pl.String), text)
+
+
+def offset_of(text: pl.Expr) -> pl.Expr:
+    """The offset that a time ends with; null if it has none."""
+    offset = text.str.extract(r"\d\s?(Z|[+-]\d{2}:?\d{2})\]?\s*$").str.replace(":", "", literal=True)
+    return pl.when(offset == "Z").then(pl.lit("+0000")).otherwise(offset)
+
+
+def resolution(sample: str) -> float:
+    """The resolution in seconds of a time that is written like `sample`."""
+    if number := re.fullmatch(_EPOCH, sample):
+        digits = len(number[1])
+        places = max(0, digits - 10) + len(number[2] or "") if digits > 11 else len(number[2] or "")
+    else:
+        fraction = re.search(r":\d{2}[.,](\d+)", sample)
+        places = len(fraction[1]) if fraction else 0
+    return 10.0 ** -min(places, 6)
