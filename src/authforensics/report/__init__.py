@@ -1,0 +1,1 @@
+"""What people read: the page, the terminal summary, the ticket text and the figures, all from one `Document`."""

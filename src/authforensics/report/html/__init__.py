@@ -1,0 +1,73 @@
+"""The page: one offline file that needs no network, no server and no other file; and its essence for notebooks."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from authforensics.redact import redact
+from authforensics.report import palette, selection, wording
+from authforensics.report.html import view
+from authforensics.report.html.text import embed, finish, prose
+
+if TYPE_CHECKING:
+    from authforensics.document import Document
+
+
+def render(document: Document) -> str:
+    """The document as one self-contained HTML page; the same document gives the same bytes."""
+    page = view.Page(document)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            document=document,
+            page=page,
+            style=_asset("page.css"),
+            script=_asset("page.js"),
+            plotly=Markup(get_plotlyjs()),  # noqa: S704  plotly's own code
+            figures=embed(view.figures(document)),
+        )
+    )
+
+
+def fragment(document: Document) -> str:
+    """Verdict, incidents and first causes only, as a piece of HTML for a notebook's cell."""
+    return (
+        _environment()
+        .get_template("fragment.html.j2")
+        .render(document=document, incidents=selection.incidents(document), read_line=wording.read_line(document))
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("authforensics.report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finish,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "prose": prose,
+        "redact": redact,
+        "label": wording.label,
+        "phase": wording.phase,
+        "moment": wording.moment,
+        "precise": wording.precise,
+        "duration": wording.duration,
+        "number": wording.number,
+        "shorten": wording.shorten,
+    }
+    environment.globals |= {"palette": palette, "wording": wording}
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    """A file of the page, which goes in as it is: it is ours, no log text is in it."""
+    return Markup((files(__package__) / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704  a file of this package

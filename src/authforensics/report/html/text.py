@@ -1,0 +1,36 @@
+"""How text enters the page: every exit escapes, makes control characters visible, and closes no tag it didn't open."""
+
+from __future__ import annotations
+
+import json
+
+from markupsafe import Markup, escape
+
+from authforensics.redact import visible
+
+_SCRIPT_SAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
+
+def finish(value: object) -> object:
+    """What every expression of a template passes before it is escaped."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def prose(text: str) -> Markup:
+    """Sentences of ours: lines are kept, `code` between backticks is set as code; whatever they quote is escaped."""
+    return Markup("<br>").join(_line(line) for line in text.split("\n"))
+
+
+def _line(line: str) -> Markup:
+    parts = visible(line).split("`")
+    if len(parts) % 2 == 0:
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts)
+    )
+
+
+def embed(data: object) -> Markup:
+    """Data as JSON that can't end the script element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.translate(_SCRIPT_SAFE))  # noqa: S704  `<`, `>` and `&` are escaped above

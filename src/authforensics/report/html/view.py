@@ -1,0 +1,193 @@
+"""What the page shows, as plain data: which records belong together, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from authforensics.report import figures as drawing
+from authforensics.report import selection, wording
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from authforensics.document import Device, Document, Endpoint, Source, System, Timeline
+    from authforensics.findings import Evidence, Finding, Incident, RootCause
+
+_EVIDENCE_LINES = 10
+_FINDING_ROWS = 400
+_DISPOSITIONS = ("events", "continuations", "rejects", "blank", "header", "filtered", "duplicates")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A phase of an incident and its share of the strip, in percent, widened where it would be too thin to see."""
+
+    name: str
+    first_seen: datetime
+    last_seen: datetime
+    since: str
+    width: float
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A device with what a link to it shows; `link` is null where it has no timeline."""
+
+    system: str
+    device_id: str
+    state: str
+    severity: str
+    link: str | None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One incident with all that belongs to it."""
+
+    incident: Incident
+    facts: list[tuple[str, str]]
+    status: str
+    phases: list[Stretch]
+    first: RootCause
+    others: tuple[RootCause, ...]
+    evidence: list[Evidence]
+    evidence_total: int
+    devices: list[Chip]
+
+
+class Page:
+    """The document in the order in which the page tells it."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.several = len(document.systems) > 1
+        self.read_line = wording.read_line(document)
+        self._devices = {(device.system, device.device_id): device for device in document.devices}
+        self._drawn = {(line.system, line.device_id) for line in document.timelines}
+
+    @cached_property
+    def cards(self) -> list[Card]:
+        """Incidents, the worst first."""
+        return [self._card(incident) for incident in selection.incidents(self.document)]
+
+    @cached_property
+    def worst(self) -> dict[tuple[str, str], str]:
+        """The highest severity of each device's findings, or of the incidents it belongs to."""
+        claims = [(one.system, one.device_id, one.severity) for one in self.document.findings if one.device_id]
+        claims += [(one.system, device, one.severity) for one in self.document.incidents for device in one.device_ids]
+        found: dict[tuple[str, str], str] = {}
+        for system, device, severity in sorted(claims, key=lambda claim: claim[2].rank):
+            found[system, device] = severity.value
+        return found
+
+    @cached_property
+    def picks(self) -> list[Chip]:
+        """Devices that have a timeline, in the document's order."""
+        return [self.chip(line.system, line.device_id) for line in self.document.timelines]
+
+    @cached_property
+    def severities(self) -> list[str]:
+        """The severities by which the picker can be filtered."""
+        return list(dict.fromkeys(chip.severity for chip in self.picks))
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The findings that the table shows, the worst first."""
+        return selection.ranked(self.document.findings)[:_FINDING_ROWS]
+
+    def chip(self, system: str, device_id: str) -> Chip:
+        """How a device is shown wherever it is named."""
+        key = (system, device_id)
+        device: Device | None = self._devices.get(key)
+        return Chip(
+            system=system,
+            device_id=device_id,
+            state=device.state if device else "unknown",
+            severity=self.worst.get(key, "none"),
+            link=self._link(system, device_id) if key in self._drawn else None,
+        )
+
+    def endpoints(self, system: System) -> list[Endpoint]:
+        """Endpoints of a system, the most denied first."""
+        own = [one for one in self.document.endpoints if one.system == system.system]
+        return sorted(own, key=lambda one: (-one.denied, -one.requests, one.route))
+
+    def read(self) -> list[Source]:
+        """Files that were read."""
+        return [source for source in self.document.sources if source.format]
+
+    def left_alone(self) -> list[Source]:
+        """Files that were not."""
+        return selection.left_alone(self.document.sources)
+
+    def dispositions(self, source: Source) -> list[tuple[str, int, float]]:
+        """What became of the lines: name, count and share in percent, without the empty ones."""
+        counts = [(name, int(getattr(source, name))) for name in _DISPOSITIONS]
+        return [(name, lines, 100 * lines / source.accounted) for name, lines in counts if lines]
+
+    def _link(self, system: str, device_id: str) -> str:
+        where = {"device": device_id} | ({"system": system} if self.several else {})
+        return f"#{urlencode(where)}"
+
+    def _card(self, incident: Incident) -> Card:
+        found = selection.findings_of(self.document, incident)
+        lines, total = selection.evidence(found, _EVIDENCE_LINES)
+        return Card(
+            incident=incident,
+            facts=wording.facts(incident),
+            status=wording.is_over(incident),
+            phases=_stretches(incident),
+            first=incident.root_causes[0],
+            others=incident.root_causes[1:],
+            evidence=lines,
+            evidence_total=total,
+            devices=[self.chip(incident.system, device) for device in incident.device_ids],
+        )
+
+
+def _stretches(incident: Incident) -> list[Stretch]:
+    lengths = [max((one.last_seen - one.first_seen).total_seconds(), 1.0) for one in incident.phases]
+    total = sum(lengths)
+    days = {one.first_seen.astimezone(UTC).date() for one in incident.phases}
+    since = [wording.moment(one.first_seen)[11 if len(days) == 1 else 5 :] for one in incident.phases]
+    return [
+        Stretch(one.name, one.first_seen, one.last_seen, clock, round(max(100 * length / total, 3.0), 2))
+        for one, length, clock in zip(incident.phases, lengths, since, strict=True)
+    ]
+
+
+def figures(document: Document) -> dict[str, object]:
+    """Every figure of the page: per system the charts, per timeline its device, in the order of the document."""
+    return {
+        "systems": [
+            {
+                "system": one.system,
+                "fleet": _spec(drawing.fleet(document, one.system)),
+                "denials": _spec(drawing.denials(document, one.system)),
+            }
+            for one in document.systems
+        ],
+        "devices": [_device(document, timeline) for timeline in document.timelines],
+    }
+
+
+def _device(document: Document, timeline: Timeline) -> dict[str, object]:
+    return {
+        "system": timeline.system,
+        "device": timeline.device_id,
+        "omitted": timeline.omitted,
+        "figure": _spec(drawing.device_timeline(document, timeline)),
+    }
+
+
+def _spec(figure: Figure) -> dict[str, object]:
+    """A figure as plotly.js takes it, without the template, which the page doesn't use."""
+    spec: dict[str, object] = figure.to_plotly_json()
+    layout = spec["layout"]
+    if isinstance(layout, dict):
+        layout.pop("template", None)
+    return spec

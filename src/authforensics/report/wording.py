@@ -1,0 +1,153 @@
+"""How numbers, times and the document's names are written for people, alike in every output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from authforensics.document import Document, System
+from authforensics.findings import Incident, Scope, duration
+
+__all__ = [
+    "count", "device_time", "duration", "facts", "is_over", "label", "moment", "number", "percent", "period", "phase",
+    "precise", "read_line", "scope", "shorten", "span",
+]  # fmt: skip
+
+DENIALS = ("api_denied", "refresh_denied", "login_denied")
+
+_PHASES = {
+    "refresh_denied": "refresh denied",
+    "refresh_ok_api_denied": "refresh OK, API denied",
+    "api_denied": "API denied",
+    "recovering": "recovering",
+    "recovered": "recovered",
+}
+_EVENTS = {"api_ok": "API OK", "api_denied": "API denied", "api_anonymous": "API anonymous"}
+_SCOPE = {
+    "upstream": "upstream",
+    "app_version": "app version",
+    "platform": "platform",
+    "endpoint": "endpoint",
+    "key_id": "key id",
+}
+
+
+def label(name: str | None) -> str:
+    """An identifier (`signature_invalid`, `api_ok`) in words."""
+    if name is None:
+        return "no reason logged"
+    return _EVENTS.get(name) or name.replace("_ok", "_OK").replace("_", " ")
+
+
+def phase(name: str) -> str:
+    """The name of an incident's phase in words."""
+    return _PHASES.get(name, label(name))
+
+
+def moment(at: datetime | None) -> str:
+    """A time in UTC to the second; the zone is not written."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-"
+
+
+def precise(at: datetime) -> str:
+    """A time in UTC, to the millisecond where the log has it so fine."""
+    return moment(at) + (f".{at.microsecond // 1000:03d}" if at.microsecond else "")
+
+
+def span(first: datetime | None, last: datetime | None) -> str:
+    """From one time to another, the date written once where it is the same; in UTC, with the zone."""
+    if first is None or last is None:
+        return "no time known"
+    if moment(first) == moment(last):
+        return f"{moment(first)} UTC"
+    same_day = first.astimezone(UTC).date() == last.astimezone(UTC).date()
+    return f"{moment(first)} to {moment(last)[11:] if same_day else moment(last)} UTC"
+
+
+def number(value: float) -> str:
+    """A number with thousands separated; a fraction to three digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
+
+
+def count(value: int, noun: str) -> str:
+    """`1 device`, `44 devices`, `no devices`; `noun` is singular, with a plural in -s."""
+    return f"{number(value) if value else 'no'} {noun}{'' if value == 1 else 's'}"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share: `73 %`, `0.4 %`, `< 0.1 %`."""
+    share = 100 * part / whole if whole else 0.0
+    if 0 < share < 0.1:
+        return "< 0.1 %"
+    return f"{share:.1f} %" if 0 < share < 1 or 99 < share < 100 else f"{share:.0f} %"
+
+
+def device_time(seconds: float) -> str:
+    """Time summed over devices."""
+    if seconds < 3600:
+        return f"{number(round(seconds / 60, 1))} device-minutes"
+    return f"{number(round(seconds / 3600, 1))} device-hours"
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` cut in its middle, where the ends are what tells ids apart."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+def is_over(incident: Incident) -> str:
+    """Whether it is over, as far as the log tells."""
+    if incident.ongoing:
+        return "ongoing at the end of the log"
+    if incident.devices_ill:
+        return f"no new denials; {count(incident.devices_ill, 'device')} not well again"
+    if incident.devices_recovered >= incident.devices:
+        return "over: every affected device is well again"
+    return f"over: {number(incident.devices_recovered)} of {count(incident.devices, 'device')} proven well"
+
+
+def facts(incident: Incident) -> list[tuple[str, str]]:
+    """What a person asks first about an incident, as pairs of question and answer."""
+    lasted = (incident.last_seen - incident.first_seen).total_seconds()
+    unseen = incident.devices - incident.devices_recovered - incident.devices_ill
+    after = f"{number(incident.devices_recovered)} well, {number(incident.devices_ill)} still ill"
+    share = percent(incident.devices, incident.devices_seen)
+    return [
+        ("Since", f"{moment(incident.first_seen)} UTC"),
+        ("Until", "ongoing" if incident.ongoing else f"{moment(incident.last_seen)} UTC"),
+        ("Lasted", duration(lasted)),
+        ("Devices affected", f"{number(incident.devices)} of {number(incident.devices_seen)} ({share})"),
+        ("Afterwards", after + (f", {number(unseen)} not seen" if unseen > 0 else "")),
+        ("Requests denied", number(incident.requests_denied)),
+        ("Writes lost", number(incident.writes_lost)),
+        ("Time lost", device_time(incident.device_seconds)),
+    ]
+
+
+def scope(confined: Scope) -> list[tuple[str, Sequence[str]]]:
+    """The dimensions that an incident is confined to, with their values."""
+    values = ((words, getattr(confined, name)) for name, words in _SCOPE.items())
+    return [(words, found) for words, found in values if found]
+
+
+def period(systems: Sequence[System]) -> tuple[datetime | None, datetime | None]:
+    """First and last time seen in any of the systems."""
+    first = [system.first_seen for system in systems if system.first_seen]
+    last = [system.last_seen for system in systems if system.last_seen]
+    return min(first, default=None), max(last, default=None)
+
+
+def read_line(document: Document) -> str:
+    """What was read, from when to when, in one sentence."""
+    lines = sum(source.lines for source in document.sources)
+    rejects = sum(source.rejects for source in document.sources)
+    used = [source for source in document.sources if source.format]
+    systems = f" in {count(len(document.systems), 'system')}" if len(document.systems) > 1 else ""
+    devices = sum(system.identity.devices for system in document.systems)
+    unread = f", {number(rejects)} not understood ({percent(rejects, lines)})" if rejects else ", all understood"
+    text = f"Read {count(lines, 'line')} of {count(len(used), 'file')}{systems}{unread if lines else ''}"
+    first, last = period(document.systems)
+    when = f"; {count(devices, 'device')}, {span(first, last)}" if first else ""
+    return f"{text}{when}; took {duration(document.run.seconds)}."
