@@ -1,0 +1,147 @@
+"""Owns `analyze`: from arguments to a pipeline run, its outputs, and the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authforensics.cli.messages import say
+from authforensics.cli.outputs import REPORT, Outputs
+from authforensics.cli.terminal import print_bytes, print_summary, progress_bar
+from authforensics.errors import UnknownName
+
+if TYPE_CHECKING:
+    from authforensics.config import Config
+    from authforensics.document import Document
+
+FAIL_ON = ("low", "medium", "high", "critical")
+COLORS = ("auto", "always", "never")
+
+
+def analyze(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files, directories, globs, rotated archives, or - for standard input."),
+    ],
+    *,
+    format: Annotated[str, typer.Option("--format", metavar="NAME|auto", help="Format of all files.")] = "auto",
+    log_format: Annotated[
+        str | None,
+        typer.Option(metavar="STRING", help="An nginx log_format or Apache LogFormat string."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Configuration file. [default: authforensics.toml beside the logs or in the working directory]",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="2025-12-25T09:00+09:00; 2h: before the last event; now-2h: by the clock."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="As --since.")] = None,
+    tz: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Zone of times that carry none. [default: UTC, with a warning]")
+    ] = None,
+    device_key: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="The field that tells devices apart. [default: found out]")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="DETECTOR", help="Run this detector only; repeatable.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(metavar="DETECTOR", help="Leave this detector out; repeatable.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="PATH", help=f"The report. [default: {REPORT} in the working directory]")
+    ] = None,
+    no_html: Annotated[bool, typer.Option("--no-html", help="Write no report.")] = False,
+    json: Annotated[str | None, typer.Option(metavar="PATH|-", help="Write the document as JSON.")] = None,
+    markdown: Annotated[
+        str | None, typer.Option(metavar="PATH|-", help="Write Markdown, for a ticket or a postmortem.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the tables events, rejects, sessions and findings.")
+    ] = None,
+    export_format: Annotated[str, typer.Option(metavar="parquet|csv", help="Format of the tables.")] = "parquet",
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SEVERITY",
+            help="Exit with 11, 12, 13 or 14 (low, medium, high, critical) if the worst found is at or above it.",
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Any input that can't be read whole is an error.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict, no warnings.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, show_default=False, help="More detail; repeatable.")
+    ] = 0,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no progress bar.")] = False,
+    color: Annotated[str, typer.Option(metavar="auto|always|never", help="Colors; NO_COLOR is honoured.")] = "auto",
+) -> None:
+    """Analyse logs: what went wrong with tokens and sessions, for whom, since when, and why."""
+    _check_choice("color setting", "--color", color, COLORS)
+    _check_choice("severity", "--fail-on", fail_on, FAIL_ON)
+    outputs = Outputs.plan(
+        html=html, no_html=no_html, json=json, markdown=markdown, export=export, export_format=export_format
+    )
+    outputs.check(paths)
+    settings = _load_config(config, paths)
+
+    from authforensics.cli.remarks import remarks
+    from authforensics.pipeline import analyze as run
+
+    with progress_bar(enabled=not (no_progress or quiet)) as progress:
+        analysis = run(
+            paths,
+            format=None if format == "auto" else format,
+            log_format=log_format,
+            tz=tz,
+            since=since,
+            until=until,
+            device_key=device_key,
+            only=only or (),
+            skip=skip or (),
+            config=settings,
+            strict=strict,
+            progress=progress,
+        )
+        written = outputs.write(analysis)
+    document = analysis.document
+    if not quiet:
+        for remark in remarks(document):
+            say("warning", remark)
+        for path in written:
+            say("note", f"wrote {path}")
+    piped = outputs.piped(analysis)
+    if piped is not None:
+        print_bytes(piped)
+    else:
+        print_summary(document, outputs.html, color, verbose=verbose, quiet=quiet)
+    raise typer.Exit(_exit_code(document, fail_on))
+
+
+def _check_choice(kind: str, option: str, value: str | None, known: tuple[str, ...]) -> None:
+    if value is not None and value not in known:
+        raise UnknownName(kind, value, known, option)
+
+
+def _load_config(named: Path | None, paths: list[str]) -> Config | None:
+    from authforensics.config import find, load
+
+    path = named or find(paths)
+    return load(path) if path else None
+
+
+def _exit_code(document: Document, fail_on: str | None) -> int:
+    """0, or 10 and the rank of the worst severity found."""
+    if fail_on is None:
+        return 0
+    from authforensics.findings import Severity
+
+    found = {incident.severity for incident in document.incidents} | {finding.severity for finding in document.findings}
+    worst = max((severity.rank for severity in found), default=0)
+    return 10 + worst if worst >= Severity(fail_on).rank else 0

@@ -1,0 +1,125 @@
+"""Owns the program: its commands, its exit codes, and the one line that every error becomes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from io import TextIOWrapper
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from authforensics.cli.analyze import analyze
+from authforensics.cli.explain import explain
+from authforensics.cli.messages import say
+from authforensics.cli.terminal import close_stdout
+from authforensics.errors import AuthforensicsError, UsageError
+
+PROGRAM = "authforensics"
+FAILED, USAGE, SIGNALLED = 1, 2, 128
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Find token and refresh pathologies in API access logs and application logs, and explain the incident.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(short_help="Analyse logs and explain the incident.")(analyze)
+app.command(short_help="Explain a name.")(explain)
+
+
+class Stopped(BaseException):
+    """A signal to stop arrived: unwinds what is under way, so that no partial file stays behind."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"authforensics {version('authforensics')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Find token and refresh pathologies in API access logs and application logs, and explain the incident."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that says how it went."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    code = run(sys.argv[1:])
+    _flush()
+    sys.exit(code)
+
+
+def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
+    # A second signal must not cut the cleaning up short.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise Stopped(signum)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; returns the exit code, and every error has become a line on standard error."""
+    try:
+        return app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
+    except AuthforensicsError as error:
+        say("error", str(error))
+        return USAGE if isinstance(error, UsageError) else FAILED
+    except typer.TyperException as error:
+        return _usage(error)
+    except Stopped as stopped:
+        say("error", "interrupted" if stopped.signum == signal.SIGINT else "terminated")
+        return SIGNALLED + stopped.signum
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        say("error", f"{place}{error.strerror or error}")
+        return FAILED
+    except MemoryError:
+        say("error", "out of memory")
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - a bug: its message may quote the log, so only its place is told
+        return _bug(error, arguments)
+
+
+def _usage(error: typer.TyperException) -> int:
+    message = error.format_message()
+    if message:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else PROGRAM
+        say("error", f"{message.rstrip('.')}; see '{command} --help'")
+    return USAGE
+
+
+def _bug(error: Exception, arguments: list[str]) -> int:
+    if "-vv" in arguments:
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    say("error", f"internal error at {place}: {type(error).__name__}; please report it (-vv shows where it came from)")
+    return FAILED
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        close_stdout()

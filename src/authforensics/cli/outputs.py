@@ -1,0 +1,191 @@
+"""Owns where results go: checked before the analysis, written whole or not at all after it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from authforensics.errors import BadValue, UnknownName
+
+if TYPE_CHECKING:
+    from authforensics.pipeline import Analysis
+
+REPORT = "authforensics-report.html"
+STDOUT = "-"
+EXPORT_FORMATS = ("csv", "parquet")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of one run go. None: not wanted; `-`: standard output."""
+
+    html: Path | None
+    json: str | None
+    markdown: str | None
+    export: Path | None
+    export_format: str
+
+    @classmethod
+    def plan(
+        cls,
+        *,
+        html: Path | None,
+        no_html: bool,
+        json: str | None,
+        markdown: str | None,
+        export: Path | None,
+        export_format: str,
+    ) -> Self:
+        """Resolve the defaults.
+
+        Raises:
+            BadValue: options that exclude each other.
+            UnknownName: no such export format.
+        """
+        if html is not None and no_html:
+            raise BadValue("--html and --no-html exclude each other")
+        if json == markdown == STDOUT:
+            raise BadValue("--json - and --markdown - both want standard output; give one of them a file")
+        if html is not None and str(html) == STDOUT:
+            raise BadValue("--html: expected a file, found '-'; only --json and --markdown can go to standard output")
+        if export_format not in EXPORT_FORMATS:
+            raise UnknownName("export format", export_format, EXPORT_FORMATS, "--export-format")
+        report = None if no_html else html or Path(REPORT)
+        return cls(html=report, json=json, markdown=markdown, export=export, export_format=export_format)
+
+    def check(self, inputs: Sequence[str]) -> None:
+        """Find out before the analysis what could not be written after it.
+
+        Raises:
+            BadValue: says which option, and what is wrong with its path.
+        """
+        taken = {Path(name).resolve(): "an input" for name in inputs if name != STDOUT and Path(name).is_file()}
+        for option, path in self._files():
+            _check_file(option, path)
+            place = path.resolve()
+            if place in taken:
+                raise BadValue(f"{option}: {path} is {taken[place]} as well")
+            taken[place] = f"the file of {option}"
+        if self.export is not None:
+            _check_folder("--export", self.export)
+
+    def write(self, analysis: Analysis) -> list[Path]:
+        """Write every file; returns those that the summary doesn't name."""
+        texts: dict[str, Callable[[], str]] = {
+            "--html": analysis.to_html,
+            "--json": analysis.to_json,
+            "--markdown": analysis.to_markdown,
+        }
+        with staged() as stage:
+            for option, path in self._files():
+                stage(path, _text_writer(texts[option]()))
+            if self.export is not None:
+                from authforensics.cli.export import table_writers
+
+                for name, writer in table_writers(analysis, self.export_format).items():
+                    stage(self.export / name, writer)
+        files = [path for option, path in self._files() if option != "--html"]
+        return files if self.export is None else [*files, self.export]
+
+    def piped(self, analysis: Analysis) -> bytes | None:
+        """What standard output gets instead of the summary."""
+        if self.json == STDOUT:
+            return analysis.to_json().encode(errors="backslashreplace")
+        if self.markdown == STDOUT:
+            return analysis.to_markdown().encode(errors="backslashreplace")
+        return None
+
+    def _files(self) -> list[tuple[str, Path]]:
+        wanted = [("--html", self.html), ("--json", self.json), ("--markdown", self.markdown)]
+        return [(option, Path(path)) for option, path in wanted if path is not None and str(path) != STDOUT]
+
+
+def _text_writer(text: str) -> Callable[[Path], None]:
+    data = text.encode(errors="backslashreplace")
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    return write
+
+
+def _check_file(option: str, path: Path) -> None:
+    hint = "; --no-html writes no report" if option == "--html" else ""
+    if path.is_dir():
+        raise BadValue(f"{option}: expected a file, {path} is a directory")
+    if _is_stream(path):
+        return
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise BadValue(f"{option}: no directory {path.parent} to write {path.name} to")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadValue(f"{option}: directory {path.parent} can't be written to{hint}")
+
+
+def _check_folder(option: str, path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise BadValue(f"{option}: expected a directory, {path} is a file")
+    if not path.exists() and not path.parent.is_dir():
+        raise BadValue(f"{option}: no directory {path.parent} to make {path.name} in")
+    if not os.access(path if path.exists() else path.parent, os.W_OK | os.X_OK):
+        raise BadValue(f"{option}: directory {path} can't be written to")
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it's a device or a pipe, which is written to and never replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+Stage = Callable[[Path, Callable[[Path], None]], None]
+
+
+@contextmanager
+def staged() -> Iterator[Stage]:
+    """Files written under temporary names beside their own, renamed together at the end, or removed.
+
+    Yields:
+        A function of the final path and of what writes a file, which is called at once with the temporary path. Links
+        are followed; devices and pipes are written to last.
+    """
+    pending: dict[Path, Path] = {}
+    streams: list[tuple[Path, Callable[[Path], None]]] = []
+    made: list[Path] = []
+
+    def stage(path: Path, write: Callable[[Path], None]) -> None:
+        if _is_stream(path):
+            streams.append((path, write))
+            return
+        path = path.resolve()
+        if not path.parent.exists():
+            path.parent.mkdir()
+            made.append(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        pending[path] = Path(name)
+        os.close(handle)
+        Path(name).chmod(0o666 & ~_umask())
+        write(Path(name))
+
+    try:
+        yield stage
+        for path, temporary in list(pending.items()):
+            temporary.replace(path)
+            del pending[path]
+        made.clear()
+        for path, write in streams:
+            write(path)
+    finally:
+        for temporary in pending.values():
+            temporary.unlink(missing_ok=True)
+        for folder in made:
+            folder.rmdir()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

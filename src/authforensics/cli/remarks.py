@@ -1,0 +1,46 @@
+"""Owns the warnings: what a reader must know before trusting the result, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from authforensics.document import Document, Source
+
+#: Below this share of explained denials the reasons are a sample, not a census.
+POOR_JOIN = 0.5
+_NAMES_SHOWN = 3
+
+
+def remarks(document: Document) -> Iterator[str]:
+    """Every warning about the input of `document`."""
+    yield from _zones(document.sources)
+    for source in document.sources:
+        yield from _source_remarks(source)
+    for system in document.systems:
+        join = system.join
+        if join.messages and join.denials and join.explained < POOR_JOIN * join.denials:
+            yield (
+                f"{system.system}: the application log explains {join.explained:,} of {join.denials:,} denials; "
+                "a request id in both logs would join the rest"
+            )
+
+
+def _zones(sources: Sequence[Source]) -> Iterator[str]:
+    assumed = [source for source in sources if (source.timezone or "").endswith("(assumed)")]
+    if assumed:
+        zone = (assumed[0].timezone or "").removesuffix(" (assumed)")
+        yield f"{_names(assumed)}: times carry no zone, taken for {zone}; --tz ZONE says otherwise"
+
+
+def _source_remarks(source: Source) -> Iterator[str]:
+    if source.broken:
+        yield f"{source.source}: not read whole: {source.note or 'it breaks off'}"
+    # The break is itself a reject.
+    if source.rejects > source.broken:
+        first = f"; line {s.line_number}: {s.reason}" if (s := next(iter(source.reject_samples), None)) else ""
+        yield f"{source.source}: {source.rejects:,} of {source.lines:,} lines can't be read{first}"
+
+
+def _names(sources: Sequence[Source]) -> str:
+    shown = ", ".join(source.source for source in sources[:_NAMES_SHOWN])
+    return shown if len(sources) <= _NAMES_SHOWN else f"{shown} and {len(sources) - _NAMES_SHOWN} more"

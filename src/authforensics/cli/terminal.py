@@ -1,0 +1,82 @@
+"""Owns what goes to the terminal: summary, raw results, progress; and whether it is colored."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from authforensics.redact import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from authforensics.document import Document
+
+#: Width where standard output is no terminal.
+PIPE_WIDTH = 100
+
+
+def print_summary(document: Document, report: Path | None, color: str, *, verbose: int, quiet: bool) -> None:
+    """The summary on standard output; with `quiet` the verdict alone."""
+    console = _console(color)
+    with console.capture() as captured:
+        if quiet:
+            verdict = document.verdict
+            line = visible(f"{verdict.severity}: {verdict.headline}")
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            from authforensics.report.console import render
+
+            console.print(render(document, None if report is None else str(report), verbose))
+    print_bytes(captured.get().encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
+
+
+def print_bytes(data: bytes) -> None:
+    """Exactly `data` on standard output."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        close_stdout()
+
+
+def close_stdout() -> None:
+    """Send what is still to come nowhere: its reader went away early (`| head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console(color: str) -> Console:
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    colored = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
+    system: Literal["auto", "truecolor"] | None = ("auto" if terminal else "truecolor") if colored else None
+    width = None if terminal or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(
+        file=sys.stdout, color_system=system, no_color=not colored, force_terminal=colored or None, width=width
+    )
+
+
+@contextmanager
+def progress_bar(*, enabled: bool) -> Iterator[Callable[[str, int], None] | None]:
+    """What to call with a file and the bytes read so far, drawn on standard error if that is a terminal."""
+    if not (enabled and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("analysing", total=None)
+
+        def show(name: str, size: int) -> None:
+            bar.update(task, description=f"analysing; {decimal(size)} read, last {visible(name)}")
+
+        yield show

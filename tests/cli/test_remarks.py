@@ -1,0 +1,43 @@
+"""Warnings: what must be known before the result is trusted."""
+
+from __future__ import annotations
+
+from authforensics.cli.remarks import remarks
+from authforensics.document import Join, Source
+
+
+def _with(document, **update):
+    return document.model_copy(update=update)
+
+
+def _source(**fields) -> Source:
+    return Source(**{"system": "shop", "source": "app.log", "format": "combined", **fields})
+
+
+def test_a_clean_input_needs_no_warning(document):
+    assert list(remarks(_with(document, sources=(_source(lines=5, events=5, timezone="+09:00"),)))) == []
+
+
+def test_an_assumed_zone_is_said_once_for_all_files(document):
+    sources = tuple(_source(source=f"{n}.log", timezone="UTC (assumed)") for n in range(5))
+    assert list(remarks(_with(document, sources=sources))) == [
+        "0.log, 1.log, 2.log and 2 more: times carry no zone, taken for UTC; --tz ZONE says otherwise"
+    ]
+
+
+def test_a_file_that_breaks_off_is_named(document):
+    sources = (_source(broken=True, rejects=1, lines=813, note="gzip stream ends after line 812"),)
+    assert list(remarks(_with(document, sources=sources))) == [
+        "app.log: not read whole: gzip stream ends after line 812"
+    ]
+
+
+def test_what_is_no_log_needs_no_warning(document):
+    assert list(remarks(_with(document, sources=(_source(format=None, note="looks like a document"),)))) == []
+
+
+def test_a_poor_join_is_said(document):
+    poor = document.systems[0].model_copy(update={"join": Join(messages=9, denials=40, explained=5, how={})})
+    assert list(remarks(_with(document, systems=(poor,), sources=()))) == [
+        "shop: the application log explains 5 of 40 denials; a request id in both logs would join the rest"
+    ]
