@@ -169,7 +169,8 @@ def _is(*events: AuthEvent) -> pl.Expr:
 def marks_of(sessions: Sessions, listed: Sequence[Device], findings: Iterable[Finding]) -> pl.DataFrame:
     """The requests to draw on the timelines of the first `MAX_TIMELINES` devices, thinned evenly to what they may have.
 
-    Evidence is never thinned out; then changes of state, then refusals come before calls that were simply accepted.
+    A quarter of the marks is kept for calls that were simply accepted; of the others, evidence comes first, then changes
+    of state.
 
     Returns:
         Rows of `sessions.events` with `omitted`, how many of the device's were left out.
@@ -191,16 +192,23 @@ def marks_of(sessions: Sessions, listed: Sequence[Device], findings: Iterable[Fi
     )
     most = min(max(ALL_MARKS // max(wanted.height, 1), MIN_MARKS), MAX_MARKS)
     changed = pl.col("state").ne_missing(pl.col("state").shift().over(_KEYS))
-    weight = pl.when("proof").then(0).when(changed).then(1).when(~_is(AuthEvent.API_OK)).then(2).otherwise(3)
+    plain = _is(AuthEvent.API_OK) & pl.col("proof").is_null()
+    weight = pl.when("proof").then(0).when(changed).then(1).otherwise(2)
     # Within a weight, every second, then every fourth … would do; a fixed scramble of the index spreads as evenly.
     index = pl.int_range(pl.len()).over(_KEYS)
     spread = (index * 2654435761) % 4294967296
+    ranked = events.with_columns(_plain=plain, _weight=weight, _spread=spread).with_columns(
+        _rank=pl.struct("_weight", "_spread").rank("ordinal").over(*_KEYS, "_plain"),
+        _calls=pl.col("_plain").sum().over(_KEYS),
+        _all=pl.len().over(_KEYS),
+    )
+    others = pl.col("_all") - pl.col("_calls")
+    accepted = pl.max_horizontal(most // 4, most - others)
+    room = pl.when("_plain").then(accepted).otherwise(most - pl.min_horizontal("_calls", most // 4))
     return (
-        events.with_columns(_weight=weight, _spread=spread)
-        .with_columns(_rank=pl.struct("_weight", "_spread").rank("ordinal").over(_KEYS), _all=pl.len().over(_KEYS))
-        .filter(pl.col("_rank") <= most)
+        ranked.filter(pl.col("_rank") <= room)
         .with_columns(omitted=pl.col("_all") - pl.len().over(_KEYS))
-        .drop("_weight", "_spread", "_rank", "_all", "proof")
+        .select(*sessions.events.columns, "omitted")
     )
 
 

@@ -249,7 +249,7 @@ class Sessions:
 
     `events` are the requests in order of device and time, with the columns of `EVENTS` and, for each, what it belongs
     to: `row` (its place in the input), `session`, `grant` (the token held), `episode`; `granted_by`, `granted_at`,
-    `grant_row`, `age` (seconds since), `login_at` of that token; `rejection` (first refusal of a token just given) and
+    `grant_row`, `age` (seconds since), `login_at` of that token; `rejection` (refused at the token's first use) and
     `write`. `spans` has, per system, when its log begins and ends.
     """
 

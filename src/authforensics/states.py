@@ -44,7 +44,7 @@ MEANING: dict[AuthState, str] = {
     AuthState.AUTHENTICATED: "its token was accepted",
     AuthState.CHALLENGED: "its token was refused; a refresh is due",
     AuthState.REFRESHED: "holds a new token, from a refresh or a login, that nothing has proven yet",
-    AuthState.REJECTED: "the token it was just given was refused",
+    AuthState.REJECTED: "the token it was just given was refused; another refresh alone proves nothing",
     AuthState.REFRESH_DENIED: "its refresh was refused; a login is due",
     AuthState.REFRESH_PENDING: "its refresh got no verdict (5xx, 429, timeout)",
     AuthState.ZOMBIE: "keeps calling after it should have gone to the login screen",
@@ -60,7 +60,7 @@ _TABLE: dict[AuthState, tuple[AuthState, ...]] = {
     _A: (_R,    _A,           _R,         _D,             _P,             _A,     _C,         _A,            _A,        _O,     _A),  # authenticated
     _C: (_R,    _C,           _R,         _D,             _P,             _A,     _C,         _C,            _C,        _O,     _C),  # challenged
     _R: (_R,    _R,           _R,         _D,             _P,             _A,     _X,         _R,            _R,        _O,     _R),  # refreshed: a denial with the new token is what this tool exists for
-    _X: (_R,    _X,           _R,         _D,             _P,             _A,     _X,         _X,            _X,        _O,     _X),  # rejected
+    _X: (_R,    _X,           _X,         _D,             _P,             _A,     _X,         _X,            _X,        _O,     _X),  # rejected: a refresh alone proves nothing, so only an accepted call or a login ends it
     _D: (_R,    _D,           _R,         _D,             _D,             _A,     _Z,         _Z,            _D,        _O,     _D),  # refresh_denied
     _P: (_R,    _P,           _R,         _D,             _P,             _A,     _C,         _P,            _P,        _O,     _P),  # refresh_pending
     _Z: (_R,    _Z,           _R,         _Z,             _Z,             _A,     _Z,         _Z,            _Z,        _O,     _Z),  # zombie

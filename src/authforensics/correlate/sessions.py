@@ -44,7 +44,7 @@ def number_runs(events: pl.DataFrame) -> pl.DataFrame:
 
     `grant` counts the tokens a device was given, `session` its logins and logouts, `episode` the calls accepted:
     between two of those lies one episode. `granted_by` and `granted_at` tell of the token held, `age` its seconds
-    since, and `rejection` marks the first refusal of a token just given.
+    since, and `rejection` marks the refusal of a token at its first use.
     """
     new = _is(AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK) & ~pl.col("straggler")
     name = pl.col("auth_event").cast(pl.String)
@@ -63,23 +63,19 @@ def number_runs(events: pl.DataFrame) -> pl.DataFrame:
         .fill_null(value=False)
         .cum_sum()
         .over(DEVICE),
-        _previous=pl.col("state").shift().over(DEVICE),
         granted_by=pl.when(new).then(name).forward_fill().over(DEVICE),
         grant_row=pl.when(new).then("row").forward_fill().over(DEVICE),
         granted_at=pl.when(new).then("timestamp").forward_fill().over(DEVICE),
         login_at=pl.when(_is(AuthEvent.LOGIN_OK)).then("timestamp").forward_fill().over(DEVICE),
     )
-    entered = (pl.col("state") == AuthState.REJECTED.value) & (pl.col("_previous") == AuthState.REFRESHED.value)
-    return (
-        numbered.with_columns(
-            age=(pl.col("timestamp") - pl.col("granted_at")).dt.total_microseconds() / 1e6,
-            rejection=entered.fill_null(value=False)
-            & (pl.col("reason").cast(pl.String) != Reason.TOKEN_EXPIRED.value).fill_null(value=True),
-            write=pl.col("method").is_in(_WRITES),
-        )
-        .drop("_previous")
-        .collect()
-    )
+    used = _is(AuthEvent.API_OK, AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED) & ~pl.col("straggler")
+    first_use = used & (used.cum_sum().over(*DEVICE, "grant") == 1) & pl.col("granted_at").is_not_null()
+    expired = (pl.col("reason").cast(pl.String) == Reason.TOKEN_EXPIRED.value).fill_null(value=False)
+    return numbered.with_columns(
+        age=(pl.col("timestamp") - pl.col("granted_at")).dt.total_microseconds() / 1e6,
+        rejection=first_use & _is(AuthEvent.API_DENIED) & ~expired,
+        write=pl.col("method").is_in(_WRITES),
+    ).collect()
 
 
 def sessions(events: pl.DataFrame) -> pl.DataFrame:
