@@ -169,8 +169,8 @@ def _is(*events: AuthEvent) -> pl.Expr:
 def marks_of(sessions: Sessions, listed: Sequence[Device], findings: Iterable[Finding]) -> pl.DataFrame:
     """The requests to draw on the timelines of the first `MAX_TIMELINES` devices, thinned evenly to what they may have.
 
-    A quarter of the marks is kept for calls that were simply accepted; of the others, evidence comes first, then changes
-    of state.
+    A quarter of the marks is kept for calls that were simply accepted; of the others, evidence comes first, then
+    changes of state.
 
     Returns:
         Rows of `sessions.events` with `omitted`, how many of the device's were left out.

@@ -17,7 +17,7 @@ import polars as pl
 from authforensics import assembly, collect, correlate, detect, diagnose
 from authforensics.config import Config
 from authforensics.document import Document, Lifetimes, Run, Source, Timeline, Tokens
-from authforensics.errors import UnknownName
+from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Finding, Incident, Severity, iso
 from authforensics.schema import EVENTS, FINDINGS, Sessions
 
@@ -78,8 +78,13 @@ def analyze(
         since=since or settings.since,
         until=until or settings.until,
         strict=strict,
+        device_field=None if key in correlate.RUNGS else key,
     )
     collected = collect.collect(_listed(paths), options, progress)
+    if options.device_field is not None and not collected.events["device_id"].count():
+        place = "--device-key" if device_key else settings.place("device_key")
+        rungs = ", ".join(correlate.RUNGS)
+        raise BadValue(f"{place}: no line has a field '{key}'; name a key of the log, or one of {rungs}")
     correlated = correlate.correlate(
         collected.events,
         correlate.Options(

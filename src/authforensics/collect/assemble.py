@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import polars as pl
 
 from authforensics.collect import fields, synonyms, times
+from authforensics.collect.format import Settings
 from authforensics.collect.requests import address, client_of
 from authforensics.schema import TIMESTAMP, Kind
 
@@ -24,7 +25,7 @@ def assemble(
     lines: pl.LazyFrame,
     keys: Collection[str],
     examples: Mapping[str, str],
-    tz: str | None,
+    settings: Settings,
     *,
     preferred: Mapping[str, str] | None = None,
     messages: bool = False,
@@ -35,12 +36,14 @@ def assemble(
         lines: has `column(key)` for each key.
         keys: what the product calls its fields.
         examples: a value of each key that the sample has, from which the kind of its times is told.
-        tz: the zone of naive times.
+        settings: the zone of naive times, and the key that holds the device id.
         preferred: keys that mean another field here than elsewhere.
         messages: a line without a status is a message, not a request.
     """
     found = synonyms.matching(keys, preferred)
-    lines = _with_time(lines, keys, examples, tz)
+    if settings.device_field is not None:
+        found["device_id"] = [key for key in keys if key == settings.device_field]
+    lines = _with_time(lines, keys, examples, settings.tz)
     columns = {name: _first(found[name]) for name in _PLAIN if name in found}
     columns["client_ip"] = _first(found.get("client_ip", []))
     columns["status"] = _status(found.get("status", []))

@@ -13,10 +13,11 @@ from authforensics.schema import TIMESTAMP, Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the caller said about all files: the zone of naive times, and how lines are laid out."""
+    """What the caller said of all files: the zone of naive times, how lines are laid out, which key names devices."""
 
     tz: str | None = None
     log_format: str | None = None
+    device_field: str | None = None
 
 
 #: Lines (`line_number`, `line`) in; the same rows with any of the columns of `PARSED` out.

@@ -80,7 +80,7 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
             keys.add(value)
     if not keys.objects[()]:
         return None
-    known = names or {}
+    known = {**(names or {}), **({settings.device_field: settings.device_field} if settings.device_field else {})}
     # The first key of a name wins: those that are always read come last.
     paths = {known.get(".".join(path), ".".join(path)): path for path in reversed(keys.paths(known))}
     values = {column(name): _value(path, path in keys.lists) for name, path in paths.items()}
@@ -94,7 +94,7 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
         valid = pl.col("json").struct.field("valid")
         problem = pl.when(~valid & (pl.col("line").str.strip_chars() != "")).then(pl.lit("not a JSON object"))
         decoded = decoded.with_columns(matched=valid, problem=problem, **values).drop("json")
-        return assemble(decoded, paths, examples, settings.tz, messages=True)
+        return assemble(decoded, paths, examples, settings, messages=True)
 
     return parse
 

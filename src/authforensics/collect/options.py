@@ -22,6 +22,7 @@ class Options:
         since: the first moment wanted: absolute, `2h` (before the last event) or `now-2h`.
         until: the last moment wanted, written likewise.
         strict: refuse inputs that can't be read whole.
+        device_field: the key (JSON), label (LTSV) or variable (log_format) that holds the device id, and no other.
     """
 
     format: str | None = None
@@ -30,6 +31,7 @@ class Options:
     since: str | None = None
     until: str | None = None
     strict: bool = False
+    device_field: str | None = None
 
     def settings(self) -> Settings:
         """What formats need to know of it.
@@ -41,7 +43,7 @@ class Options:
             check_zone(self.tz)
         if self.log_format is not None:
             compile_layout(self.log_format)
-        return Settings(tz=self.tz, log_format=self.log_format)
+        return Settings(tz=self.tz, log_format=self.log_format, device_field=self.device_field)
 
 
 def check_zone(name: str) -> None:

@@ -9,8 +9,8 @@ from authforensics.document import Document, System
 from authforensics.findings import Incident, Scope, duration
 
 __all__ = [
-    "count", "device_time", "duration", "facts", "is_over", "label", "moment", "number", "percent", "period", "phase",
-    "precise", "read_line", "scope", "shorten", "span",
+    "count", "device_time", "duration", "facts", "is_over", "joined", "label", "moment", "number", "percent", "period",
+    "phase", "precise", "read_line", "scope", "shorten", "span",
 ]  # fmt: skip
 
 DENIALS = ("api_denied", "refresh_denied", "login_denied")
@@ -21,6 +21,12 @@ _PHASES = {
     "api_denied": "API denied",
     "recovering": "recovering",
     "recovered": "recovered",
+}
+_JOINED = {
+    "log": "the access log itself",
+    "request_id": "request id",
+    "path_time": "path and time",
+    "class_time": "kind of endpoint and time",
 }
 _EVENTS = {"api_ok": "API OK", "api_denied": "API denied", "api_anonymous": "API anonymous"}
 _SCOPE = {
@@ -37,6 +43,11 @@ def label(name: str | None) -> str:
     if name is None:
         return "no reason logged"
     return _EVENTS.get(name) or name.replace("_ok", "_OK").replace("_", " ")
+
+
+def joined(how: str) -> str:
+    """By what a refusal's reason was found."""
+    return _JOINED.get(how, label(how))
 
 
 def phase(name: str) -> str:

@@ -37,7 +37,7 @@ def _parser(sample: Sequence[str], pattern: str, names: dict[str, str], settings
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = lines.with_columns(parts=pl.col("line").str.extract_groups(pattern))
         parts = parts.with_columns(matched=pl.col("line").str.contains(pattern), **values).drop("parts")
-        return assemble(parts, known, examples, settings.tz)
+        return assemble(parts, known, examples, settings)
 
     return parse
 

@@ -27,14 +27,14 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
                 label, _, value = item.partition(":")
                 if value not in {"", "-"}:
                     examples.setdefault(label, value)
-    labels = [label for label in examples if label in _LABELS or wanted(label)]
+    labels = [label for label in examples if label in {*_LABELS, settings.device_field} or wanted(label)]
     if not labels:
         return None
     values = {column(label): pl.col("line").str.extract(rf"(?:^|\t){re.escape(label)}:([^\t]*)") for label in labels}
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = lines.with_columns(matched=pl.col("line").str.contains(_LINE), **values)
-        return assemble(parts, labels, examples, settings.tz, preferred=_LABELS)
+        return assemble(parts, labels, examples, settings, preferred=_LABELS)
 
     return parse
 

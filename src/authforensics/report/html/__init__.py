@@ -56,6 +56,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "prose": prose,
         "redact": redact,
+        "joined": wording.joined,
         "label": wording.label,
         "phase": wording.phase,
         "moment": wording.moment,
