@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import documents
 import pytest
 
+from authforensics.pipeline import analyze
 from authforensics.report import html
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+SAMPLES = Path(__file__).parent.parent.parent / "sample_logs"
+LOOPING = "incident-1-secret-mismatch"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 QUIET += ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 DRAWN = "document.querySelectorAll('#device-plot .scatterlayer .point').length > 0"
@@ -63,7 +67,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         path: Path = folder / f"{name}.html"
         path.write_text(html.render(getattr(documents, name)()), encoding="utf-8")
         found[name] = path.as_uri()
-    return found
+    samples = folder / "samples.html"
+    samples.write_text(analyze(SAMPLES).to_html(), encoding="utf-8")
+    return found | {"samples": samples.as_uri()}
 
 
 @pytest.fixture
@@ -100,6 +106,20 @@ def draw_all(page: Page) -> None:
 @pytest.mark.parametrize("width", [1440, 390])
 def test_no_sideways_scrolling(visit: Visit, name: str, width: int) -> None:
     page = visit(name, width)
+    draw_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_a_looping_device_of_the_sample_logs_is_drawn(visit: Visit, width: int, scheme: str) -> None:
+    loop = next(one for one in analyze(SAMPLES / LOOPING).document.findings if one.detector == "refresh_loop")
+    assert loop.device_id is not None
+    query = urlencode({"device": loop.device_id, "system": LOOPING})
+    page = visit("samples", width, scheme, f"#{query}")
+    until(page, DRAWN)
+    assert page.inner_text("#picked") == f"{loop.device_id} ({LOOPING})"
+    assert "rejected" in page.inner_text("#device-plot .legend")
+    assert page.evaluate("document.querySelectorAll('#device-plot .scatterlayer .point').length") > 40
     draw_all(page)
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
