@@ -190,7 +190,8 @@ GRANTS: dict[str, pl.DataType] = {
     "next_granted_by": pl.String(),
 }
 
-#: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again).
+#: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again) or to its
+#: logout.
 EPISODES: dict[str, pl.DataType] = {
     "system": pl.String(),
     "device_id": pl.String(),
@@ -198,6 +199,7 @@ EPISODES: dict[str, pl.DataType] = {
     "first_seen": TIMESTAMP,
     "last_seen": TIMESTAMP,
     "closed_at": TIMESTAMP,
+    "logged_out": pl.Boolean(),
     "state": STATE,
     "denied": pl.UInt32(),
     "writes": pl.UInt32(),

@@ -162,6 +162,7 @@ def episodes(events: pl.DataFrame) -> pl.DataFrame:
             first_seen=pl.col("timestamp").filter(any_denied).first(),
             last_seen=pl.col("timestamp").filter(any_denied).last(),
             closed_at=pl.col("timestamp").filter(closed).last(),
+            logged_out=_is(AuthEvent.LOGOUT).any(),
             state=pl.col("state").last(),
             denied=denied.sum(),
             writes=(denied & pl.col("write")).sum(),

@@ -28,8 +28,8 @@ def number(events: pl.DataFrame, gap_seconds: float) -> pl.DataFrame:
 
 
 def with_ending(runs: pl.DataFrame, sessions: Sessions) -> pl.DataFrame:
-    """Add `ongoing` to runs that have `episode`, their last: nothing was accepted after it."""
-    ended = sessions.episodes.select(*DEVICE, "episode", ongoing=pl.col("closed_at").is_null())
+    """Add `ongoing` to runs that have `episode`, their last: nothing was accepted after it, and no logout ended it."""
+    ended = sessions.episodes.select(*DEVICE, "episode", ongoing=pl.col("closed_at").is_null() & ~pl.col("logged_out"))
     joined = runs.with_columns(pl.col("episode").cast(pl.UInt32)).join(
         ended, on=[*DEVICE, "episode"], how="left", maintain_order="left"
     )

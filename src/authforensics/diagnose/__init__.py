@@ -32,7 +32,7 @@ def diagnose(sessions: Sessions, findings: list[Finding], lifetimes: Mapping[str
         lifetimes: per system, what `infer` gave.
 
     Returns:
-        Incidents, the worst first, then the earliest.
+        Incidents, the worst first, then those still going on, then the earliest.
     """
     known = known_causes()
     found: list[Incident] = []
@@ -41,4 +41,4 @@ def diagnose(sessions: Sessions, findings: list[Finding], lifetimes: Mapping[str
         if built.denials.is_empty():
             continue
         found.append(incidents.incident(replace(built, scope=scope.measure(built)), known))
-    return sorted(found, key=lambda one: (-one.severity.rank, one.first_seen, one.system, one.id))
+    return sorted(found, key=lambda one: (-one.severity.rank, not one.ongoing, one.first_seen, one.system, one.id))

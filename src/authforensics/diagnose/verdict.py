@@ -9,13 +9,14 @@ from authforensics.document import Verdict
 from authforensics.findings import Incident, Severity
 
 
-def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, systems: int) -> Verdict:
+def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, refused: int, systems: int) -> Verdict:
     """Judge the whole.
 
     Args:
         incidents: all of them, the worst first.
         devices: how many devices were seen.
         requests: how many requests were read; none: nothing can be said.
+        refused: how many of them were refused for their token.
         systems: how many systems there are; the sentence names them if there is more than one.
     """
     if not incidents:
@@ -23,12 +24,11 @@ def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, syste
             return Verdict(
                 severity="unknown", headline="No request was found in these logs: nothing can be said about sessions."
             )
+        ordinary = "all ordinary: expiry that a refresh heals, or callers without a session"
+        told = f"{plural(refused, 'refusal')}, {ordinary}" if refused else "no call was refused for its token"
         return Verdict(
             severity=Severity.NONE,
-            headline=(
-                f"No incident: {plural(devices, 'device')} in {plural(requests, 'request')},"
-                " sessions expire and recover as they should."
-            ),
+            headline=f"No incident: {plural(devices, 'device')}, {plural(requests, 'request')}; {told}.",
         )
     worst = incidents[0]
     words = _sentence(worst, named=systems > 1)
@@ -43,8 +43,10 @@ def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, syste
 def _sentence(one: Incident, *, named: bool) -> str:
     where = f"{one.system}: " if named else ""
     cause = one.root_causes[0]
-    why = "the log does not say why" if cause.cause == "undetermined" else cause.title[0].lower() + cause.title[1:]
-    sure = "" if cause.confidence == "high" or cause.cause == "undetermined" else " (likely)"
+    unknown = cause.cause == "undetermined"
+    why = f"{one.title}, and the log does not say why" if unknown else cause.title
+    why = why[0].lower() + why[1:]
+    sure = "" if cause.confidence == "high" or unknown else " (likely)"
     lost = f", {plural(one.writes_lost, 'write')} lost" if one.writes_lost else ""
     when = (
         f"since {one.first_seen:%Y-%m-%d} {clock(one.first_seen)} UTC, still going on"
