@@ -190,8 +190,8 @@ GRANTS: dict[str, pl.DataType] = {
     "next_granted_by": pl.String(),
 }
 
-#: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again) or to its
-#: logout.
+#: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again)
+#: or to its logout.
 EPISODES: dict[str, pl.DataType] = {
     "system": pl.String(),
     "device_id": pl.String(),
