@@ -19,7 +19,7 @@ _DEVICES = 30
 _SPECIAL = re.compile(r"[\\`*_\[\]|~]")
 _ENTITY = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
-_BLOCK_START = re.compile(r"^(\s*)([-+=#]|\d+(?=[.)]))")
+_BLOCK_START = re.compile(r"^(\s*)([-+=#]|\d+(?=[.)](?:\s|$)))")
 
 
 def render(document: Document) -> str:
