@@ -124,6 +124,8 @@ def _tables(requests: pl.DataFrame, events: pl.DataFrame) -> Sessions:
 
 def _ids_from_messages(requests: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     """Device, session and user ids that only the application logged, joined by request id."""
+    if messages.is_empty():
+        return requests
     ids = ("device_id", "session_id", "user_id")
     told = (
         messages.filter(

@@ -177,12 +177,13 @@ def classify(requests: pl.DataFrame, configured: Mapping[str, EndpointClass]) ->
 
 def _learn_refresh(requests: pl.DataFrame) -> pl.DataFrame:
     """Routes that behave as a refresh: POST, granted right after a refusal, and then the refused call again."""
-    device = ["system", "device_id"]
+    # In order of device: a neighbour is the device's own, or belongs to another one.
+    same = (pl.col("device_id") == pl.col("device_id").shift()) & (pl.col("system") == pl.col("system").shift())
     around = requests.lazy().with_columns(
-        _refused_before=pl.col("status").is_in(REFUSED).shift().over(device),
-        _gap=(pl.col("timestamp") - pl.col("timestamp").shift().over(device)).dt.total_seconds(),
-        _before=pl.col("route").shift().over(device),
-        _after=pl.col("route").shift(-1).over(device),
+        _refused_before=pl.col("status").is_in(REFUSED).shift() & same,
+        _gap=(pl.col("timestamp") - pl.col("timestamp").shift()).dt.total_seconds(),
+        _before=pl.col("route").shift(),
+        _after=pl.when(same.shift(-1)).then(pl.col("route").shift(-1)),
     )
     pattern = (
         pl.col("_refused_before")

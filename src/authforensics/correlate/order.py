@@ -13,7 +13,8 @@ from authforensics.states import AuthEvent
 #: Seconds that stand for the request's duration where none is logged (semantics, "Order and concurrency").
 GRACE_SECONDS = 2.0
 
-DEVICE = ["system", "device_id"]
+#: The number of a device, by which events are grouped: comparing numbers is many times faster than comparing names.
+DEVICE = "device"
 _VERDICTS = [
     event.value for event in (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
 ]
@@ -22,8 +23,9 @@ _GRANTS = [event.value for event in (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)]
 
 
 def by_device(events: pl.DataFrame) -> pl.DataFrame:
-    """Sort by device, then time, then the order of the files (`row`)."""
-    return events.sort([*DEVICE, "timestamp", "row"])
+    """Add `device`, numbered by system and name, and sort by it, then time, then the order of the files (`row`)."""
+    names = events.select("system", "device_id").unique().sort("system", "device_id").with_row_index(DEVICE)
+    return events.join(names, on=["system", "device_id"], how="left").sort(DEVICE, "timestamp", "row")
 
 
 def out_of_order(events: pl.DataFrame) -> pl.DataFrame:

@@ -40,10 +40,13 @@ def _population(events: pl.DataFrame) -> pl.DataFrame:
     every = next((step for step in _ROUND if seconds / step <= STEPS), _ROUND[-1])
     last = (
         events.lazy()
+        .filter(
+            (pl.col("state") != pl.col("state").shift()) | (pl.col(DEVICE) != pl.col(DEVICE).shift()).fill_null(True)
+        )
         .with_columns(at=pl.col("timestamp").dt.truncate(f"{every}s"))
-        .group_by(*DEVICE, "at")
-        .agg(state=pl.col("state").last())
-        .sort(*DEVICE, "at")
+        .group_by(DEVICE, "at")
+        .agg(pl.col("system").first(), state=pl.col("state").last())
+        .sort(DEVICE, "at")
         .with_columns(_before=pl.col("state").shift().over(DEVICE))
         .filter(pl.col("state").ne_missing(pl.col("_before")))
     )

@@ -14,6 +14,7 @@ from authforensics.states import AuthEvent, AuthState
 _WRITES = ["POST", "PUT", "PATCH", "DELETE"]
 _IGNORED = states.EVENTS.index(AuthEvent.IGNORED)
 _WIDTH = len(states.EVENTS)
+_NAMES = (pl.col("system").first(), pl.col("device_id").first())
 
 
 def _is(*events: AuthEvent) -> pl.Expr:
@@ -22,7 +23,7 @@ def _is(*events: AuthEvent) -> pl.Expr:
 
 def add_states(events: pl.DataFrame) -> pl.DataFrame:
     """Add `state`, the state of the device after each event. `events` are in order of device and time."""
-    fresh = pl.struct(DEVICE) != pl.struct(DEVICE).shift()
+    fresh = pl.col(DEVICE) != pl.col(DEVICE).shift()
     coded = events.select(
         code=pl.when(pl.col("straggler")).then(_IGNORED).otherwise(pl.col("auth_event").to_physical().cast(pl.UInt8)),
         fresh=fresh.fill_null(value=True),
@@ -69,7 +70,7 @@ def number_runs(events: pl.DataFrame) -> pl.DataFrame:
         login_at=pl.when(_is(AuthEvent.LOGIN_OK)).then("timestamp").forward_fill().over(DEVICE),
     )
     used = _is(AuthEvent.API_OK, AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED) & ~pl.col("straggler")
-    first_use = used & (used.cum_sum().over(*DEVICE, "grant") == 1) & pl.col("granted_at").is_not_null()
+    first_use = used & (used.cum_sum().over(DEVICE, "grant") == 1) & pl.col("granted_at").is_not_null()
     expired = (pl.col("reason").cast(pl.String) == Reason.TOKEN_EXPIRED.value).fill_null(value=False)
     return numbered.with_columns(
         age=(pl.col("timestamp") - pl.col("granted_at")).dt.total_microseconds() / 1e6,
@@ -82,8 +83,9 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
     """The SESSIONS table."""
     counts = {event.value: _is(event).sum().cast(pl.UInt32) for event in states.EVENTS}
     return (
-        events.group_by(*DEVICE, "session", maintain_order=True)
+        events.group_by(DEVICE, "session", maintain_order=True)
         .agg(
+            *_NAMES,
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             **counts,
@@ -101,8 +103,9 @@ def grants(events: pl.DataFrame) -> pl.DataFrame:
     denied = _is(AuthEvent.API_DENIED)
     refresh_denied = _is(AuthEvent.REFRESH_DENIED)
     return (
-        held.group_by(*DEVICE, "grant", maintain_order=True)
+        held.group_by(DEVICE, "grant", maintain_order=True)
         .agg(
+            *_NAMES,
             granted_by=pl.col("granted_by").first(),
             granted_at=pl.col("granted_at").first(),
             login_at=pl.col("login_at").first(),
@@ -156,9 +159,10 @@ def episodes(events: pl.DataFrame) -> pl.DataFrame:
         accepted_before=(_is(AuthEvent.API_OK, AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK).cum_sum().over(DEVICE) > 0)
     )
     return (
-        frame.filter(any_denied.any().over(*DEVICE, "episode"))
-        .group_by(*DEVICE, "episode", maintain_order=True)
+        frame.filter(any_denied.any().over(DEVICE, "episode"))
+        .group_by(DEVICE, "episode", maintain_order=True)
         .agg(
+            *_NAMES,
             first_seen=pl.col("timestamp").filter(any_denied).first(),
             last_seen=pl.col("timestamp").filter(any_denied).last(),
             closed_at=pl.col("timestamp").filter(closed).last(),
