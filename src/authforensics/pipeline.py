@@ -149,6 +149,7 @@ def _document(
         requests=sessions.events.height,
         refused=int(sessions.rates.filter(pl.col("auth_event").cast(pl.String).is_in(_REFUSED))["count"].sum()),
         systems=len(systems),
+        told=correlated.messages.select("timestamp", "reason"),
     )
     return lambda run: Document(
         run=run,

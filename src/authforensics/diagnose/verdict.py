@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
+
 from authforensics.diagnose.wording import clock, plural
 from authforensics.document import Verdict
 from authforensics.findings import Incident, Severity
 
 
-def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, refused: int, systems: int) -> Verdict:
+def verdict(
+    incidents: Sequence[Incident], *, devices: int, requests: int, refused: int, systems: int, told: pl.DataFrame
+) -> Verdict:
     """Judge the whole.
 
     Args:
@@ -18,12 +22,11 @@ def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, refus
         requests: how many requests were read; none: nothing can be said.
         refused: how many of them were refused for their token.
         systems: how many systems there are; the sentence names them if there is more than one.
+        told: application messages, `timestamp` and `reason`: all there is to say where no access log was read.
     """
     if not incidents:
         if not requests:
-            return Verdict(
-                severity="unknown", headline="No request was found in these logs: nothing can be said about sessions."
-            )
+            return Verdict(severity="unknown", headline=_without_requests(told))
         ordinary = "all ordinary: expiry that a refresh heals, or callers without a session"
         told = f"{plural(refused, 'refusal')}, {ordinary}" if refused else "no call was refused for its token"
         return Verdict(
@@ -38,6 +41,23 @@ def verdict(incidents: Sequence[Incident], *, devices: int, requests: int, refus
         )
         words += "." if len(incidents) <= 4 else f"; and {len(incidents) - 4} more."
     return Verdict(severity=worst.severity, headline=words)
+
+
+def _without_requests(told: pl.DataFrame) -> str:
+    reasons = (
+        told.filter(pl.col("reason").is_not_null())
+        .group_by(pl.col("reason").cast(pl.String))
+        .agg(pl.len(), first=pl.col("timestamp").min(), last=pl.col("timestamp").max())
+        .sort("len", "reason", descending=[True, False])
+    )
+    if reasons.is_empty():
+        return "No request was found in these logs: nothing can be said about sessions."
+    said = "; ".join(
+        f"{plural(count, 'message')} of {reason} from {first:%Y-%m-%d} {clock(first)} to {clock(last)} UTC"
+        for reason, count, first, last in reasons.head(3).rows()
+    )
+    wanted = "Add the access log to see who is affected, and whether it is over."
+    return f"No access log was read, only messages: {said}. {wanted}"
 
 
 def _sentence(one: Incident, *, named: bool) -> str:
