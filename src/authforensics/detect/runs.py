@@ -36,6 +36,21 @@ def with_ending(runs: pl.DataFrame, sessions: Sessions) -> pl.DataFrame:
     return joined.with_columns(pl.col("ongoing").fill_null(value=True))
 
 
+def drafts(runs: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
+    """DRAFTS of single devices, one a run, from runs that have their columns; `measures` are what else is said of each."""
+    return runs.select(
+        *DEVICE,
+        "first_seen",
+        "last_seen",
+        "ongoing",
+        "count",
+        "reason",
+        "rows",
+        devices=pl.lit(1, pl.UInt32),
+        measures=pl.struct(**measures),
+    )
+
+
 def dominant_reason() -> pl.Expr:
     """The reason most of a group's events have, null where none has one."""
     return pl.col("reason").drop_nulls().mode().sort().first()

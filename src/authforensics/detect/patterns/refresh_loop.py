@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import DEVICE, dominant_reason, is_event, number, seconds, with_ending
+from authforensics.detect.runs import DEVICE, dominant_reason, drafts, is_event, number, seconds, with_ending
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent
@@ -59,18 +59,13 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     )
     runs = runs.with_columns(last_seen=pl.max_horizontal("last_rejection", "last_denied"))
     for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
-    return runs.filter((pl.col("count") >= limits["min_cycles"]) | for_good).select(
-        *DEVICE,
-        "first_seen",
-        "last_seen",
-        "ongoing",
-        "count",
-        "reason",
-        devices=pl.lit(1, pl.UInt32),
-        rows=pl.concat_list("rows", "last_row").list.unique(maintain_order=True),
-        measures=pl.struct(
-            cycles=pl.col("count"), denied=pl.col("denied"), writes_denied=pl.col("writes"), seconds=seconds()
-        ),
+    found = runs.filter((pl.col("count") >= limits["min_cycles"]) | for_good)
+    return drafts(
+        found.with_columns(rows=pl.concat_list("rows", "last_row").list.unique(maintain_order=True)),
+        cycles=pl.col("count"),
+        denied=pl.col("denied"),
+        writes_denied=pl.col("writes"),
+        seconds=seconds(),
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import DEVICE, dominant_reason, is_event, seconds, with_ending
+from authforensics.detect.runs import DEVICE, dominant_reason, drafts, is_event, seconds, with_ending
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent, AuthState
@@ -47,17 +47,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         )
         .filter(pl.col("count") >= limits["min_calls"], seconds() >= limits["min_seconds"])
     )
-    return with_ending(runs, sessions).select(
-        *DEVICE,
-        "first_seen",
-        "last_seen",
-        "ongoing",
-        "count",
-        "reason",
-        "rows",
-        devices=pl.lit(1, pl.UInt32),
-        measures=pl.struct(calls=pl.col("count"), writes_denied=pl.col("writes"), seconds=seconds()),
-    )
+    return drafts(with_ending(runs, sessions), calls=pl.col("count"), writes_denied=pl.col("writes"), seconds=seconds())
 
 
 def _describe(measures: Mapping[str, float]) -> str:
