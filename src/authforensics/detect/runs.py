@@ -37,7 +37,7 @@ def with_ending(runs: pl.DataFrame, sessions: Sessions) -> pl.DataFrame:
 
 
 def drafts(runs: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
-    """DRAFTS of single devices, one a run, from runs that have their columns; `measures` are what else is said of each."""
+    """DRAFTS of single devices, one a run, from runs that have their columns and `measures` besides."""
     return runs.select(
         *DEVICE,
         "first_seen",
@@ -47,7 +47,7 @@ def drafts(runs: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
         "reason",
         "rows",
         devices=pl.lit(1, pl.UInt32),
-        measures=pl.struct(**measures),
+        measures=pl.struct([value.alias(name) for name, value in measures.items()]),
     )
 
 

@@ -28,10 +28,10 @@ def verdict(
         if not requests:
             return Verdict(severity="unknown", headline=_without_requests(told))
         ordinary = "all ordinary: expiry that a refresh heals, or callers without a session"
-        told = f"{plural(refused, 'refusal')}, {ordinary}" if refused else "no call was refused for its token"
+        seen = f"{plural(refused, 'refusal')}, {ordinary}" if refused else "no call was refused for its token"
         return Verdict(
             severity=Severity.NONE,
-            headline=f"No incident: {plural(devices, 'device')}, {plural(requests, 'request')}; {told}.",
+            headline=f"No incident: {plural(devices, 'device')}, {plural(requests, 'request')}; {seen}.",
         )
     worst = incidents[0]
     words = _sentence(worst, named=systems > 1)
