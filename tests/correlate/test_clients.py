@@ -22,14 +22,18 @@ from authforensics.correlate.clients import Client, client
         ("Ferry/9.41.0 (iPhone; iOS 17.5.1; Scale/2.00)", "ios", "9.41.0"),
         ("FerryMobile/2023.1.0 (Android 13; SDK 33; Model SM-F926B)", "android", "2023.1.0"),
         (
-            ("Mozilla/5.0 (Linux; Android 14; SM-G991U Build/UP1A; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
-            "Chrome/132.0.6834.163 Mobile Safari/537.36 Ferry/2.0.90"),
+            (
+                "Mozilla/5.0 (Linux; Android 14; SM-G991U Build/UP1A; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
+                "Chrome/132.0.6834.163 Mobile Safari/537.36 Ferry/2.0.90"
+            ),
             "android",
             "2.0.90",
         ),
         (
-            ("Mozilla/5.0 (iPhone; CPU iPhone OS 15_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 "
-            "Ferry/11.10.8 (build:11100008; iOS 15.2)"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 15_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 "
+                "Ferry/11.10.8 (build:11100008; iOS 15.2)"
+            ),
             "ios",
             "11.10.8",
         ),
@@ -44,8 +48,10 @@ from authforensics.correlate.clients import Client, client
             None,
         ),
         (
-            ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 "
-            "Mobile/15E148 Safari/604.1"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 "
+                "Mobile/15E148 Safari/604.1"
+            ),
             "web",
             None,
         ),

@@ -34,7 +34,11 @@ DAY = datetime(2025, 12, 25, tzinfo=UTC)
 START, END = DAY + timedelta(hours=6), DAY + timedelta(hours=15)
 BROKEN, HALF, FIXED, WELL = (DAY + timedelta(hours=hours) for hours in (9.05, 9.5, 12.7, 13.0))
 DEVICES = tuple(f"{'ios' if n % 2 else 'android'}-{n:04d}" for n in range(60))
-ILL = (*DEVICES[:42], "2001:db8:aae7::7602|Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 RunApp/3.4.1", "203.0.113.77|okhttp/4.12.0")
+ILL = (
+    *DEVICES[:42],
+    "2001:db8:aae7::7602|Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 RunApp/3.4.1",
+    "203.0.113.77|okhttp/4.12.0",
+)
 
 HOSTILE = (
     "=cmd|' /C calc'!A0 <script>alert(1)</script>\"><img src=x onerror=alert(2)></script><!-- "
@@ -227,18 +231,24 @@ def _causes() -> tuple[RootCause, ...]:
             score=0.93,
             **{
                 "for": (
-                    ("12,391 of 12,391 denials after 09:30:00 say signature_invalid "
-                    "(app-error.log, joined by request id)."),
-                    ("Refresh succeeds (2,204 of 2,204) and the very next call with the new token is denied, "
-                    "on 44 of 44 devices."),
+                    (
+                        "12,391 of 12,391 denials after 09:30:00 say signature_invalid "
+                        "(app-error.log, joined by request id)."
+                    ),
+                    (
+                        "Refresh succeeds (2,204 of 2,204) and the very next call with the new token is denied, "
+                        "on 44 of 44 devices."
+                    ),
                     "Tokens from fresh logins fail too, so old tokens are not the problem.",
                     "All upstreams, all app versions, both platforms: not one instance, not one client.",
                 )
             },
             against=("16 of 60 devices never refreshed in the window and go on well with tokens issued before it.",),
             missing=(
-                ("The key id of issued tokens: add `kid` to the token header, "
-                "or log it: `log_format … kid=$jwt_header_kid`."),
+                (
+                    "The key id of issued tokens: add `kid` to the token header, "
+                    "or log it: `log_format … kid=$jwt_header_kid`."
+                ),
             ),
             check='On a web host: `php -r \'var_dump(getenv("ACCESS_SECRET"), getenv("SECRET_KEY"));\'`. '
             "Expect both set, and equal.",

@@ -23,23 +23,23 @@ _DOCUMENTS = {"readme", "license", "licence", "changelog", "makefile", "dockerfi
 def by_name(name: str, named: bool) -> str | None:
     """Why a file of this name is left alone; None: look at its content. A file that the caller named is looked at."""
     if _ENVIRONMENT.match(name):
-        return "looks like an environment file, not a log: left alone"
+        return "looks like an environment file, not a log"
     if named:
         return None
     if name.startswith("."):
-        return "hidden file: left alone"
+        return "hidden file"
     pure = PurePath(name.lower())
     kind = _BY_SUFFIX.get(pure.suffix.removeprefix("."))
     if pure.stem in _DOCUMENTS and pure.suffix in {"", ".txt"}:
         kind = "a document"
-    return f"looks like {kind}, not a log: left alone" if kind else None
+    return f"looks like {kind}, not a log" if kind else None
 
 
 def by_content(lines: tuple[str, ...]) -> str | None:
     """Why a file with these first lines is left alone; None: nothing speaks against its being a log."""
     if lines and lines[0].startswith("#!"):
-        return "looks like a script, not a log: left alone"
+        return "looks like a script, not a log"
     settings = [line for line in lines if not line.lstrip().startswith("#")]
     if settings and all(_SETTING.match(line) for line in settings):
-        return "looks like an environment file, not a log: left alone"
+        return "looks like an environment file, not a log"
     return None
