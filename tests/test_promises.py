@@ -1,0 +1,468 @@
+"""What the product promises whoever runs it, held against the real command line: broken input, secrets, hostile text."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen, run
+from types import MappingProxyType
+
+import polars as pl
+import pytest
+
+START = datetime(2026, 3, 1, 10, tzinfo=UTC)
+COMMAND = (sys.executable, "-m", "authforensics", "analyze")
+
+Analyze = Callable[..., CompletedProcess[str]]
+
+
+def _runner(work: Path) -> Analyze:
+    work.mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", "PYTHONUTF8": "1"}
+    environment.pop("NO_COLOR", None)
+
+    def call(*arguments: str | Path, before: tuple[str, ...] = ()) -> CompletedProcess[str]:
+        command = [*before, *COMMAND, *map(str, arguments)]
+        return run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+
+    return call
+
+
+@pytest.fixture
+def analyze(tmp_path: Path) -> Analyze:
+    """Run `analyze` in an empty working directory."""
+    return _runner(tmp_path / "work")
+
+
+def _combined(second: int, path: str, status: int = 200, *, ip: str = "192.0.2.1", agent: str = "shop/1.0") -> str:
+    at = START + timedelta(seconds=second)
+    method = "POST" if "refresh" in path else "GET"
+    return f'{ip} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "{method} {path} HTTP/1.1" {status} 12 "-" "{agent}"'
+
+
+def _good(lines: int = 40) -> str:
+    return "".join(_combined(number, "/api/items") + "\n" for number in range(lines))
+
+
+# Broken input
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """One good log among a cut archive, a binary file and an empty one."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "good.log").write_text(_good())
+    whole = gzip.compress(os.urandom(64) + _good(2000).encode(), mtime=0)
+    (folder / "garbage.log.gz").write_bytes(whole[:4] + b"\xff" * 64)
+    (folder / "binary.log").write_bytes(bytes(range(256)) * 16)
+    (folder / "empty.log").touch()
+    return folder
+
+
+def test_broken_files_are_named_with_their_reason_and_the_rest_is_analysed(analyze: Analyze, broken: Path) -> None:
+    ran = analyze("--no-html", "--json", "-", broken)
+    assert ran.returncode == 0, ran.stderr
+    sources = {source["source"]: source for source in json.loads(ran.stdout)["sources"]}
+    assert sources["good.log"]["events"] == 40
+    assert sources["empty.log"]["note"] == "empty"
+    assert sources["binary.log"]["note"] == "binary"
+    assert "gzip" in sources["garbage.log.gz"]["note"]
+    told = [line for line in ran.stderr.splitlines() if "garbage.log.gz" in line]
+    assert len(told) == 1
+    assert "not read whole" in told[0]
+
+
+def test_the_terminal_names_every_file_that_was_left_alone(analyze: Analyze, broken: Path) -> None:
+    ran = analyze("--no-html", broken)
+    shown = " ".join(ran.stdout.split())
+    for name, why in (("garbage.log.gz", "gzip"), ("binary.log", "binary"), ("empty.log", "empty")):
+        assert re.search(rf"{re.escape(name)} \([^)]*{why}", shown), (name, shown)
+
+
+def test_strict_refuses_what_cannot_be_read_whole(analyze: Analyze, broken: Path) -> None:
+    ran = analyze("--no-html", "--strict", broken)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert len(ran.stderr.splitlines()) == 1
+    assert "garbage.log.gz" in ran.stderr
+
+
+def test_an_archive_that_breaks_off_gives_what_it_has(analyze: Analyze, tmp_path: Path) -> None:
+    lines = "".join(_combined(number, f"/api/items/{number * 7919 % 10007}") + "\n" for number in range(3000))
+    whole = gzip.compress(lines.encode(), mtime=0)
+    (tmp_path / "cut.log.gz").write_bytes(whole[: len(whole) // 2])
+    ran = analyze("--no-html", "--json", "-", tmp_path / "cut.log.gz")
+    assert ran.returncode == 0, ran.stderr
+    source = json.loads(ran.stdout)["sources"][0]
+    assert 0 < source["events"] < 3000
+    assert "breaks off" in ran.stderr
+    assert analyze("--no-html", "--strict", tmp_path / "cut.log.gz").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "empty"), (bytes(range(256)) * 16, "binary"), (_good().encode("utf-16"), "UTF-16")]
+)
+def test_nothing_readable_is_one_line_and_exit_1(analyze: Analyze, tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / "only.log").write_bytes(content)
+    ran = analyze("--no-html", tmp_path / "only.log")
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert len(ran.stderr.splitlines()) == 1
+    assert why in ran.stderr
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_and_byte_order_mark_change_nothing(
+    analyze: Analyze, tmp_path: Path, ending: bytes, mark: bytes
+) -> None:
+    (tmp_path / "a.log").write_bytes(mark + _good().encode().replace(b"\n", ending))
+    (source,) = json.loads(analyze("--no-html", "--json", "-", tmp_path / "a.log").stdout)["sources"]
+    assert (source["lines"], source["events"], source["rejects"]) == (40, 40, 0)
+
+
+# Usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("missing.log",), "missing.log"),
+        (("*.nothing",), "*.nothing"),
+        (("--format", "combinde", "LOG"), "combined"),
+        (("--only", "refresh_lop", "LOG"), "refresh_loop"),
+        (("--tz", "Mars/Olympus", "LOG"), "Mars/Olympus"),
+        (("--since", "soonish", "LOG"), "soonish"),
+        (("--fail-on", "terrible", "LOG"), "critical"),
+        (("--export-format", "xls", "LOG"), "parquet"),
+        (("--color", "purple", "LOG"), "always"),
+        (("--html", ".", "LOG"), "directory"),
+        (("--html", "LOG", "LOG"), "input"),
+        (("--html", "no/such/place.html", "LOG"), "no/such"),
+        (("--json", "-", "--markdown", "-", "LOG"), "standard output"),
+        (("--verbos", "LOG"), "--verbose"),
+        ((), "PATH"),
+    ],
+)
+def test_misuse_is_one_line_that_helps_and_exit_2(
+    analyze: Analyze, tmp_path: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    log = tmp_path / "good.log"
+    log.write_text(_good())
+    ran = analyze(*(str(log) if one == "LOG" else one for one in arguments))
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert len(ran.stderr.splitlines()) == 1, ran.stderr
+    assert expected in ran.stderr
+    assert log.read_text() == _good()
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def _as_who_may_not() -> tuple[str, ...]:
+    """A prefix under which permissions bind, root or not; skips where there is none."""
+    if os.geteuid() != 0:
+        return ()
+    prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    try:
+        usable = run((*prefix, "true"), check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        usable = False
+    if not usable:
+        pytest.skip("root reads everything here")
+    return prefix
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a good log, and with a file and a folder that may not be read."""
+    folder = tmp_path / "logs"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "good.log").write_text(_good())
+    (folder / "locked.log").write_text(_good())
+    (folder / "locked.log").chmod(0)
+    (folder / "inner").chmod(0)
+    yield folder
+    (folder / "inner").chmod(0o700)
+
+
+def test_what_may_not_be_read_is_named_and_the_rest_is_analysed(analyze: Analyze, locked: Path) -> None:
+    who = _as_who_may_not()
+    ran = analyze("--no-html", "--json", "-", locked, before=who)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["sources"]
+    for name in ("locked.log", "inner"):
+        assert [line for line in ran.stderr.splitlines() if name in line and "Permission denied" in line], ran.stderr
+    assert analyze("--no-html", "--strict", locked, before=who).returncode == 1
+
+
+def test_a_directory_that_may_not_be_read_is_one_line(analyze: Analyze, locked: Path) -> None:
+    ran = analyze("--no-html", locked / "inner", before=_as_who_may_not())
+    assert ran.returncode in {1, 2}
+    assert ran.stdout == ""
+    assert len(ran.stderr.splitlines()) == 1
+    assert "Permission denied" in ran.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    log = tmp_path / "good.log"
+    log.write_text(_good())
+    command = [*COMMAND, "--no-html", "--json", "-", str(log)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with Popen(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+
+
+# Exits: what leaves, and in which shape
+
+
+class Exits:
+    """All that one analysis writes, as text by its name."""
+
+    def __init__(self, analyze: Analyze, logs: Path, out: Path) -> None:
+        """Write everything that can be written about `logs` to `out`."""
+        self.ran = analyze(
+            "-vv", "--color", "always", "--html", out / "r.html", "--json", out / "r.json", "--markdown", out / "r.md",
+            "--export", out / "parquet", logs,
+        )  # fmt: skip
+        again = analyze("-vv", "--no-html", "--export", out / "csv", "--export-format", "csv", logs)
+        strict = analyze("-vv", "--no-html", "--strict", logs)
+        texts = {"terminal": self.ran.stdout, "stderr": self.ran.stderr}
+        texts |= {"plain": again.stdout + again.stderr, "strict": strict.stdout + strict.stderr}
+        for path in sorted(out.rglob("*")):
+            if path.suffix == ".parquet":
+                texts[path.name] = json.dumps(pl.read_parquet(path).to_dicts(), default=str, ensure_ascii=False)
+            elif path.is_file():
+                texts[path.name] = path.read_text(encoding="utf-8")
+        self.texts = MappingProxyType(texts)
+        self.tables = sorted((out / "csv").glob("*.csv"))
+
+
+HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+PAYLOAD = "eyJzdWIiOiI0MiIsImV4cCI6MTc2NjY2NjY2Nn0"
+
+
+class Secrets:
+    """Makes secrets, each another one, and remembers them."""
+
+    def __init__(self) -> None:
+        """Nothing made yet."""
+        self.made: list[str] = []
+
+    def _next(self, length: int) -> str:
+        digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        state = len(self.made) + 1
+        letters = []
+        for _ in range(length):
+            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+            letters.append(digits[(state >> 40) % len(digits)])
+        self.made.append("x1Y" + "".join(letters))
+        return self.made[-1]
+
+    def opaque(self) -> str:
+        """An opaque token."""
+        return self._next(29)
+
+    def jwt(self) -> str:
+        """A token of which the signature must not leave."""
+        return f"{HEADER}.{PAYLOAD}.{self._next(40)}"
+
+
+def _access_log(secrets: Secrets) -> str:
+    jwt, opaque = secrets.jwt, secrets.opaque
+    lines: list[str] = []
+    for device in range(12):
+        agent, ip = f"shop/1.0 ({device})", f"192.0.2.{device}"
+        for round_ in range(4):
+            second = round_ * 30 + device
+            refresh = f"/api/refresh_token?refresh_token={opaque()}&client_secret={opaque()}"
+            call = (
+                f"/api/items?access_token={jwt()}&api_key={opaque()}&password={opaque()}&code={opaque()}#token={jwt()}"
+            )
+            lines += [
+                _combined(second, refresh, ip=ip, agent=agent),
+                _combined(second + 9, call, 401, ip=ip, agent=agent),
+            ]
+    lines += [_combined(300 + number, f"/api/verify/{jwt()}", 401) for number in range(3)]
+    rejected = (
+        f"rubbish {jwt()}",
+        f"Authorization: Bearer {opaque()}",
+        f"Cookie: session={opaque()}; other={opaque()}",
+        f"Set-Cookie: sid={opaque()}; Path=/",
+        f'{{"refresh_token": "{opaque()}", "password": "{opaque()}", "cut',
+        f"10.0.0.1 - - [no time] GET /x?token={opaque()}",
+    )
+    return "\n".join([*lines, *rejected]) + "\n"
+
+
+def _json_log(secrets: Secrets) -> str:
+    jwt, opaque = secrets.jwt, secrets.opaque
+    lines = []
+    for device in range(12):
+        for step in range(8):
+            refresh = step % 2 == 0
+            entry: dict[str, object] = {
+                "time": (START + timedelta(seconds=step * 20 + device)).isoformat(),
+                "remote_addr": "198.51.100.7",
+                "method": "POST" if refresh else "GET",
+                "path": "/api/refresh_token" if refresh else f"/api/items?access_token={opaque()}",
+                "status": 200 if refresh else 401,
+                "device_id": f"device-{device}",
+                "authorization": f"Bearer {opaque()}",
+                "cookie": f"session={opaque()}; csrf={opaque()}",
+                "headers": {"Authorization": f"Bearer {jwt()}", "Cookie": f"sid={opaque()}"},
+                "request_body": {"refresh_token": opaque(), "password": opaque()},
+                "error": f"invalid signature: {jwt()}",
+                "referer": f"https://shop.example/back?code={opaque()}",
+            }
+            lines.append(json.dumps(entry))
+    return "\n".join(lines) + "\n"
+
+
+def _application_log(secrets: Secrets) -> str:
+    jwt, opaque = secrets.jwt, secrets.opaque
+    messages = (
+        f"JWT decode failed: invalid signature {jwt()}",
+        f"invalid signature, Authorization: Bearer {opaque()}",
+        f"invalid signature, Cookie: session={opaque()}",
+        f"invalid signature token={opaque()} password={opaque()} api_key={opaque()}",
+        f'invalid signature {{"access_token": "{opaque()}"}}',
+    )
+    lines = [
+        f"{START + timedelta(seconds=9 + number):%Y-%m-%d %H:%M:%S},000 - app.auth - WARNING - {message}"
+        for number, message in enumerate(messages)
+    ]
+    trace = ["Traceback (most recent call last):", f'    decode("{jwt()}")', f"InvalidSignatureError: {jwt()}"]
+    return "\n".join([*lines, *trace]) + "\n"
+
+
+def _pieces(text: str) -> set[str]:
+    """All runs of 12 letters and digits, as the secrets are made of."""
+    runs = set(re.findall(r"[A-Za-z0-9]{12,}", text))
+    return {run_[start : start + 12] for run_ in runs for start in range(len(run_) - 11)}
+
+
+def test_no_secret_of_the_logs_leaves_by_any_exit(analyze: Analyze, tmp_path: Path) -> None:
+    logs, out, secrets = tmp_path / "logs", tmp_path / "out", Secrets()
+    (logs / "web").mkdir(parents=True)
+    (logs / "api").mkdir()
+    (logs / "web" / "access.log").write_text(_access_log(secrets))
+    (logs / "api" / "access.json.log").write_text(_json_log(secrets))
+    (logs / "api" / "app.log").write_text(_application_log(secrets))
+    out.mkdir()
+    exits = Exits(analyze, logs, out)
+    assert exits.ran.returncode == 0, exits.ran.stderr
+    document = json.loads(exits.texts["r.json"])
+    assert document["findings"], "the logs must give findings, or no evidence would be shown"
+    assert sum(source["rejects"] for source in document["sources"]) >= 6
+    assert len(exits.texts) >= 14
+    pieces = {secret[start : start + 12] for secret in secrets.made for start in range(len(secret) - 11)}
+    leaks = {name: sorted(_pieces(text) & pieces)[:3] for name, text in exits.texts.items()}
+    assert not {name: found for name, found in leaks.items() if found}
+
+
+HOSTILE = (
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    '"\' onmouseover=alert(3) x="',
+    "\x1b]0;PWN\x07\x1b[2J\x1b[31mred",
+    "\x9b31mred",
+    "\u202eevil\u2066x",
+    "[bold red]markup[/] [/red][link=http://evil.example]x[/link]",
+    '=HYPERLINK("http://evil.example","x")',
+    "+cmd|' /C calc'!A0",
+    "@SUM(1+1)",
+    "`code` ``` | a | <!-- x --> [l](http://evil.example)",
+    '"},"x":{"y":"\\',
+    "{{7*7}}${7*7}%s{0}",
+    "line1\nline2\r\u2028end",
+    '<a href="javascript:alert(4)">x</a>',
+)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Exits:
+    """What is written about a log that is hostile in every field, and whose devices loop."""
+    base = tmp_path_factory.mktemp("hostile")
+    logs, out = base / "logs", base / "out"
+    logs.mkdir()
+    out.mkdir()
+    lines = []
+    for number, text in enumerate(HOSTILE):
+        for step in range(8):
+            refresh = step % 2 == 0
+            entry = dict.fromkeys(("user_id", "host", "upstream_addr", "app_version", "platform", "request_id"), text)
+            entry |= {
+                "time": (START + timedelta(seconds=step * 20 + number)).isoformat(),
+                "remote_addr": "198.51.100.7",
+                "method": "POST" if refresh else "GET",
+                "path": "/api/refresh_token" if refresh else f"/api/x/{text}",
+                "device_id": text,
+                "user_agent": text,
+                "error": f"invalid signature {text}",
+            }
+            lines.append(json.dumps({**entry, "status": 200 if refresh else 401}))
+    lines += ["not a line: " + text.replace("\n", " ") for text in HOSTILE]
+    (logs / "access.json.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Exits(_runner(base / "work"), logs, out)
+
+
+def _invisible(text: str, allowed: str) -> set[str]:
+    return {char for char in text if char not in allowed and unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"}}
+
+
+def test_hostile_text_does_not_drive_the_terminal(hostile: Exits) -> None:
+    assert hostile.ran.returncode == 0, hostile.ran.stderr
+    assert json.loads(hostile.texts["r.json"])["findings"]
+    for name in ("plain", "strict", "stderr"):
+        assert not _invisible(hostile.texts[name], "\n"), name
+    colored = re.sub(r"\x1b\[[\d;]*m", "", hostile.texts["terminal"])
+    assert not _invisible(colored, "\n")
+    assert "[bold red]markup" in hostile.texts["plain"]
+
+
+def test_hostile_text_is_no_markup_in_the_report(hostile: Exits) -> None:
+    page = hostile.texts["r.html"]
+    for live in ("<script>alert", "<img src=x", '<a href="javascript', "<a href='javascript"):
+        assert live not in page
+    assert page.count("</script") == page.count("<script")
+    seen = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not _invisible(seen, "\n\t")
+
+
+def test_hostile_text_stays_text_in_markdown(hostile: Exits) -> None:
+    text = re.sub(r"^(`{3,})\w*\n.*?^\1`*$", "", hostile.texts["r.md"], flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
+    for live in ("<img", "<script", "<a href", "](http://evil"):
+        assert live not in re.sub(r"\\[<\[\]()]", "", text), live
+    assert not _invisible(hostile.texts["r.md"], "\n")
+
+
+def test_no_cell_of_an_exported_table_is_a_formula(hostile: Exits) -> None:
+    assert len(hostile.tables) == 4
+    cells = 0
+    for path in hostile.tables:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.reader(file):
+                cells += len(row)
+                formulas = [cell for cell in row if cell[:1] in {*"=+-@\t\r"} and not re.fullmatch(r"-[\d.]+", cell)]
+                assert not formulas, path.name
+        assert not _invisible(path.read_text(encoding="utf-8"), "\n"), path.name
+    assert cells > 1000
+
+
+def test_hostile_text_comes_through_json_unchanged(hostile: Exits) -> None:
+    document = json.loads(hostile.texts["r.json"])
+    assert {one["device_id"] for one in document["devices"]} >= {HOSTILE[0], HOSTILE[1], HOSTILE[11]}
