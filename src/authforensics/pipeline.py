@@ -20,14 +20,12 @@ from authforensics.document import Document, Lifetimes, Run, Source, Timeline, T
 from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Finding, Incident, Severity, iso
 from authforensics.schema import EVENTS, FINDINGS, Sessions
-from authforensics.states import AuthEvent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 Paths = Sequence[str | Path] | str | Path
 Progress = Callable[[str, int], None]
-_REFUSED = (AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value)
 
 
 def analyze(
@@ -145,9 +143,7 @@ def _document(
     )
     verdict = diagnose.verdict(
         incidents,
-        devices=sum(one.identity.devices for one in systems),
-        requests=sessions.events.height,
-        refused=int(sessions.rates.filter(pl.col("auth_event").cast(pl.String).is_in(_REFUSED))["count"].sum()),
+        diagnose.tally(sessions),
         systems=len(systems),
         told=correlated.messages.select("timestamp", "reason"),
     )

@@ -1,38 +1,72 @@
-"""The sentence at the top."""
+"""The sentence at the top: it counts what was refused and claims no more."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 import polars as pl
+import pytest
 
-from authforensics.diagnose import verdict
+from authforensics.diagnose import Tally, verdict
 
 NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": pl.String})
+NONE = dict.fromkeys(Tally.__dataclass_fields__, 0)
 
 
-def test_nothing_refused():
-    told = verdict([], devices=1, requests=20, refused=0, systems=1, told=NOTHING)
-    assert (told.severity, told.headline) == (
-        "none",
-        "No incident: 1 device, 20 requests; no call was refused for its token.",
-    )
+def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
+    told = verdict([], Tally(**{**NONE, **counts}), systems=1, told=messages)
+    return str(told.severity), told.headline
 
 
-def test_ordinary_refusals():
-    told = verdict([], devices=80, requests=12480, refused=398, systems=1, told=NOTHING)
-    assert told.headline.startswith("No incident: 80 devices, 12,480 requests; 398 refusals, all ordinary")
+@pytest.mark.parametrize(
+    ("counts", "headline"),
+    [
+        (
+            {"devices": 1, "requests": 20, "accepted": 20},
+            "No incident: 1 device, 20 requests; no call was refused for its token.",
+        ),
+        (
+            {"devices": 80, "requests": 12480, "accepted": 900, "refused": 398, "healed": 398},
+            "No incident: 80 devices, 12,480 requests; 398 calls refused, each accepted again after a refresh or login.",
+        ),
+        (
+            {
+                "devices": 8,
+                "requests": 99,
+                "accepted": 9,
+                "refused": 9,
+                "healed": 5,
+                "strangers": 3,
+                "logins_refused": 3000,
+            },
+            ("No incident: 8 devices, 99 requests; 9 calls refused, 5 accepted again after a refresh or login,"
+            " 3 of callers without a session, 1 with no call after them to tell; 3,000 logins refused."),
+        ),
+        (
+            {"devices": 8, "requests": 99, "accepted": 9, "refreshes_refused": 7, "refreshes_failed": 5},
+            ("No incident: 8 devices, 99 requests; no call was refused for its token; 7 refreshes refused;"
+            " 5 refreshes without a verdict (5xx, 429, timeout)."),
+        ),
+    ],
+)
+def test_without_an_incident_facts_are_told(counts, headline):
+    assert judge(**counts) == ("none", headline)
+
+
+def test_where_nothing_is_accepted_nothing_is_claimed():
+    severity, headline = judge(devices=2, requests=200, refused=200)
+    assert severity == "unknown"
+    assert headline.startswith("200 calls refused and none accepted")
 
 
 def test_without_requests_nothing_is_claimed():
-    told = verdict([], devices=0, requests=0, refused=0, systems=1, told=NOTHING)
-    assert told.severity == "unknown"
+    assert judge()[0] == "unknown"
 
 
 def test_messages_alone_are_counted_by_reason():
     times = [datetime(2026, 3, 1, 10, minute, tzinfo=UTC) for minute in range(4)]
     messages = pl.DataFrame({"timestamp": times, "reason": ["signature_invalid"] * 3 + [None]})
-    told = verdict([], devices=0, requests=0, refused=0, systems=1, told=messages)
-    assert told.severity == "unknown"
-    assert "3 messages of signature_invalid from 2026-03-01 10:00:00 to 10:02:00 UTC" in told.headline
-    assert "Add the access log" in told.headline
+    severity, headline = judge(messages)
+    assert severity == "unknown"
+    assert "3 messages of signature_invalid from 2026-03-01 10:00:00 to 10:02:00 UTC" in headline
+    assert "Add the access log" in headline

@@ -7,15 +7,17 @@ from dataclasses import replace
 
 from authforensics import _registry
 from authforensics.diagnose import case, causes, incidents, scope
+from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Weight
-from authforensics.diagnose.clusters import cluster
+from authforensics.diagnose.clusters import Cluster, cluster
 from authforensics.diagnose.lifetimes import infer
+from authforensics.diagnose.tally import Tally, tally
 from authforensics.diagnose.verdict import verdict
 from authforensics.document import Lifetimes
 from authforensics.findings import Finding, Incident, Scope
 from authforensics.schema import Sessions
 
-__all__ = ["Cause", "Weight", "diagnose", "infer", "known_causes", "verdict"]
+__all__ = ["Cause", "Tally", "Weight", "diagnose", "infer", "known_causes", "tally", "verdict"]
 
 
 def known_causes() -> dict[str, Cause]:
@@ -37,8 +39,14 @@ def diagnose(sessions: Sessions, findings: list[Finding], lifetimes: Mapping[str
     known = known_causes()
     found: list[Incident] = []
     for one in cluster(sessions, findings):
-        built = case.build(one, sessions, lifetimes.get(one.system, Lifetimes()), scope=Scope())
-        if built.denials.is_empty():
-            continue
-        found.append(incidents.incident(replace(built, scope=scope.measure(built)), known))
+        built = _case(one, sessions, lifetimes)
+        if known[incidents.rank(built, known)[0].cause].spares:
+            built = _case(one.stuck(), sessions, lifetimes)
+        if not built.denials.is_empty():
+            found.append(incidents.incident(built, known))
     return sorted(found, key=lambda one: (-one.severity.rank, not one.ongoing, one.first_seen, one.system, one.id))
+
+
+def _case(one: Cluster, sessions: Sessions, lifetimes: Mapping[str, Lifetimes]) -> Case:
+    built = case.build(one, sessions, lifetimes.get(one.system, Lifetimes()), scope=Scope())
+    return built if built.denials.is_empty() else replace(built, scope=scope.measure(built))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import polars as pl
@@ -93,17 +93,28 @@ class Case:
         return self.final_episodes["closed_at"].count()
 
     @cached_property
+    def proofs(self) -> pl.Series:
+        """When affected devices were accepted after the last refusal, the first time each, sorted."""
+        accepted = self.events.filter(
+            name() == AuthEvent.API_OK.value,
+            pl.col("timestamp") >= self.last,
+            pl.col("device_id").is_in(self.devices),
+            # Within one tick of the clock the order of the lines decides.
+            (pl.col("timestamp") > self.last) | (pl.col("row") > self.denials["row"][-1]),
+        )
+        return accepted.group_by("device_id").agg(pl.col("timestamp").min())["timestamp"].sort()
+
+    @cached_property
     def over(self) -> bool:
-        """Whether it is: a device that was ill is proven well after the last refusal, and the log goes on long enough.
+        """Whether it is: a device that was ill is accepted after the last refusal, and the log goes on long enough.
 
         Long enough: a minute, and ten times the longest pause between refusals of the last half.
         """
-        proof = self.final_episodes.filter(pl.col("closed_at") > self.last).height > 0
         times = self.denials["timestamp"].tail(max(self.denials.height // 2, 2))
         longest = times.diff().max()
         quiet = (self.end - self.last).total_seconds()
-        needed = max(60.0, 10 * longest.total_seconds()) if longest is not None else 60.0  # type: ignore[union-attr]
-        return proof and quiet >= min(needed, 3600.0)
+        needed = max(60.0, 10 * longest.total_seconds()) if isinstance(longest, timedelta) else 60.0
+        return len(self.proofs) > 0 and quiet >= min(needed, 3600.0)
 
     @cached_property
     def half_seconds(self) -> float:
@@ -123,14 +134,14 @@ class Case:
         """Share of the refusals with a stated reason that have one of these; 0 where none has any."""
         return _share(self.reason_counts(), reasons)
 
-    def outcomes(self, event: AuthEvent) -> tuple[int, int]:
-        """How many of the tokens given by `event` were refused at first use, how many were accepted at all.
+    def outcomes(self, event: AuthEvent, begin: datetime | None = None, end: datetime | None = None) -> tuple[int, int]:
+        """Of the tokens given by `event` to any device: how many were refused at first use, how many accepted at all.
 
-        Counted are those given between onset and last refusal, to any device. Tokens never used are left out.
+        Tokens never used are left out. From the onset to the last refusal, unless told otherwise.
         """
         given = self.grants.filter(
             pl.col("granted_by") == event.value,
-            pl.col("granted_at").is_between(self.onset, self.last),
+            pl.col("granted_at").is_between(begin or self.onset, end or self.last),
             (pl.col("accepted") + pl.col("refused")) > 0,
         )
         return given.filter("rejected").height, given.filter(pl.col("accepted") > 0).height

@@ -42,7 +42,11 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """One explanation. `weights` name every piece of evidence; those that speak against have negative values."""
+    """One explanation.
+
+    `weights` name every piece of evidence; those that speak against have negative values. `spares`: a client that obeys
+    is not hurt by it, so that refreshes refused to those that then log in are not part of the incident.
+    """
 
     name: str
     title: str
@@ -50,6 +54,7 @@ class Cause:
     remediation: str
     weights: Mapping[str, Weight]
     judge: Callable[[Case], Judgement]
+    spares: bool = False
 
     def weigh(self, case: Case) -> RootCause:
         """Score the cause for a case: the weight found, for less against, as a share of all that could speak for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -14,6 +14,8 @@ KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_R
 #: Episodes further apart than this are another incident: the most common access lifetime, the pace at which devices
 #: that share a fault run into it.
 GAP_SECONDS = 3600.0
+#: Refusals before a login that an obedient client may have: the refresh, and one that ran beside it.
+OBEYS = 2
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,24 @@ class Cluster:
     findings: tuple[Finding, ...]
     episodes: pl.DataFrame
 
+    def stuck(self) -> Cluster:
+        """Without the episodes of clients that obeyed; all of it, if nothing else remains."""
+        rest = self.episodes.filter(~pl.col("obeyed"))
+        return self if rest.is_empty() else replace(self, episodes=rest)
+
 
 def ill(sessions: Sessions) -> pl.DataFrame:
-    """The episodes that are no ordinary expiry, with their `kind`.
+    """The episodes that are no ordinary expiry, with their `kind`, and whether the client `obeyed`.
 
     `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused), `ignored`
     (refused, and the client never tried to refresh). An expiry that a refresh heals has no kind and is left out.
+    Obeyed: the refresh was refused and a login followed at once.
     """
     faults = [fault.value for fault in KEY_FAULTS]
     key = pl.col("reason").cast(pl.String).is_in(faults) | pl.col("refresh_reason").cast(pl.String).is_in(faults)
     tried = pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") > 0
+    # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
+    obeyed = (pl.col("login_ok") > 0) & (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
     kind = (
         pl.when(key.fill_null(value=False))
         .then(pl.lit("key"))
@@ -45,7 +55,9 @@ def ill(sessions: Sessions) -> pl.DataFrame:
         .when(~tried & pl.col("session_seen"))
         .then(pl.lit("ignored"))
     )
-    return sessions.episodes.with_columns(kind=kind).filter(pl.col("kind").is_not_null())
+    return sessions.episodes.with_columns(kind=kind, obeyed=obeyed & (kind == "refresh")).filter(
+        pl.col("kind").is_not_null()
+    )
 
 
 def cluster(sessions: Sessions, findings: list[Finding]) -> list[Cluster]:

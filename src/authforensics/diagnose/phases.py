@@ -83,12 +83,11 @@ def _change(told: pl.DataFrame) -> tuple[datetime, bool] | None:
 
 
 def _recovery(case: Case) -> list[Phase]:
-    closed = case.final_episodes["closed_at"].drop_nulls().sort()
-    if not case.over or closed.is_empty():
+    if not case.over:
         return []
-    proof = closed.filter(closed > case.last)
+    closed = case.final_episodes["closed_at"].drop_nulls().sort()
     early = closed.filter(closed <= case.last)
     found: list[Phase] = []
     if len(early) >= MIN_DEVICES and (case.last - early[0]).total_seconds() >= MIN_RECOVERING_SECONDS:
         found.append(Phase(name="recovering", first_seen=early[0], last_seen=case.last))
-    return [*found, Phase(name="recovered", first_seen=proof[0], last_seen=case.end)]
+    return [*found, Phase(name="recovered", first_seen=case.proofs[0], last_seen=case.end)]

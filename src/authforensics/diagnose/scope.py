@@ -29,7 +29,7 @@ def measure(case: Case) -> Scope:
     """The scope of a case; a dimension with a single value in the whole system confines nothing."""
     calls = (
         case.window.filter(name().is_in(_CALLS))
-        .join(case.denials.select("row", hit=pl.lit(value=True)), on="row", how="left")
+        .join(_hits(case).select("row", hit=pl.lit(value=True)), on="row", how="left")
         .with_columns(pl.col("hit").fill_null(value=False))
     )
     by_device = calls.group_by("device_id").agg(
@@ -41,6 +41,11 @@ def measure(case: Case) -> Scope:
         platform=_confined(by_device, "platform"),
         endpoint=_confined(calls.filter(name().is_in(_API)), "route"),
     )
+
+
+def _hits(case: Case) -> pl.DataFrame:
+    """The refusals that carry the incident: of new tokens refused only those, not the expiries in between."""
+    return case.denials.filter("rejection") if case.cluster.kind == "rejected" else case.denials
 
 
 def _confined(units: pl.DataFrame, dimension: str) -> tuple[str, ...]:

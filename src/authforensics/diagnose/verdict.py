@@ -6,33 +6,27 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from authforensics.diagnose.tally import Tally
 from authforensics.diagnose.wording import clock, plural
 from authforensics.document import Verdict
 from authforensics.findings import Incident, Severity
 
 
-def verdict(
-    incidents: Sequence[Incident], *, devices: int, requests: int, refused: int, systems: int, told: pl.DataFrame
-) -> Verdict:
+def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told: pl.DataFrame) -> Verdict:
     """Judge the whole.
 
     Args:
         incidents: all of them, the worst first.
-        devices: how many devices were seen.
-        requests: how many requests were read; none: nothing can be said.
-        refused: how many of them were refused for their token.
+        counted: what was refused and what became of it.
         systems: how many systems there are; the sentence names them if there is more than one.
         told: application messages, `timestamp` and `reason`: all there is to say where no access log was read.
     """
     if not incidents:
-        if not requests:
+        if not counted.requests:
             return Verdict(severity="unknown", headline=_without_requests(told))
-        ordinary = "all ordinary: expiry that a refresh heals, or callers without a session"
-        seen = f"{plural(refused, 'refusal')}, {ordinary}" if refused else "no call was refused for its token"
-        return Verdict(
-            severity=Severity.NONE,
-            headline=f"No incident: {plural(devices, 'device')}, {plural(requests, 'request')}; {seen}.",
-        )
+        if counted.refused and not counted.accepted:
+            return Verdict(severity="unknown", headline=_never_accepted(counted))
+        return Verdict(severity=Severity.NONE, headline=_ordinary(counted))
     worst = incidents[0]
     words = _sentence(worst, named=systems > 1)
     if len(incidents) > 1:
@@ -41,6 +35,34 @@ def verdict(
         )
         words += "." if len(incidents) <= 4 else f"; and {len(incidents) - 4} more."
     return Verdict(severity=worst.severity, headline=words)
+
+
+def _ordinary(counted: Tally) -> str:
+    """No incident: what was refused, and what became of it, without claiming more."""
+    seen = f"No incident: {plural(counted.devices, 'device')}, {plural(counted.requests, 'request')};"
+    told: list[str] = []
+    if not counted.refused:
+        told.append("no call was refused for its token")
+    elif counted.healed == counted.refused:
+        told.append(f"{plural(counted.refused, 'call')} refused, each accepted again after a refresh or login")
+    else:
+        rest = counted.refused - counted.healed - counted.strangers
+        parts = [f"{counted.healed:,} accepted again after a refresh or login"] if counted.healed else []
+        parts += [f"{counted.strangers:,} of callers without a session"] if counted.strangers else []
+        parts += [f"{rest:,} with no call after them to tell"] if rest > 0 else []
+        told.append(f"{plural(counted.refused, 'call')} refused, {', '.join(parts)}")
+    for count, what in (
+        (counted.refreshes_refused, "refreshes refused"),
+        (counted.refreshes_failed, "refreshes without a verdict (5xx, 429, timeout)"),
+        (counted.logins_refused, "logins refused"),
+    ):
+        told += [f"{count:,} {what}"] if count else []
+    return f"{seen} {'; '.join(told)}."
+
+
+def _never_accepted(counted: Tally) -> str:
+    calls = f"{plural(counted.refused, 'call')} refused and none accepted, of {plural(counted.devices, 'device')}"
+    return f"{calls}: the log does not tell a broken service from callers without a session."
 
 
 def _without_requests(told: pl.DataFrame) -> str:
@@ -64,7 +86,7 @@ def _sentence(one: Incident, *, named: bool) -> str:
     where = f"{one.system}: " if named else ""
     cause = one.root_causes[0]
     unknown = cause.cause == "undetermined"
-    why = f"{one.title}, and the log does not say why" if unknown else cause.title
+    why = f"{one.title}, the cause is not clear" if unknown else cause.title
     why = why[0].lower() + why[1:]
     sure = "" if cause.confidence == "high" or unknown else " (likely)"
     lost = f", {plural(one.writes_lost, 'write')} lost" if one.writes_lost else ""

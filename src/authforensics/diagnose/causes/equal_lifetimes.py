@@ -17,9 +17,7 @@ from authforensics.states import AuthEvent
 
 _WEIGHTS = {
     "reason": Weight(2.0, "the server says the refresh token has expired"),
-    "first_refresh": Weight(
-        2.5, "no refresh of the session ever succeeded: it was dead at the first expiry", decides=True
-    ),
+    "first_refresh": Weight(2.5, "no refresh of the session ever succeeded: it was dead at the first expiry"),
     "same_age": Weight(2.5, "the youngest refused session is as old as an access token gets", decides=True),
     "older_sessions": Weight(1.0, "sessions begun before are refreshed as ever: a lifetime was changed for new ones"),
     "other_reason": Weight(-3.0, "the server says something other than expired"),
@@ -32,6 +30,9 @@ _WEIGHTS = {
 #: Ages count as equal within this share of the lifetime and this many seconds: leeway, and a client that calls seldom.
 _TOLERANCE = 0.1
 _TOLERANCE_SECONDS = 60.0
+#: How strongly that age speaks by itself: a refresh that fails for everybody is refused at it, too. It decides only
+#: where the server says expired, or older sessions are refreshed meanwhile.
+_ALONE = 0.45
 
 
 def _judge(case: Case) -> Judgement:
@@ -53,15 +54,16 @@ def _judge(case: Case) -> Judgement:
         found.missing.append(
             "why refreshes are refused: log the reason that the refresh endpoint gives (error_description)"
         )
-    _sessions(case, refused, found)
     _older_sessions(case, refused, found)
+    supported = any(weight in {"reason", "older_sessions"} and strength >= 0.9 for weight, strength, _ in found.for_)
+    _sessions(case, refused, found, supported=supported)
     tries = case.refreshes(case.onset, case.last)
     if tries["failed"] > tries["denied"]:
         found.speaks_against("no_verdict", 1.0, f"{tries['failed']:,} refreshes got no verdict (5xx, 429, timeout)")
     return found
 
 
-def _sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
+def _sessions(case: Case, refused: pl.DataFrame, found: Judgement, *, supported: bool) -> None:
     """Whether sessions died at their first refresh, and at which age."""
     known = (
         refused.filter(pl.col("refreshes").is_not_null())
@@ -79,7 +81,9 @@ def _sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
             f"in {never.height:,} of {plural(known.height, 'session')} the very first refresh was refused",
         )
     before = known.height - never.height
-    if before / known.height > 0.1:
+    tries = case.refreshes(case.onset, case.last)
+    # Where no refresh of anybody succeeds any more, those before may have been of tokens issued before a change.
+    if before / known.height > 0.1 and tries["ok"] > 0.05 * sum(tries.values()):
         found.speaks_against(
             "refreshed_before", before / known.height, f"{plural(before, 'session')} had refreshed successfully before"
         )
@@ -93,7 +97,7 @@ def _sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
     if access.low * (1 - _TOLERANCE) <= age <= near:
         found.speaks_for(
             "same_age",
-            1.0,
+            1.0 if supported else _ALONE,
             f"the youngest session refused was {duration(age)} old; access tokens live {duration(access.seconds)}:"
             " the refresh token lives no longer",
         )

@@ -6,20 +6,33 @@ accepted (and a login helps). Refusals as expired or for the signature have thei
 
 from __future__ import annotations
 
+import polars as pl
+
 from authforensics.diagnose.case import Case, name
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
 _WEIGHTS = {
-    "none_succeeds": Weight(2.5, "no refresh of anybody succeeds", decides=True),
+    "none_succeeds": Weight(2.5, "no refresh of anybody succeeds"),
+    "same_session": Weight(1.5, "sessions whose refresh had succeeded before are refused too"),
+    "young": Weight(
+        1.5, "refresh tokens younger than any access token gets are refused: they did not expire", decides=True
+    ),
     "worked_before": Weight(1.0, "it worked until the onset"),
-    "no_verdict": Weight(1.5, "5xx, 429 and timeouts are failures of the endpoint, not verdicts on the token"),
+    "no_verdict": Weight(
+        1.5, "5xx, 429 and timeouts are failures of the endpoint, not verdicts on the token", decides=True
+    ),
     "api_works": Weight(1.0, "tokens that have not expired are accepted: only the refresh is broken"),
     "others_refresh": Weight(-4.0, "other devices refresh at the same time"),
+    "first_refresh": Weight(-2.5, "only the first refresh of sessions is refused: then it is their refresh token"),
+    "looks_expired": Weight(-3.5, "no reason is logged, and each refused token could have expired (C1)"),
     "expired": Weight(-2.5, "the endpoint works and says expired"),
     "signature": Weight(-2.5, "the endpoint works and can't verify the signature; the API can't either"),
 }
+
+#: Younger than this share of an access token's life is young: nobody refreshes so early because of an expiry.
+YOUNG = 0.5
 
 
 def _judge(case: Case) -> Judgement:
@@ -44,6 +57,7 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for(
             "worked_before", 1.0, f"{before['ok']:,} of {sum(before.values()):,} refreshes before the onset succeeded"
         )
+    _sessions(case, found, failed=during["failed"] > 0)
     if during["failed"]:
         found.speaks_for(
             "no_verdict", during["failed"] / bad, f"{during['failed']:,} got no verdict (5xx, 429, timeout)"
@@ -60,6 +74,35 @@ def _judge(case: Case) -> Judgement:
     if not case.reason_counts():
         found.missing.append("why refreshes are refused: log the error that the refresh endpoint answers")
     return found
+
+
+def _sessions(case: Case, found: Judgement, *, failed: bool) -> None:
+    """Whose refresh tokens were refused, and how old: expired ones, or all."""
+    refused = case.refused_refreshes
+    before = refused.filter(pl.col("refreshes").fill_null(0) > 0)["device_id"].n_unique()
+    known = refused.filter(pl.col("refreshes").is_not_null())["device_id"].n_unique()
+    if before >= 2:
+        found.speaks_for("same_session", 1.0, f"{before:,} devices were refused whose refresh had succeeded before")
+    elif known >= 2:
+        found.speaks_against(
+            "first_refresh", 1.0, f"{known:,} devices were refused at the first refresh of their session"
+        )
+    access = case.lifetimes.access
+    if access is None:
+        return
+    ages = refused["refresh_denied_age"].drop_nulls()
+    young = int((ages < YOUNG * access.low).sum())
+    if young >= 2:
+        found.speaks_for(
+            "young", 1.0, f"{young:,} refresh tokens were refused long before an access token would expire"
+        )
+    elif len(ages) >= 2 and not case.reason_counts() and not failed:
+        found.speaks_against(
+            "looks_expired",
+            1.0,
+            "every refresh token refused was as old as an access token gets: without a reason it looks the same as one"
+            " that lives no longer",
+        )
 
 
 CAUSE = Cause(

@@ -29,6 +29,9 @@ _WEIGHTS = {
 }
 #: Half of the devices within this time is an instant: background posts of mobile apps come every few minutes at most.
 _INSTANT = 300.0
+#: Or: this share of new tokens accepted before the onset and refused after it, of at least so many each.
+_SHARP = 0.9
+_TOKENS = 5
 _KEY = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
 
 
@@ -36,18 +39,38 @@ def _judge(case: Case) -> Judgement:
     found = Judgement()
     _reasons(case, found)
     _fresh_tokens(case, found)
-    if len(case.devices) > 2 and case.half_seconds <= _INSTANT and case.cluster.kind in {"key", "rejected"}:
+    _onset(case, found)
+    if case.scope.upstream:
+        found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    elif not (case.scope.app_version or case.scope.platform) and len(case.devices) > 2:
+        found.speaks_for("everywhere", 1.0, "not confined to an upstream, app version or platform")
+    return found
+
+
+def _onset(case: Case, found: Judgement) -> None:
+    """An instant: all devices at once, or all new tokens from then on."""
+    if case.cluster.kind not in {"key", "rejected"}:
+        return
+    if len(case.devices) > 2 and case.half_seconds <= _INSTANT:
         found.speaks_for(
             "instant",
             1.0,
             f"half of the {plural(len(case.devices), 'device')} were hit within {duration(case.half_seconds)}"
             f" of {clock(case.onset)} UTC",
         )
-    if case.scope.upstream:
-        found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
-    elif not (case.scope.app_version or case.scope.platform) and len(case.devices) > 2:
-        found.speaks_for("everywhere", 1.0, "not confined to an upstream, app version or platform")
-    return found
+        return
+    events = (AuthEvent.REFRESH_OK, AuthEvent.LOGIN_OK)
+    before = [case.outcomes(event, case.begin, case.onset) for event in events]
+    after = [case.outcomes(event) for event in events]
+    good, bad = sum(accepted for _, accepted in before), sum(refused for refused, _ in after)
+    given_before, given_after = sum(map(sum, before)), sum(map(sum, after))
+    if min(given_before, given_after) >= _TOKENS and good / given_before >= _SHARP and bad / given_after >= _SHARP:
+        found.speaks_for(
+            "instant",
+            1.0,
+            f"until {clock(case.onset)} UTC {good:,} of {given_before:,} new tokens were accepted, since then"
+            f" {bad:,} of {given_after:,} refused",
+        )
 
 
 def _reasons(case: Case, found: Judgement) -> None:

@@ -31,7 +31,7 @@ def _judge(case: Case) -> Judgement:
 
 CAUSE = Cause(
     name="undetermined",
-    title="The log does not say why",
+    title="The cause is not clear from the log",
     check=(
         "Decode one refused token offline and compare its times, issuer, audience and key id with what the verifier"
         " expects."
@@ -39,4 +39,5 @@ CAUSE = Cause(
     remediation="Add what is missing to the logs, then run this again on the next hour of them.",
     weights={},
     judge=_judge,
+    spares=True,
 )
