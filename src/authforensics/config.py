@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -82,9 +83,10 @@ class Config(Frozen):
 def find(paths: Iterable[str | Path], cwd: Path | None = None) -> Path | None:
     """The configuration file beside the logs, else the one in the working directory, else None."""
     named = [Path(path) for path in paths if str(path) != "-"]
-    folders = [path if path.is_dir() else path.parent for path in named]
+    # Unlike those of Path, these pass over what can't be looked at.
+    folders = [path if os.path.isdir(path) else path.parent for path in named]  # noqa: PTH112
     candidates = (folder / FILE_NAME for folder in [*folders, cwd or Path.cwd()])
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)  # noqa: PTH113
 
 
 def load(path: Path) -> Config:

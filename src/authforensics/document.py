@@ -246,9 +246,9 @@ class Document(Frozen):
     timelines_omitted: int = 0
 
     def to_json(self, indent: int | None = 2) -> str:
-        """The document as JSON text; the same document gives the same bytes."""
+        """The document as JSON text in ASCII; the same document gives the same bytes."""
         data = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(data, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+        return json.dumps(data, indent=indent, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Document:

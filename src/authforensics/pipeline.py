@@ -70,10 +70,13 @@ def analyze(
     detect.check_thresholds(settings.thresholds, settings.place)
     if settings.format is not None and settings.format not in collect.formats():
         raise UnknownName("format", settings.format, collect.formats(), where=settings.place("format"))
+    if log_format is not None and format not in {None, "log_format"}:
+        raise BadValue(f"log_format and format '{format}' exclude each other: the string is the format")
     key = device_key or settings.device_key
     options = collect.Options(
-        format=format or settings.format,
-        log_format=log_format or settings.log_format,
+        # A string given here is the format, whatever the file says of either.
+        format=format if format is not None or log_format is not None else settings.format,
+        log_format=log_format if log_format is not None or format is not None else settings.log_format,
         tz=tz or settings.tz,
         since=since or settings.since,
         until=until or settings.until,

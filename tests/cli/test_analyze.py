@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -32,9 +33,9 @@ def test_options_reach_the_pipeline(run, calls):
             "access.log",
             "-",
             "--format",
-            "combined",
+            "log_format",
             "--log-format",
-            "$msec",
+            "$msec $status",
             "--since",
             "2h",
             "--until",
@@ -46,8 +47,8 @@ def test_options_reach_the_pipeline(run, calls):
     assert calls == [
         {
             "paths": ["access.log", "-"],
-            "format": "combined",
-            "log_format": "$msec",
+            "format": "log_format",
+            "log_format": "$msec $status",
             "since": "2h",
             "until": "1h",
             "tz": "Asia/Tokyo",
@@ -158,6 +159,8 @@ def test_a_pipe_is_written_to_and_not_replaced(run, tmp_path, document):
         (["--export-format", "parkett"], "--export-format: unknown export format 'parkett'; did you mean 'parquet'?"),
         (["--fail-on", "hgh"], "--fail-on: unknown severity 'hgh'; did you mean 'high'?"),
         (["--color", "sometimes"], "--color: unknown color setting 'sometimes'; known: always, auto, never"),
+        (["--log-format", ""], "--log-format: expected an nginx log_format or Apache LogFormat string, found nothing"),
+        (["--log-format", "%t %>s", "--format", "combined"], "--log-format and --format combined exclude each other"),
         (["--config", "no.toml"], "no.toml: configuration file can't be read: No such file or directory"),
     ],
 )
@@ -185,7 +188,7 @@ def test_one_output_that_fails_leaves_no_other(run, calls, monkeypatch, tmp_path
     monkeypatch.setattr("polars.DataFrame.write_parquet", fail)
     result = run("analyze", "access.log", "--json", "d.json", "--export", "tables")
     assert result.code == 1
-    assert result.err.endswith("authforensics: error: events.parquet: No space left on device\n")
+    assert result.err.endswith("authforensics: error: tables/events.parquet: No space left on device\n")
     assert _names(tmp_path) == ["access.log"]
 
 
@@ -248,3 +251,66 @@ def test_no_color_is_honoured_on_a_terminal(run, monkeypatch, no_color, colored)
     monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setenv("TERM", "xterm-256color")
     assert ("\x1b[" in run("analyze", "access.log").out) is colored
+
+
+def _full() -> OSError:
+    return OSError(28, "No space left on device")
+
+
+def test_an_error_names_the_output_that_could_not_be_written(run, monkeypatch, tmp_path):
+    def fail(path, data):
+        raise _full()
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    result = run("analyze", "access.log", "--no-html", "--json", "d.json")
+    assert (result.code, result.err) == (1, "authforensics: error: d.json: No space left on device\n")
+    assert _names(tmp_path) == ["access.log"]
+
+
+@pytest.mark.parametrize("option", ["--html", "--json", "--markdown"])
+def test_a_full_device_is_named(run, option):
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("no /dev/full here")
+    result = run("analyze", "access.log", *([] if option == "--html" else ["--no-html"]), option, "/dev/full")
+    assert (result.code, result.err) == (1, "authforensics: error: /dev/full: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["-q"], ["--json", "-"]])
+def test_a_full_standard_output_is_named(run, monkeypatch, arguments):
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise _full()
+
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Full(), encoding="utf-8", write_through=True))
+    result = run("analyze", "access.log", "--no-html", *arguments)
+    assert result.code == 1
+    assert result.err.endswith("authforensics: error: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [("0", 80), ("5", 40), ("40", 40), ("200", 200), ("wide", 80), ("-1", 80), (None, 100)],
+)
+def test_the_summary_has_room(run, monkeypatch, columns, width):
+    from rich.rule import Rule
+
+    monkeypatch.setattr(sys.modules["authforensics.report.console"], "render", lambda *_: Rule(characters="x"))
+    monkeypatch.setattr("shutil.os.get_terminal_size", lambda *_: os.terminal_size((0, 0)))
+    if columns is None:
+        monkeypatch.delenv("COLUMNS")
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert run("analyze", "access.log", "--no-html").out == "x" * width + "\n"
+
+
+def test_an_input_that_cannot_be_looked_at_is_left_to_the_reading(run, calls, monkeypatch):
+    looked = os.stat
+
+    def refuse(path, *arguments, **named):
+        if "shut" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert run("analyze", "shut", "shut/access.log", "--no-html").code == 0
+    assert [call["paths"] for call in calls] == [["shut", "shut/access.log"]]

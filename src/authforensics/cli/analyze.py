@@ -10,7 +10,7 @@ import typer
 from authforensics.cli.messages import say
 from authforensics.cli.outputs import REPORT, Outputs
 from authforensics.cli.terminal import print_bytes, print_summary, progress_bar
-from authforensics.errors import UnknownName
+from authforensics.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
     from authforensics.config import Config
@@ -83,6 +83,7 @@ def analyze(
     color: Annotated[str, typer.Option(metavar="auto|always|never", help="Colors; NO_COLOR is honoured.")] = "auto",
 ) -> None:
     """Analyse logs: what went wrong with tokens and sessions, for whom, since when, and why."""
+    _check_log_format(log_format, format)
     _check_choice("color setting", "--color", color, COLORS)
     _check_choice("severity", "--fail-on", fail_on, FAIL_ON)
     outputs = Outputs.plan(
@@ -122,6 +123,15 @@ def analyze(
     else:
         print_summary(document, outputs.html, color, verbose=verbose, quiet=quiet)
     raise typer.Exit(_exit_code(document, fail_on))
+
+
+def _check_log_format(log_format: str | None, format: str) -> None:
+    if log_format is None:
+        return
+    if not log_format.strip():
+        raise BadValue("--log-format: expected an nginx log_format or Apache LogFormat string, found nothing")
+    if format not in {"auto", "log_format"}:
+        raise BadValue(f"--log-format and --format {format} exclude each other")
 
 
 def _check_choice(kind: str, option: str, value: str | None, known: tuple[str, ...]) -> None:

@@ -64,7 +64,9 @@ class Outputs:
         Raises:
             BadValue: says which option, and what is wrong with its path.
         """
-        taken = {Path(name).resolve(): "an input" for name in inputs if name != STDOUT and Path(name).is_file()}
+        # Unlike that of Path, this isfile passes over what can't be looked at: reading it says why.
+        files = [name for name in inputs if name != STDOUT and os.path.isfile(name)]  # noqa: PTH113
+        taken = {Path(name).resolve(): "an input" for name in files}
         for option, path in self._files():
             _check_file(option, path)
             place = path.resolve()
@@ -160,29 +162,41 @@ def staged() -> Iterator[Stage]:
         if _is_stream(path):
             streams.append((path, write))
             return
-        path = path.resolve()
-        if not path.parent.exists():
-            path.parent.mkdir()
-            made.append(path.parent)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        pending[path] = Path(name)
-        os.close(handle)
-        Path(name).chmod(0o666 & ~_umask())
-        write(Path(name))
+        with _naming(path):
+            path = path.resolve()
+            if not path.parent.exists():
+                path.parent.mkdir()
+                made.append(path.parent)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+            pending[path] = Path(name)
+            os.close(handle)
+            Path(name).chmod(0o666 & ~_umask())
+            write(Path(name))
 
     try:
         yield stage
         for path, temporary in list(pending.items()):
-            temporary.replace(path)
+            with _naming(path):
+                temporary.replace(path)
             del pending[path]
         made.clear()
         for path, write in streams:
-            write(path)
+            with _naming(path):
+                write(path)
     finally:
         for temporary in pending.values():
             temporary.unlink(missing_ok=True)
         for folder in made:
             folder.rmdir()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors name the file that the caller asked for: the system names none, or the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _umask() -> int:

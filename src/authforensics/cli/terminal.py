@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,31 +19,44 @@ if TYPE_CHECKING:
 
 #: Width where standard output is no terminal.
 PIPE_WIDTH = 100
+#: Width of a terminal that doesn't tell, and the least that can be read.
+UNKNOWN_WIDTH, LEAST_WIDTH = 80, 40
 
 
 def print_summary(document: Document, report: Path | None, color: str, *, verbose: int, quiet: bool) -> None:
     """The summary on standard output; with `quiet` the verdict alone."""
     console = _console(color)
-    with console.capture() as captured:
-        if quiet:
-            verdict = document.verdict
-            line = visible(f"{verdict.severity}: {verdict.headline}")
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            from authforensics.report.console import render
+    # Even a captured console writes, if only nothing.
+    with _standard_output():
+        with console.capture() as captured:
+            if quiet:
+                verdict = document.verdict
+                line = visible(f"{verdict.severity}: {verdict.headline}")
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                from authforensics.report.console import render
 
-            console.print(render(document, None if report is None else str(report), verbose))
-    print_bytes(captured.get().encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
+                console.print(render(document, None if report is None else str(report), verbose))
+        print_bytes(captured.get().encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
 
 
 def print_bytes(data: bytes) -> None:
     """Exactly `data` on standard output."""
-    try:
+    with _standard_output():
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """A reader that goes away is no error; any other error names what could not be written."""
+    try:
+        yield
     except BrokenPipeError:
         close_stdout()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def close_stdout() -> None:
@@ -56,10 +70,19 @@ def _console(color: str) -> Console:
     terminal = sys.stdout.isatty()
     colored = color == "always" or (color == "auto" and terminal and not os.environ.get("NO_COLOR"))
     system: Literal["auto", "truecolor"] | None = ("auto" if terminal else "truecolor") if colored else None
-    width = None if terminal or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(
-        file=sys.stdout, color_system=system, no_color=not colored, force_terminal=colored or None, width=width
+        file=sys.stdout,
+        color_system=system,
+        no_color=not colored,
+        force_terminal=colored or None,
+        width=_width(terminal),
     )
+
+
+def _width(terminal: bool) -> int:
+    if not terminal and "COLUMNS" not in os.environ:
+        return PIPE_WIDTH
+    return max(shutil.get_terminal_size((UNKNOWN_WIDTH, 0)).columns, LEAST_WIDTH)
 
 
 @contextmanager

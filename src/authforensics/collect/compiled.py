@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from authforensics.collect import synonyms
 from authforensics.errors import BadValue
 
 _NGINX = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
@@ -37,6 +38,9 @@ _UNITS = {"ms": "duration_ms", "us": "request_time_us", "s": "request_time"}
 _SPACED = {"upstream_addr", "upstream_response_time", "upstream_status", "http_x_forwarded_for"}
 _LIST = r"[^\s,]*(?: ?[,:] ?[^\s,]+)*"
 _BRACKETED_TIME = r"\[[^\]]*\]"
+#: What a line without which is no event: its time and its status, as an error calls them.
+_NGINX_WANTED = ("time ($time_local, $time_iso8601 or $msec)", "status ($status)")
+_APACHE_WANTED = ("time (%t)", "status (%>s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +59,24 @@ def compile_layout(text: str) -> Layout:
     """
     plain = _undirected(text.strip())
     if plain.startswith("{") and _JSON_KEY.search(plain):
-        return Layout({key: braced or bare for key, braced, bare in _JSON_KEY.findall(plain)}, None)
+        names = {key: braced or bare for key, braced, bare in _JSON_KEY.findall(plain)}
+        _check(text, {*names, *names.values()}, _NGINX_WANTED)
+        return Layout(names, None)
     if _NGINX.search(plain):
-        parts = _nginx(plain)
+        parts, wanted = list(_nginx(plain)), _NGINX_WANTED
     elif _APACHE.search(plain):
-        parts = _apache(plain.replace('\\"', '"'))
+        parts, wanted = list(_apache(plain.replace('\\"', '"'))), _APACHE_WANTED
     else:
         raise BadValue(f"--log-format: '{text}' has neither nginx variables ($status) nor Apache directives (%>s)")
-    return _compile(list(parts))
+    _check(text, {name for _, name in parts if name is not None}, wanted)
+    return _compile(parts)
+
+
+def _check(text: str, names: set[str], wanted: tuple[str, str]) -> None:
+    missing = [] if synonyms.times_in(names) else [wanted[0]]
+    missing += [] if "status" in synonyms.matching(names) else [wanted[1]]
+    if missing:
+        raise BadValue(f"--log-format: '{text}' has no {' and no '.join(missing)}")
 
 
 def _undirected(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import glob
 import os
 import re
@@ -14,9 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from authforensics.errors import InputError, MissingInput
+from authforensics.errors import BadValue, InputError, MissingInput
 
 STANDARD_INPUT = "-"
+_STANDARD_INPUT_PATHS = {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_ELSEWHERE = "set TMPDIR to a directory with room"
 _GENERIC = {"logs", "log", "data", ""}
 _NOT_ENTERED = {".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"}
 _ROTATION = re.compile(
@@ -51,7 +55,8 @@ def discover(paths: Sequence[str | Path]) -> list[Found]:
 
     Raises:
         MissingInput: a path that doesn't exist, a glob that matches nothing.
-        InputError: a directory that may not be read.
+        BadValue: a device or a socket.
+        InputError: a directory that may not be read, a pipe that can't be kept.
     """
     met: dict[str, tuple[Path, bool]] = {}
     closed: dict[Path, str] = {}
@@ -60,12 +65,14 @@ def discover(paths: Sequence[str | Path]) -> list[Found]:
     for given in paths:
         if str(given) == STANDARD_INPUT:
             if not spooled:
-                spooled.append(Found(_spool(sys.stdin.buffer), STANDARD_INPUT, "stdin", named=True))
+                if sys.stdin is None:
+                    raise MissingInput("-: standard input is closed")
+                spooled.append(Found(_spool(sys.stdin.buffer, "standard input"), STANDARD_INPUT, "stdin", named=True))
             continue
         for path in _expand(given):
-            if path.is_fifo() or path.is_char_device():
+            if _is_pipe(path):
                 with path.open("rb") as pipe:
-                    spooled.append(Found(_spool(pipe), str(given), "stdin", named=True))
+                    spooled.append(Found(_spool(pipe, str(path)), _printable(str(path)), "stdin", named=True))
                 continue
             directory = path.is_dir()
             roots.append(str(_absolute(path if directory else path.parent)))
@@ -76,10 +83,12 @@ def discover(paths: Sequence[str | Path]) -> list[Found]:
     root = Path(os.path.commonpath(roots)) if roots else Path()
     found = [_name(file, root, named) for file, named in met.values()]
     found += [replace(_name(folder, root, named=False), problem=problem) for folder, problem in closed.items()]
-    return found + spooled
+    return _unique(found + spooled)
 
 
 def _expand(given: str | Path) -> list[Path]:
+    if not str(given):
+        raise MissingInput("an empty path; expected a file, a directory, a glob or -")
     path = Path(given)
     if path.exists() or path.is_symlink():
         return [path]
@@ -90,6 +99,20 @@ def _expand(given: str | Path) -> list[Path]:
     return [Path(match) for match in matches]
 
 
+def _is_pipe(path: Path) -> bool:
+    """Whether it can be read once only.
+
+    Raises:
+        BadValue: it is a device or a socket, which has no end or no lines.
+    """
+    if path.is_file() or path.is_dir() or not path.exists():
+        return False
+    if not path.is_fifo() and str(path) not in _STANDARD_INPUT_PATHS:
+        kind = "socket" if path.is_socket() else "device"
+        raise BadValue(f"{path}: expected a file, a directory, a pipe or -, found a {kind}")
+    return True
+
+
 def _walk(directory: Path, closed: dict[Path, str]) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         closed[Path(error.filename)] = f"this directory can't be read: {error.strerror}"
@@ -98,8 +121,15 @@ def _walk(directory: Path, closed: dict[Path, str]) -> Iterator[Path]:
 
     for folder, inner, files in os.walk(directory, onerror=refuse):
         inner[:] = sorted(name for name in inner if name not in _NOT_ENTERED and not name.startswith("."))
-        paths = (Path(folder, name) for name in sorted(files))
-        yield from (path for path in paths if path.is_file() or path.is_symlink())
+        yield from (path for name in sorted(files) if _may_be_file(path := Path(folder, name)))
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether it is a file, or something that can't be looked at, of which reading will say why."""
+    try:
+        return path.is_file() or not path.exists()
+    except OSError:
+        return True
 
 
 def _name(file: Path, root: Path, named: bool) -> Found:
@@ -112,7 +142,24 @@ def _name(file: Path, root: Path, named: bool) -> Found:
         above = root.name
     if folder.lower() in _GENERIC and above:
         folder = f"{above}/{folder}" if folder else above
-    return Found(file, relative.as_posix(), folder or "logs", named)
+    return Found(file, _printable(relative.as_posix()), _printable(folder or "logs"), named)
+
+
+def _printable(name: str) -> str:
+    """A name whose bytes are no UTF-8, with those bytes spelled out."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _unique(found: list[Found]) -> list[Found]:
+    sources: set[str] = set()
+    for index, one in enumerate(found):
+        source, number = one.source, 1
+        while source in sources:
+            number += 1
+            source = f"{one.source} ({number})"
+        sources.add(source)
+        found[index] = replace(one, source=source)
+    return found
 
 
 def _absolute(path: Path) -> Path:
@@ -120,11 +167,20 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.normpath(Path.cwd() / path))
 
 
-def _spool(stream: BinaryIO) -> Path:
-    handle, name = tempfile.mkstemp(prefix="authforensics-")
+def _spool(stream: BinaryIO, what: str) -> Path:
+    try:
+        handle, name = tempfile.mkstemp(prefix="authforensics-")
+    except OSError as error:
+        raise InputError(f"{what}: no temporary directory to keep it in ({error.strerror}); {_ELSEWHERE}") from error
     atexit.register(_remove, name)
-    with os.fdopen(handle, "wb") as file:
-        shutil.copyfileobj(stream, file)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            shutil.copyfileobj(stream, file)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise InputError(f"{what}: can't be read: {error.strerror}") from error
+        folder = Path(name).parent
+        raise InputError(f"{what}: no room for it in {folder} ({error.strerror}); {_ELSEWHERE}") from error
     return Path(name)
 
 

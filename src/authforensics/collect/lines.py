@@ -28,9 +28,14 @@ class Damage:
 
 
 def stream(path: Path) -> pl.LazyFrame:
-    """`line_number` from 1 and `line`, through polars: plain, gzip, zstd; valid UTF-8 only."""
+    """`line_number` from 1 and `line`, through polars: plain, gzip, zstd; valid UTF-8 only.
+
+    Raises:
+        UnicodeEncodeError: the path is not valid UTF-8 either.
+    """
+    str(path).encode()  # polars would say TypeError
     lines = pl.scan_lines(path, row_index_name="line_number", row_index_offset=1, glob=False)
-    return _without_bom(lines.with_columns(pl.col("line_number").cast(pl.UInt32)))
+    return _unpadded(lines.with_columns(pl.col("line_number").cast(pl.UInt32)))
 
 
 def tolerant(path: Path, damage: Damage) -> pl.LazyFrame:
@@ -51,12 +56,14 @@ def tolerant(path: Path, damage: Damage) -> pl.LazyFrame:
             if left == 0:
                 return
 
-    return _without_bom(register_io_source(source, schema=_SCHEMA))
+    return _unpadded(register_io_source(source, schema=_SCHEMA))
 
 
-def _without_bom(lines: pl.LazyFrame) -> pl.LazyFrame:
-    first = pl.col("line_number") == 1
-    return lines.with_columns(line=pl.when(first).then(pl.col("line").str.strip_prefix(_BOM)).otherwise(pl.col("line")))
+def _unpadded(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Without the byte order mark, and without the NULs that a truncated or preallocated log has before a line."""
+    line = pl.col("line")
+    bare = pl.when(pl.col("line_number") == 1).then(line.str.strip_prefix(_BOM)).otherwise(line)
+    return lines.with_columns(line=bare.str.strip_chars_start("\0"))
 
 
 def _frames(path: Path, damage: Damage) -> Iterator[pl.DataFrame]:

@@ -53,7 +53,7 @@ def read(found: Found, match: Match, settings: Settings) -> Reading:
     file = File(found.path)
     try:
         frame = _collect(stream(found.path), found, match)
-    except (pl.exceptions.ComputeError, OSError):
+    except (pl.exceptions.ComputeError, OSError, UnicodeEncodeError):
         file = File(found.path, tolerant=True)
         frame = _collect(tolerant(found.path, damage), found, match)
     counts: dict[str, int] = dict(frame["disposition"].value_counts().rows())

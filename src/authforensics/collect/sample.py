@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ _LATER = 64 << 10
 _LINES = 400
 _LATER_LINES = 100
 _LONGEST = 64 << 10
+_NULS = re.compile(rb"\0+")
+_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ def _lines(data: bytes, most: int, whole: bool) -> list[str]:
     lines = data.decode(errors="replace").removeprefix("\ufeff").split("\n")
     if not whole and len(lines) > 1:
         lines.pop()
-    return [line.removesuffix("\r")[:_LONGEST] for line in lines if line.strip()][:most]
+    lines = [line.lstrip("\0").removesuffix("\r") for line in lines]
+    return [line[:_LONGEST] for line in lines if line.strip()][:most]
 
 
 def _binary(head: bytes) -> str | None:
@@ -73,6 +77,14 @@ def _binary(head: bytes) -> str | None:
         return "a tar archive: unpack it first"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "text in UTF-16: convert it to UTF-8 first"
-    if b"\0" in head[:4096] or head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF-", b"\x7fELF")):
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF-", b"\x7fELF")) or not _is_text(head):
         return "binary"
     return None
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether NULs are padding or damage in a text: no other control bytes, and no more than about one run a line."""
+    start = head.lstrip(b"\0")[:4096]
+    if b"\0" not in start:
+        return bool(start)
+    return len(_NULS.findall(start)) <= start.count(b"\n") + 1 and _CONTROLS.search(start) is None

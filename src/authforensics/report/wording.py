@@ -77,7 +77,8 @@ def span(first: datetime | None, last: datetime | None) -> str:
 
 def number(value: float) -> str:
     """A number with thousands separated; a fraction to three digits."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
+    whole = float(value).is_integer() or abs(value) >= 999.5
+    return f"{value:,.0f}" if whole else f"{value:.3g}"
 
 
 def count(value: int, noun: str) -> str:

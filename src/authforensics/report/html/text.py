@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from authforensics.redact import visible
 
-_SCRIPT_SAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_SCRIPT_SAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
 
 
 def finish(value: object) -> object:
@@ -31,6 +31,6 @@ def _line(line: str) -> Markup:
 
 
 def embed(data: object) -> Markup:
-    """Data as JSON that can't end the script element it stands in."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """Data as JSON in ASCII that can't end the script element it stands in."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return Markup(text.translate(_SCRIPT_SAFE))  # noqa: S704  `<`, `>` and `&` are escaped above

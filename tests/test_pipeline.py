@@ -1,0 +1,51 @@
+"""What the Python call takes, and how it sits with the configuration file."""
+
+from __future__ import annotations
+
+import pytest
+
+from authforensics.config import Config
+from authforensics.errors import BadValue, UnknownName
+from authforensics.pipeline import analyze
+
+LINE = '192.0.2.1 [01/Mar/2026:10:00:00 +0000] "GET /a HTTP/1.1" 401\n'
+LAYOUT = '$remote_addr [$time_local] "$request" $status'
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "access.log"
+    path.write_text(LINE * 3)
+    return path
+
+
+def test_a_layout_that_is_given_beats_the_format_of_the_file(log):
+    document = analyze(log, log_format=LAYOUT, config=Config(format="combined")).document
+    assert [(source.format, source.events) for source in document.sources] == [("log_format", 3)]
+
+
+def test_a_format_that_is_given_beats_the_layout_of_the_file(log):
+    log.write_text(LINE.replace("[01", "- - [01").replace("401", "401 7"))
+    document = analyze(log, format="common", config=Config(log_format=LAYOUT)).document
+    assert [source.format for source in document.sources] == ["common"]
+
+
+def test_layout_and_format_exclude_each_other(log):
+    with pytest.raises(BadValue, match="exclude each other"):
+        analyze(log, log_format=LAYOUT, format="combined")
+
+
+@pytest.mark.parametrize("layout", ["", "$foo"])
+def test_a_layout_without_time_and_status_is_refused(log, layout):
+    with pytest.raises(BadValue):
+        analyze(log, log_format=layout)
+
+
+def test_a_timeline_is_complete_and_names_the_nearest_device(log):
+    log.write_text(LINE.replace("[01", "- - [01").replace("401", "401 7") * 900)
+    analysis = analyze(log)
+    (device,) = analysis.events["device_id"].unique()
+    figure = analysis.timeline(device)
+    assert sum(len(trace.x) for trace in figure.data if trace.type == "scatter") >= 900
+    with pytest.raises(UnknownName, match="did you mean"):
+        analysis.timeline(device[:-1])
