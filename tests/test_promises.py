@@ -280,6 +280,12 @@ class Secrets:
         return f"{HEADER}.{PAYLOAD}.{self._next(40)}"
 
 
+def _forms(secrets: Secrets) -> list[str]:
+    """Every form in which a secret is known to be written, each with its own."""
+    forms = Path(__file__).with_name("secret_forms.txt").read_text().splitlines()
+    return [form.replace("SECRET", secrets.opaque()) for form in forms]
+
+
 def _access_log(secrets: Secrets) -> str:
     jwt, opaque = secrets.jwt, secrets.opaque
     lines: list[str] = []
@@ -296,7 +302,11 @@ def _access_log(secrets: Secrets) -> str:
                 _combined(second + 9, call, 401, ip=ip, agent=agent),
             ]
     lines += [_combined(300 + number, f"/api/verify/{jwt()}", 401) for number in range(3)]
+    odd = [_combined(310, f"/x/{form}", 401, agent=f"a {form}") for form in _forms(secrets) if '"' not in form]
+    lines += [line for line in odd if "\\" not in line]
+    lines += [_combined(320, "/x", 401, agent=f"app Bearer {jwt()}", ip=f"192.0.2.{number}") for number in range(12)]
     rejected = (
+        *_forms(secrets),
         f"rubbish {jwt()}",
         f"Authorization: Bearer {opaque()}",
         f"Cookie: session={opaque()}; other={opaque()}",
@@ -328,6 +338,13 @@ def _json_log(secrets: Secrets) -> str:
                 "referer": f"https://shop.example/back?code={opaque()}",
             }
             lines.append(json.dumps(entry))
+    named = ("user_id", "request_id", "host", "upstream_addr", "user_agent", "app_version", "platform", "device_id")
+    for step, name in enumerate(
+        (*named, "remote_addr", "session_id", "path", "username", "trace_id", "message", "status")
+    ):
+        at = (START + timedelta(seconds=200 + step)).isoformat()
+        entry = {"time": at, "remote_addr": "198.51.100.7", "method": "GET", "path": "/api/items", "status": 401}
+        lines += [json.dumps(entry | {name: form}) for form in (jwt(), f"Bearer {jwt()}", f"/x?token={opaque()}")]
     return "\n".join(lines) + "\n"
 
 
@@ -339,6 +356,7 @@ def _application_log(secrets: Secrets) -> str:
         f"invalid signature, Cookie: session={opaque()}",
         f"invalid signature token={opaque()} password={opaque()} api_key={opaque()}",
         f'invalid signature {{"access_token": "{opaque()}"}}',
+        *(f"invalid signature: {form}" for form in _forms(secrets)),
     )
     lines = [
         f"{START + timedelta(seconds=9 + number):%Y-%m-%d %H:%M:%S},000 - app.auth - WARNING - {message}"

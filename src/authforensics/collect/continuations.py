@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.collect import secrecy
 from authforensics.schema import Disposition
 
 # Reference: https://docs.python.org/3/library/traceback.html (`module.Class: text`, not indented)
@@ -28,4 +29,5 @@ def with_exceptions(frame: pl.DataFrame) -> pl.DataFrame:
     )
     joined = frame.drop("owner", "exception").join(last, on="line_number", how="left", maintain_order="left")
     told = pl.concat_str("message", "exception", separator=": ")
-    return joined.with_columns(message=pl.coalesce(told, "message")).drop("exception")
+    whole = joined.with_columns(message=pl.coalesce(told, "message")).drop("exception")
+    return whole.with_columns(**secrecy.concealed({"message"}))

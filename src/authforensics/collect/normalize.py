@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from authforensics.collect import fields, messages, requests
+from authforensics.collect import fields, messages, requests, secrecy
 from authforensics.collect.format import PARSED, Format
 from authforensics.schema import COLLECTED, KIND, TIMESTAMP, Kind
 
 _PLAIN = ("host", "device_id", "session_id", "request_id", "upstream", "platform", "app_version", "reason_text")
+
+#: Columns that come from the request or the message where the format has none of their own.
+_DERIVED = {"path", "action", "user_id", "device_id", "request_id"}
 
 
 def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> pl.LazyFrame:
@@ -30,6 +33,7 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
     if Kind.MESSAGE in form.kinds:
         lines = _with_message_ids(lines)
     lines = lines.with_columns(**_times(), **_values(present), system=pl.lit(system), source=pl.lit(source))
+    lines = lines.with_columns(**secrecy.concealed(present | _DERIVED))
     ordered = [pl.col(name).cast(dtype) for name, dtype in COLLECTED.items()]
     return lines.select(*ordered, "line", "matched", "problem", "zone")
 
