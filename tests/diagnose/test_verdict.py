@@ -39,13 +39,17 @@ def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
                 "strangers": 3,
                 "logins_refused": 3000,
             },
-            ("No incident: 8 devices, 99 requests; 9 calls refused, 5 accepted again after a refresh or login,"
-            " 3 of callers without a session, 1 with no call after them to tell; 3,000 logins refused."),
+            (
+                "No incident: 8 devices, 99 requests; 9 calls refused, 5 accepted again after a refresh or login,"
+                " 3 of callers without a session, 1 with no call after them to tell; 3,000 logins refused."
+            ),
         ),
         (
             {"devices": 8, "requests": 99, "accepted": 9, "refreshes_refused": 7, "refreshes_failed": 5},
-            ("No incident: 8 devices, 99 requests; no call was refused for its token; 7 refreshes refused;"
-            " 5 refreshes without a verdict (5xx, 429, timeout)."),
+            (
+                "No incident: 8 devices, 99 requests; no call was refused for its token; 7 refreshes refused;"
+                " 5 refreshes without a verdict (5xx, 429, timeout)."
+            ),
         ),
     ],
 )

@@ -1,9 +1,11 @@
 """`expired_refresh_storm`: the refresh tokens of many devices turn out expired, and a login doesn't follow.
 
 What it sees: refreshes refused as expired (or for no stated reason) on many devices, a share of all that try to
-refresh, with no login soon after.
+refresh, with no login soon after; or, whatever follows, devices whose sessions die at their very first refresh again
+and again while hardly any first refresh succeeds.
 Why it matters: the refresh token can't do what it is for (pathologies C1, C3); users are locked out one by one.
-False positives: absolute expiry by design, which ends in logins (`mass_logout`); refusals for a key fault.
+False positives: absolute or idle expiry by design, which ends in logins (`mass_logout`) and lets first refreshes
+succeed; refusals for a key fault.
 At the log's edges: what was refused before the log began is not known; a storm close to the log's end is ongoing.
 Remediation: see the root cause; compare both lifetimes.
 References: RFC 6749 section 6; RFC 9700 section 4.14.2; founding incident 2.
@@ -22,43 +24,84 @@ from authforensics.findings import duration
 from authforensics.schema import Reason, Sessions
 from authforensics.states import AuthEvent
 
+#: What an observed hit is: refused with no login after it, granted, and of both the first refreshes of a session.
+_STUCK, _GRANTED, _FIRST_REFUSED, _FIRST_GRANTED = range(4)
+
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
-    """HITS of refusals that no login follows (`stuck`), and of granted refreshes, to compare with (`count` 0)."""
+    """HITS with `what`: of refused and granted refreshes, and of those among them that were the first of a session."""
     events = sessions.events.with_columns(
-        next_login=pl.when(is_event(AuthEvent.LOGIN_OK)).then("timestamp").backward_fill().over(DEVICE)
+        next_login=pl.when(is_event(AuthEvent.LOGIN_OK)).then("timestamp").backward_fill().over(DEVICE),
+        # The token that a granted refresh was made with is the one before the token it gave.
+        held=pl.when(is_event(AuthEvent.REFRESH_OK))
+        .then(pl.col("granted_by").shift().over(DEVICE))
+        .otherwise("granted_by"),
     )
     patience = (pl.col("next_login") - pl.col("timestamp")).dt.total_seconds() <= limits["patience"]
     reason = pl.col("reason").cast(pl.String)
     expired = reason.is_null() | (reason == Reason.REFRESH_EXPIRED.value)
-    refused = events.filter(is_event(AuthEvent.REFRESH_DENIED), expired, ~patience.fill_null(value=False))
+    refused = events.filter(is_event(AuthEvent.REFRESH_DENIED), expired)
     granted = events.filter(is_event(AuthEvent.REFRESH_OK))
-    return pl.concat([hits(refused), hits(granted).with_columns(count=pl.lit(0, pl.UInt32))])
+    first = pl.col("held") == AuthEvent.LOGIN_OK.value
+    kinds = (
+        (_STUCK, refused.filter(~patience.fill_null(value=False))),
+        (_GRANTED, granted),
+        (_FIRST_REFUSED, refused.filter(first).unique([*DEVICE, "grant"], keep="first", maintain_order=True)),
+        (_FIRST_GRANTED, granted.filter(first)),
+    )
+    return pl.concat([hits(part).with_columns(what=pl.lit(what, pl.UInt8)) for what, part in kinds])
 
 
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
-    refused = observed.filter(pl.col("count") > 0)
-    found = ongoing(bursts(refused, limits["max_pause"]), fleet.spans, limits["max_pause"])
-    refreshing = (
+    what = pl.col("what")
+    stuck = _storms(
+        observed.filter(what == _STUCK), observed.filter(what.is_in([_STUCK, _GRANTED])), fleet, limits, dead=False
+    ).filter(pl.col("devices") >= limits["min_devices"], pl.col("share") >= limits["min_share"])
+    refused = observed.filter(what == _FIRST_REFUSED)
+    again = refused.group_by(DEVICE).agg(pl.col("count").sum()).filter(pl.col("count") >= limits["min_sessions"])
+    dead = _storms(
+        refused.join(again.select(DEVICE), on=DEVICE, how="semi", maintain_order="left"),
+        observed.filter(what.is_in([_FIRST_REFUSED, _FIRST_GRANTED])),
+        fleet,
+        limits,
+        dead=True,
+    ).filter(pl.col("devices") >= limits["min_devices"], pl.col("share") >= limits["min_dead"])
+    # A system whose first refreshes are all dead has one storm, not two.
+    stuck = stuck.join(dead.select("system"), on="system", how="anti", maintain_order="left")
+    return pl.concat([stuck, dead]).select(
+        *DRAFTS.keys(),
+        measures=pl.struct("share", "half_seconds", "top_share", "dead", refused=pl.col("count"), seconds=seconds()),
+    )
+
+
+def _storms(hit: pl.DataFrame, tried: pl.DataFrame, fleet: Fleet, limits: Limits, *, dead: bool) -> pl.DataFrame:
+    """Bursts of `hit`, with their `share`: of devices stuck among all that `tried`, or of first refreshes `dead`."""
+    found = ongoing(bursts(hit, limits["max_pause"]), fleet.spans, limits["max_pause"])
+    tries = (
         found.select("system", "burst", "first_seen", "last_seen")
-        .join(observed.select("system", "device_id", "minute", "count"), on="system")
+        .join(tried, on="system", suffix="_hit")
         .filter(pl.col("minute").is_between(pl.col("first_seen").dt.truncate("1m"), "last_seen"))
         .group_by("system", "burst")
-        .agg(refreshing=pl.col("device_id").n_unique())
+        .agg(
+            refreshing=pl.col("device_id").n_unique(),
+            refused_share=pl.col("count").filter(pl.col("what") == _FIRST_REFUSED).sum() / pl.col("count").sum(),
+        )
     )
-    found = found.join(refreshing, on=["system", "burst"], how="left", maintain_order="left").with_columns(
-        share=pl.col("devices") / pl.col("refreshing")
-    )
-    return found.filter(pl.col("devices") >= limits["min_devices"], pl.col("share") >= limits["min_share"]).select(
-        *DRAFTS.keys(),
-        measures=pl.struct("share", "half_seconds", "top_share", refused=pl.col("count"), seconds=seconds()),
-    )
+    joined = found.join(tries, on=["system", "burst"], how="left", maintain_order="left")
+    share = pl.col("refused_share") if dead else pl.col("devices") / pl.col("refreshing")
+    return joined.with_columns(share=share, dead=pl.lit(dead))
 
 
 def _describe(measures: Mapping[str, float]) -> str:
+    lasted = duration(measures["seconds"])
+    if measures["dead"]:
+        return (
+            f"{measures['share']:.0%} of the first refreshes of sessions were refused as expired over {lasted}, on"
+            f" {measures['devices']:.0f} devices again and again"
+        )
     return (
         f"{measures['devices']:.0f} devices ({measures['share']:.0%} of those that tried to refresh) were refused"
-        f" as expired, {measures['refused']:.0f} times over {duration(measures['seconds'])}, and no login followed"
+        f" as expired, {measures['refused']:.0f} times over {lasted}, and no login followed"
     )
 
 
@@ -74,6 +117,10 @@ DETECTOR = Detector(
             "severity scale of the pathologies: from three devices it is more than one user's trouble",
         ),
         Threshold("min_share", 0.1, "of refreshing devices", "severity scale of the pathologies: a tenth of the fleet"),
+        Threshold(
+            "min_dead", 0.9, "of first refreshes", "pathologies 1.3, C1: the refresh succeeds never or almost never"
+        ),
+        Threshold("min_sessions", 2, "sessions of a device", "one session that dies may have idled for too long"),
         Threshold("patience", 60, "s", "pathologies 1.1: a client that obeys shows its login screen within a minute"),
         Threshold(
             "max_pause", 3600, "s", "the most common access lifetime, 1 h: devices run into the expiry at that pace"
