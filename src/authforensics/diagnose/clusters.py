@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import polars as pl
 
@@ -14,6 +15,10 @@ KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_R
 #: Episodes further apart than this are another incident: the most common access lifetime, the pace at which devices
 #: that share a fault run into it.
 GAP_SECONDS = 3600.0
+#: How long before its first finding and after its last an incident may show in single episodes: clients that call every
+#: few minutes take as long to be seen to loop.
+MARGIN_SECONDS = 900.0
+_MARGIN = timedelta(seconds=MARGIN_SECONDS)
 #: Refusals before a login that an obedient client may have: the refresh, and one that ran beside it.
 OBEYS = 2
 
@@ -61,7 +66,11 @@ def ill(sessions: Sessions) -> pl.DataFrame:
 
 
 def cluster(sessions: Sessions, findings: list[Finding]) -> list[Cluster]:
-    """Group findings, each with all episodes of its kind and time, whether or not a finding speaks of them."""
+    """Group findings, each with all episodes of its kind and time, whether or not a finding speaks of them.
+
+    Its time: from its first finding to its last, and `MARGIN_SECONDS` around. A lone episode of the same kind hours
+    before is chance.
+    """
     episodes = _numbered(ill(sessions))
     groups: dict[tuple[str, str, int], list[Finding]] = {}
     for finding in findings:
@@ -73,7 +82,13 @@ def cluster(sessions: Sessions, findings: list[Finding]) -> list[Cluster]:
             system=system,
             kind=kind,
             findings=tuple(members),
-            episodes=episodes.filter(pl.col("system") == system, pl.col("kind") == kind, pl.col("cluster") == number),
+            episodes=episodes.filter(
+                pl.col("system") == system,
+                pl.col("kind") == kind,
+                pl.col("cluster") == number,
+                pl.col("last_seen") >= min(one.first_seen for one in members) - _MARGIN,
+                pl.col("first_seen") <= max(one.last_seen for one in members) + _MARGIN,
+            ),
         )
         for (system, kind, number), members in groups.items()
     ]
