@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from authforensics.diagnose import Tally, verdict
+from authforensics.correlate import Options, correlate
+from authforensics.diagnose import Tally, tally, verdict
+from script import ENDPOINTS, play
 
 NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": pl.String})
-NONE = dict.fromkeys(Tally.__dataclass_fields__, 0)
+NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row"}, 0)
 
 
 def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
@@ -74,3 +76,28 @@ def test_messages_alone_are_counted_by_reason():
     assert severity == "unknown"
     assert "3 messages of signature_invalid from 2026-03-01 10:00:00 to 10:02:00 UTC" in headline
     assert "Add the access log" in headline
+
+
+def test_a_row_of_refreshes_that_fail_is_told():
+    script = """
+    10:00:00 fleet api_ok
+    10:10:00 fleet api_denied
+    10:10:01 fleet refresh_ok
+    10:10:05 fleet api_ok
+    10:30:00 fleet api_denied
+    10:30:01 fleet refresh_failed
+    10:30:20 fleet refresh_failed
+    10:50:00 fleet refresh_ok
+    10:50:05 fleet api_ok
+    """
+    sessions = correlate(play(script, devices=12, stagger=1), Options(endpoints=ENDPOINTS)).sessions
+    told = verdict([], tally(sessions), systems=1, told=NOTHING)
+    assert (
+        "24 refreshes of 12 devices in a row did not succeed, from 2026-03-01 10:30:01 to 10:30:31 UTC" in told.headline
+    )
+
+
+def test_refreshes_that_fail_now_and_then_are_no_row():
+    script = "10:00:00 fleet refresh_failed\n10:00:01 fleet refresh_ok"
+    sessions = correlate(play(script, devices=30, stagger=2), Options(endpoints=ENDPOINTS)).sessions
+    assert tally(sessions).row is None

@@ -57,6 +57,13 @@ def _ordinary(counted: Tally) -> str:
         (counted.logins_refused, "logins refused"),
     ):
         told += [f"{count:,} {what}"] if count else []
+    if counted.row is not None:
+        row = counted.row
+        when = f"{row.first_seen:%Y-%m-%d} {clock(row.first_seen)} to {clock(row.last_seen)} UTC"
+        told.append(
+            f"{row.count:,} refreshes of {row.devices:,} devices in a row did not succeed, from {when}:"
+            " look at the refresh endpoint"
+        )
     return f"{seen} {'; '.join(told)}."
 
 
