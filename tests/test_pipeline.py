@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
+
 import pytest
 
 from authforensics.config import Config
 from authforensics.errors import BadValue, UnknownName
 from authforensics.pipeline import analyze
 
+SAMPLES = Path(__file__).parent.parent / "sample_logs"
 LINE = '192.0.2.1 [01/Mar/2026:10:00:00 +0000] "GET /a HTTP/1.1" 401\n'
 LAYOUT = '$remote_addr [$time_local] "$request" $status'
 
@@ -49,3 +54,25 @@ def test_a_timeline_is_complete_and_names_the_nearest_device(log):
     assert sum(len(trace.x) for trace in figure.data if trace.type == "scatter") >= 900
     with pytest.raises(UnknownName, match="did you mean"):
         analysis.timeline(device[:-1])
+
+
+def told(document) -> str:
+    """The document without what may differ between two ways to hand over the same log."""
+    data = json.loads(document.to_json())
+    del data["run"], data["sources"]
+    for system in data["systems"]:
+        del system["sources"]
+    return json.dumps(data).replace(".gz", "")
+
+
+def test_neither_order_nor_compression_of_the_files_changes_what_is_found(tmp_path):
+    sample = SAMPLES / "incident-1-secret-mismatch"
+    logs = sorted(path for path in sample.iterdir() if "log" in path.name)
+    expected = told(analyze(logs).document)
+    assert told(analyze(logs[::-1]).document) == expected
+    plain = tmp_path / sample.name
+    plain.mkdir()
+    for path in logs:
+        data = path.read_bytes()
+        (plain / path.name.removesuffix(".gz")).write_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
+    assert told(analyze(plain).document) == expected
