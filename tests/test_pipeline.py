@@ -6,11 +6,16 @@ import gzip
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from authforensics import assembly
 from authforensics.config import Config
+from authforensics.correlate import Options, correlate
+from authforensics.document import Device
 from authforensics.errors import BadValue, UnknownName
 from authforensics.pipeline import analyze
+from script import ENDPOINTS, play
 
 SAMPLES = Path(__file__).parent.parent / "sample_logs"
 LINE = '192.0.2.1 [01/Mar/2026:10:00:00 +0000] "GET /a HTTP/1.1" 401\n'
@@ -76,3 +81,16 @@ def test_neither_order_nor_compression_of_the_files_changes_what_is_found(tmp_pa
         data = path.read_bytes()
         (plain / path.name.removesuffix(".gz")).write_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
     assert told(analyze(plain).document) == expected
+
+
+def test_the_marks_of_the_sickest_device_stay_within_their_number():
+    calls = [f"{10 + number // 3600:02}:{number // 60 % 60:02}:{number % 60:02} a api_{{}}" for number in range(3000)]
+    script = "\n".join(call.format("denied" if number < 1500 else "ok") for number, call in enumerate(calls))
+    sessions = correlate(play(script), Options(endpoints=ENDPOINTS)).sessions
+    sick = Device(
+        system="case", device_id="a", platform=None, app_version=None, events=3000, state="authenticated", findings=()
+    )
+    marks = assembly.marks_of(sessions, [sick], [])
+    kinds = marks["auth_event"].cast(pl.String).to_list()
+    assert (kinds.count("api_denied"), kinds.count("api_ok")) == (450, 150)
+    assert marks["omitted"].unique().to_list() == [2400]

@@ -94,7 +94,7 @@ def endpoints(classified: pl.DataFrame) -> tuple[Endpoint, ...]:
         pl.col("requests").sum(), denied=pl.col("refused").sum()
     )
     ranked = merged.sort(
-        "system", "denied", "requests", "route", "endpoint_class", descending=[False, True, True, False, False]
+        "system", "denied", "requests", "route", "endpoint_class", "how", descending=[False, True, True, *[False] * 3]
     ).filter(pl.int_range(pl.len()).over("system") < MAX_ENDPOINTS)
     return tuple(
         Endpoint(
@@ -202,7 +202,7 @@ def marks_of(sessions: Sessions, listed: Sequence[Device], findings: Iterable[Fi
         _calls=pl.col("_plain").sum().over(_KEYS),
         _all=pl.len().over(_KEYS),
     )
-    others = pl.col("_all") - pl.col("_calls")
+    others = (pl.col("_all") - pl.col("_calls")).cast(pl.Int64)
     accepted = pl.max_horizontal(most // 4, most - others)
     room = pl.when("_plain").then(accepted).otherwise(most - pl.min_horizontal("_calls", most // 4))
     return (

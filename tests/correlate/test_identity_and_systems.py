@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from authforensics.correlate import Options, correlate
 from authforensics.correlate.systems import join_folders
+from authforensics.errors import UnknownName
 from authforensics.schema import COLLECTED
-from script import play
+from script import ENDPOINTS, play
 
 
 def events(**columns: list) -> pl.DataFrame:
@@ -72,3 +74,31 @@ def test_a_few_common_ids_prove_nothing():
 
 def test_the_configuration_joins_folders():
     assert join_folders(folders(one=["1"], two=["2"]), {"shop": ["one", "tw*"]}) == {"one": "shop", "two": "shop"}
+
+
+def test_users_numbered_from_one_do_not_make_two_services_one():
+    users = [str(number) for number in range(1, 11)]
+    both = [events(user_id=users, device_id=[None] * 10).with_columns(system=pl.lit(name)) for name in ("blog", "shop")]
+    assert join_folders(pl.concat(both), {}) == {"blog": "blog", "shop": "shop"}
+    messages = both[1].with_columns(kind=pl.lit("message", dtype=both[1].schema["kind"]))
+    assert join_folders(pl.concat([both[0], messages]), {}) == {"blog": "blog", "shop": "blog"}
+
+
+def test_an_unknown_key_is_named():
+    with pytest.raises(UnknownName, match="did you mean 'device_id'"):
+        identified(events(device_id=["a"]), "device")
+
+
+def test_after_a_logout_wrong_passwords_and_stragglers_begin_no_session():
+    script = """
+    10:00:00.0 a login_ok      took=0.1
+    10:00:01.0 a api_ok        took=0.1
+    10:10:00.0 a logout        took=0.1
+    10:10:00.2 a api_denied    took=0.9
+    10:10:00.3 a api_denied    took=0.9
+    10:20:00.0 a login_denied  took=0.1
+    10:20:10.0 a login_denied  took=0.1
+    10:20:20.0 a login_ok      took=0.1
+    10:20:21.0 a api_ok        took=0.1
+    """
+    assert correlate(play(script), Options(endpoints=ENDPOINTS)).sessions.sessions.height == 2

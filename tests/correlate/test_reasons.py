@@ -188,3 +188,19 @@ def test_seconds_only_are_paired_in_order():
     requests = refused(*((index // 3, "/a", "api") for index in range(9)), clock=1.0)
     told = messages(*((index // 3, "jwt expired") for index in range(9)), clock=1.0)
     assert len(joined(requests, told)) == 9
+
+
+def test_within_a_second_the_order_of_the_lines_decides_not_the_name_of_the_device():
+    requests = refused((0, "/a", "api"), (0, "/a", "api"), clock=1.0).sort("row", descending=True)
+    told = messages((0, "invalid signature"), (0, "jwt expired"), clock=1.0)
+    assert joined(requests, told) == {0: ("signature_invalid", "class_time"), 1: ("token_expired", "class_time")}
+
+
+def test_a_message_with_the_id_of_one_request_explains_no_other():
+    requests = refused((0, "/a", "api"), (0.5, "/a", "api"), request_ids=("one", "two"))
+    told = messages((0, "invalid signature"), (0.4, "invalid signature"), request_ids=("one", "one"))
+    assert joined(requests, told) == {0: ("signature_invalid", "request_id")}
+    granted = refused((0, "/a", "api"), request_ids=("one",))
+    alone = refused((0.5, "/a", "api"), request_ids=("two",))
+    found = reasons.join(alone, reasons.read_messages(told), pl.concat([granted, alone]))
+    assert found.is_empty()

@@ -22,6 +22,7 @@ from authforensics.correlate import (
     systems,
 )
 from authforensics.document import Identity, Join
+from authforensics.errors import UnknownName
 from authforensics.schema import EVENTS, EndpointClass, Kind, Reason, Sessions
 
 __all__ = ["RUNGS", "Correlated", "Options", "correlate"]
@@ -59,8 +60,13 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
     Args:
         collected: COLLECTED events, in the order of their files.
         options: what the user decided; by default nothing.
+
+    Raises:
+        UnknownName: the device key is no rung of the identity ladder.
     """
     chosen = options or Options()
+    if chosen.device_key is not None and chosen.device_key not in RUNGS:
+        raise UnknownName("device key", chosen.device_key, RUNGS)
     folders = systems.join_folders(collected, chosen.systems)
     events = collected.with_columns(pl.col("system").replace(folders)).with_row_index("row")
     requests = events.filter(pl.col("kind").cast(pl.String) == Kind.REQUEST.value)
@@ -188,7 +194,7 @@ def _explain(requests: pl.DataFrame, messages: pl.DataFrame) -> tuple[pl.DataFra
         pl.col("endpoint_class").cast(pl.String).is_in(protected),
         pl.col("status").is_in([*outcomes.REFUSED, 400, 403, 422]),
     )
-    found = reasons.join(refused.filter(pl.col("reason").is_null()), messages)
+    found = reasons.join(refused.filter(pl.col("reason").is_null()), messages, requests)
     frame = frame.join(
         found.select("row", "how", _joined=pl.col("reason").cast(pl.String)),
         on="row",

@@ -236,13 +236,16 @@ def _kind(endpoint_class: pl.Expr) -> pl.Expr:
     )
 
 
-def join(refused: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """Which message explains which refused request; each message explains one at most.
+def join(refused: pl.DataFrame, messages: pl.DataFrame, requests: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Which message explains which refused request.
+
+    By time a message explains one at most; by id, those of that id.
 
     Args:
         refused: `row`, `system`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, and
             `session_before`: whether its device had been accepted before, so that it has a token to be refused.
         messages: what `read_messages` gave, with `row`; those without a reason are passed over.
+        requests: all requests, refused or not: a message that carries the id of one of them speaks of no other.
 
     Returns:
         `row` (of the request), `reason`, `how` (`request_id`, `path_time` or `class_time`), `message_row`.
@@ -261,9 +264,10 @@ def join(refused: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
         .unique("row", keep="first", maintain_order=True)
         .select("row", "reason", "message_row", how=pl.lit("request_id"))
     )
+    known_ids = (refused if requests is None else requests).select("system", "request_id").drop_nulls().unique()
     found = [by_id]
     wanted = wanted.join(by_id, on="row", how="anti", maintain_order="left")
-    told = told.join(by_id, left_on="row", right_on="message_row", how="anti", maintain_order="left")
+    told = told.join(known_ids, on=["system", "request_id"], how="anti", maintain_order="left")
     known = wanted.select("system", "stem").unique()
     named = told.join(known, on=["system", "stem"], how="semi", maintain_order="left")
     vague = told.join(known, on=["system", "stem"], how="anti", maintain_order="left")
@@ -299,7 +303,7 @@ def _same_second(requests: pl.DataFrame, messages: pl.DataFrame, key: list[str])
         keyed = frame.with_columns(_second=second)
         return keyed.with_columns(_rank=pl.int_range(pl.len()).over([*key, "_second"]))
 
-    likely_first = requests.sort("session_before", descending=True, maintain_order=True)
+    likely_first = requests.sort("session_before", "timestamp", "row", descending=[True, False, False])
     pairs = ranked(likely_first).join(
         ranked(messages), on=[*key, "_second", "_rank"], how="inner", suffix="_told", maintain_order="left"
     )

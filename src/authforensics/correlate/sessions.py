@@ -54,7 +54,7 @@ def number_runs(events: pl.DataFrame) -> pl.DataFrame:
         session=(
             _is(AuthEvent.LOGIN_OK)
             | (pl.col("state") == AuthState.LOGGED_OUT.value).shift().over(DEVICE).fill_null(value=False)
-            & ~_is(AuthEvent.LOGOUT, AuthEvent.IGNORED)
+            & (pl.col("state") != AuthState.LOGGED_OUT.value)
         )
         .cum_sum()
         .over(DEVICE),
@@ -114,7 +114,6 @@ def grants(events: pl.DataFrame) -> pl.DataFrame:
             last_accepted_age=pl.col("age").filter(ok).max(),
             refused=denied.sum(),
             first_refused_age=pl.col("age").filter(denied).first(),
-            first_refused_at=pl.col("timestamp").filter(denied).first(),
             refused_reason=pl.col("reason").filter(denied).first(),
             rejected=pl.col("rejection").any(),
             refresh_denied_age=pl.col("age").filter(refresh_denied).first(),
@@ -156,7 +155,10 @@ def episodes(events: pl.DataFrame) -> pl.DataFrame:
         | (any_denied & pl.col("reason").is_not_null() & (pl.col("reason_how") != "class_time"))
     )
     frame = events.with_columns(
-        accepted_before=(_is(AuthEvent.API_OK, AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK).cum_sum().over(DEVICE) > 0)
+        accepted_before=(
+            _is(AuthEvent.API_OK, AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK).cum_sum().shift(fill_value=0).over(DEVICE)
+            > 0
+        )
     )
     return (
         frame.filter(any_denied.any().over(DEVICE, "episode"))
@@ -174,7 +176,6 @@ def episodes(events: pl.DataFrame) -> pl.DataFrame:
             refresh_denied=refresh_denied.sum(),
             refresh_failed=_is(AuthEvent.REFRESH_FAILED).sum(),
             login_ok=_is(AuthEvent.LOGIN_OK).sum(),
-            login_denied=_is(AuthEvent.LOGIN_DENIED).sum(),
             rejected_refresh=rejected_refresh.sum(),
             rejected_login=rejected_login.sum(),
             zombie_denied=after_refresh_denied.sum(),

@@ -8,6 +8,8 @@ from itertools import combinations
 
 import polars as pl
 
+from authforensics.schema import Kind
+
 #: Two folders are one system when this share of the ids of the one with fewer is seen in the other …
 SHARED = 0.3
 #: … and at least this many ids: small numbers that any system has (user 1) prove nothing.
@@ -36,6 +38,7 @@ def join_folders(events: pl.DataFrame, configured: Mapping[str, Sequence[str]]) 
             folder = parent[folder]
         return folder
 
+    served = set(events.filter(pl.col("kind").cast(pl.String) == Kind.REQUEST.value)["system"].unique().to_list())
     if len(free) > 1:
         for column in ("request_id", "device_id", "user_id"):
             ids = {
@@ -43,6 +46,9 @@ def join_folders(events: pl.DataFrame, configured: Mapping[str, Sequence[str]]) 
                 for (folder,), part in events.select("system", column).partition_by("system", as_dict=True).items()
             }
             for first, second in combinations(free, 2):
+                # Users are numbered from 1 everywhere: they tie a log of messages to an access log, not two of those.
+                if column == "user_id" and {first, second} <= served:
+                    continue
                 common = len(ids[first] & ids[second])
                 if common >= SHARED_IDS and common >= SHARED * min(len(ids[first]), len(ids[second])):
                     one, other = sorted((root(first), root(second)))

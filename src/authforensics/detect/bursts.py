@@ -69,7 +69,7 @@ def bursts(observed: pl.DataFrame, gap_seconds: float, measures: Sequence[pl.Exp
             reason=pl.col("reason").drop_nulls().mode().sort().first(),
             rows=pl.col("row").head(5),
             half_seconds=(
-                pl.col("first_seen").sort().get(pl.len() // 2) - pl.col("first_seen").min()
+                pl.col("first_seen").sort().get((pl.len() - 1) // 2) - pl.col("first_seen").min()
             ).dt.total_microseconds()
             / 1e6,
             top_share=pl.col("count").max() / pl.col("count").sum(),

@@ -120,7 +120,7 @@ class Case:
     def half_seconds(self) -> float:
         """Seconds from the onset until half of the affected devices were hit."""
         firsts = self.denials.group_by("device_id").agg(pl.col("timestamp").min())["timestamp"].sort()
-        return float((firsts[len(firsts) // 2] - self.onset).total_seconds())
+        return float((firsts[(len(firsts) - 1) // 2] - self.onset).total_seconds())
 
     def reason_counts(self) -> dict[str, int]:
         """Refusals by stated reason, most first; those without one are left out."""

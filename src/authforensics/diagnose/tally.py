@@ -47,7 +47,8 @@ class Tally:
 
 def tally(sessions: Sessions) -> Tally:
     """Count."""
-    counted = sessions.rates.group_by(pl.col("auth_event").cast(pl.String)).agg(pl.col("count").sum())
+    # Stragglers are left out, as in the episodes: they say nothing about the token held.
+    counted = sessions.events.filter(~pl.col("straggler")).group_by(pl.col("auth_event").cast(pl.String)).len()
     events = dict(counted.rows())
     ends = sessions.episodes.select(
         healed=pl.col("denied").filter(pl.col("closed_at").is_not_null()).sum(),

@@ -51,12 +51,15 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         .group_by(*DEVICE, "episode")
         .agg(last_denied=pl.col("timestamp").max(), denied=pl.len(), writes=pl.col("write").sum())
     )
-    runs = with_ending(runs, sessions).join(
-        denials.with_columns(pl.col("episode").cast(pl.UInt32)),
-        on=[*DEVICE, "episode"],
-        how="left",
-        maintain_order="left",
+    runs = with_ending(runs, sessions)
+    inside = (
+        runs.select(*DEVICE, "run", "first_episode", last_episode="episode")
+        .join(denials.with_columns(pl.col("episode").cast(pl.UInt32)), on=DEVICE)
+        .filter(pl.col("episode").is_between("first_episode", "last_episode"))
+        .group_by(*DEVICE, "run")
+        .agg(pl.col("last_denied").max(), pl.col("denied").sum(), pl.col("writes").sum())
     )
+    runs = runs.join(inside, on=[*DEVICE, "run"], how="left", maintain_order="left")
     runs = runs.with_columns(last_seen=pl.max_horizontal("last_rejection", "last_denied"))
     for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
     found = runs.filter((pl.col("count") >= limits["min_cycles"]) | for_good)

@@ -25,9 +25,8 @@ from authforensics.states import AuthEvent
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     runs = (
         sessions.events.filter(is_event(AuthEvent.REFRESH_DENIED))
-        .group_by(*DEVICE, "grant", maintain_order=True)
+        .group_by(*DEVICE, "grant", "episode", maintain_order=True)
         .agg(
-            episode=pl.col("episode").last(),
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len().cast(pl.UInt32),
