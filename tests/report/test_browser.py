@@ -37,7 +37,7 @@ def absent(what: str) -> None:
 
 def until(page: Page, expression: str) -> None:
     """Wait for an expression to hold; asked from outside, because the page's own policy forbids evaluating strings."""
-    for _ in range(200):
+    for _ in range(1200):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(25)
