@@ -29,7 +29,7 @@ def outputs(tmp_path_factory) -> dict[str, dict[str, Any]]:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH")))))
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
         place = {"metadata": {"path": str(FOLDER)}}
-        NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
     return {cell["id"]: _shown(cell) for cell in notebook.cells if cell.cell_type == "code"}
 
 
