@@ -38,11 +38,6 @@ MAX_BANDS = 160
 _KEYS = ["system", "device_id"]
 
 
-def text(value: str) -> str:
-    """A string of the log, fit to leave."""
-    return redact(value)
-
-
 def systems(
     sessions: Sessions,
     *,
@@ -99,7 +94,7 @@ def endpoints(classified: pl.DataFrame) -> tuple[Endpoint, ...]:
     return tuple(
         Endpoint(
             system=row["system"],
-            route=text(row["route"] or "-"),
+            route=redact(row["route"] or "-"),
             endpoint_class=row["endpoint_class"],
             how=row["how"],
             requests=row["requests"],
@@ -180,11 +175,7 @@ def marks_of(sessions: Sessions, listed: Sequence[Device], findings: Iterable[Fi
         schema={"system": pl.String, "device_id": pl.String},
         orient="row",
     )
-    proof = pl.DataFrame(
-        sorted({(line.source, line.line_number) for one in findings for line in one.evidence}),
-        schema={"source": pl.String, "line_number": pl.UInt32},
-        orient="row",
-    ).with_columns(proof=pl.lit(value=True))
+    proof = _proof(findings).with_columns(proof=pl.lit(value=True))
     events = (
         sessions.events.join(wanted, on=_KEYS, how="semi", maintain_order="left")
         .filter(~_is(AuthEvent.IGNORED))
@@ -273,18 +264,24 @@ def _marks(events: pl.DataFrame, lines: Mapping[tuple[str, int], str]) -> Iterab
     for row in events.sort("timestamp", "row").select(columns).to_dicts():
         route = row.pop("route")
         yield Mark(
-            **row, route=None if route is None else text(route), text=lines.get((row["source"], row["line_number"]), "")
+            **row,
+            route=None if route is None else redact(route),
+            text=lines.get((row["source"], row["line_number"]), ""),
         )
 
 
 def lines_wanted(findings: Iterable[Finding], marks: pl.DataFrame) -> pl.DataFrame:
     """The log lines whose text is needed: `source`, `line_number`."""
-    proof = pl.DataFrame(
+    return pl.concat([_proof(findings), marks.select("source", "line_number")]).unique().sort("source", "line_number")
+
+
+def _proof(findings: Iterable[Finding]) -> pl.DataFrame:
+    """The lines that findings rest on: `source`, `line_number`."""
+    return pl.DataFrame(
         sorted({(line.source, line.line_number) for one in findings for line in one.evidence}),
         schema={"source": pl.String, "line_number": pl.UInt32},
         orient="row",
     )
-    return pl.concat([proof, marks.select("source", "line_number")]).unique().sort("source", "line_number")
 
 
 def with_text(finding: Finding, lines: Mapping[tuple[str, int], str]) -> Finding:

@@ -180,7 +180,7 @@ def at_endpoint(name: pl.Expr, endpoint_class: pl.Expr) -> pl.Expr:
     """`name` as it is to be read at an endpoint of `endpoint_class`."""
     text = name.cast(pl.String)
     swapped = text.replace({old.value: new.value for old, new in _AT_REFRESH.items()})
-    refresh = endpoint_class.cast(pl.String).is_in([EndpointClass.REFRESH.value, EndpointClass.TOKEN.value])
+    refresh = endpoint_class.cast(pl.String) == EndpointClass.REFRESH.value
     return pl.when(refresh).then(swapped).otherwise(text).cast(REASON)
 
 
@@ -228,7 +228,7 @@ def _stem(path: pl.Expr) -> pl.Expr:
 def _kind(endpoint_class: pl.Expr) -> pl.Expr:
     name = endpoint_class.cast(pl.String)
     return (
-        pl.when(name.is_in([EndpointClass.REFRESH.value, EndpointClass.TOKEN.value]))
+        pl.when(name == EndpointClass.REFRESH.value)
         .then(pl.lit("refresh"))
         .when(name == EndpointClass.LOGIN.value)
         .then(pl.lit("login"))

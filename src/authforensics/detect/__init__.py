@@ -50,16 +50,12 @@ def find(
     Args:
         sessions: what `correlate` gave.
         wanted: the detectors to run.
-        thresholds: per detector name, values in place of the declared ones.
+        thresholds: per detector name, values in place of the declared ones; see `check_thresholds`.
 
     Returns:
         Findings with evidence whose text is still empty, in order of system, time, detector and device.
-
-    Raises:
-        UnknownName: `thresholds` names a detector or threshold that doesn't exist.
     """
     overrides = thresholds or {}
-    check_thresholds(overrides)
     fleet = Fleet(active=_active(sessions), spans=sessions.spans)
     found: list[Finding] = []
     for detector in wanted:
@@ -69,9 +65,7 @@ def find(
     return sorted(found, key=lambda one: (one.system, one.first_seen, one.detector, one.device_id or ""))
 
 
-def check_thresholds(
-    thresholds: Mapping[str, Mapping[str, float]], place: Callable[..., str | None] = lambda *key: ".".join(key)
-) -> None:
+def check_thresholds(thresholds: Mapping[str, Mapping[str, float]], place: Callable[..., str | None]) -> None:
     """Refuse thresholds of detectors, or by names, that don't exist.
 
     Args:

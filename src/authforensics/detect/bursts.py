@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 
+from authforensics.detect.runs import dominant_reason
 from authforensics.schema import REASON, TIMESTAMP
 
 #: What a fleet pattern observes: one row a device and minute.
@@ -31,19 +30,19 @@ def hits(events: pl.DataFrame) -> pl.DataFrame:
             first_seen=pl.col("timestamp").min(),
             last_seen=pl.col("timestamp").max(),
             count=pl.len().cast(pl.UInt32),
-            reason=pl.col("reason").drop_nulls().mode().sort().first(),
+            reason=dominant_reason(),
             row=pl.col("row").first(),
         )
         .select(HITS.keys())
     )
 
 
-def bursts(observed: pl.DataFrame, gap_seconds: float, measures: Sequence[pl.Expr] = ()) -> pl.DataFrame:
+def bursts(observed: pl.DataFrame, gap_seconds: float) -> pl.DataFrame:
     """Join HITS that are at most `gap_seconds` apart: one row a burst and system.
 
     Returns:
         DRAFTS without `ongoing`, and: `half_seconds`, from the first device to half of them; `top_share`, of the device
-        hit most; whatever `measures` aggregate.
+        hit most.
     """
     pause = (pl.col("first_seen") - pl.col("last_seen").shift()).dt.total_seconds() > gap_seconds
     ordered = observed.sort("system", "first_seen", "device_id").with_columns(
@@ -53,20 +52,19 @@ def bursts(observed: pl.DataFrame, gap_seconds: float, measures: Sequence[pl.Exp
         first_seen=pl.col("first_seen").min(),
         last_seen=pl.col("last_seen").max(),
         count=pl.col("count").sum(),
-        reason=pl.col("reason").drop_nulls().mode().sort().first(),
+        reason=dominant_reason(),
         row=pl.col("row").first(),
     )
     return (
         per_device.sort("system", "burst", "first_seen", "device_id")
         .group_by("system", "burst", maintain_order=True)
         .agg(
-            *measures,
             device_id=pl.lit(None, pl.String),
             devices=pl.len().cast(pl.UInt32),
             first_seen=pl.col("first_seen").first(),
             last_seen=pl.col("last_seen").max(),
             count=pl.col("count").sum().cast(pl.UInt32),
-            reason=pl.col("reason").drop_nulls().mode().sort().first(),
+            reason=dominant_reason(),
             rows=pl.col("row").head(5),
             half_seconds=(
                 pl.col("first_seen").sort().get((pl.len() - 1) // 2) - pl.col("first_seen").min()

@@ -14,7 +14,7 @@ from authforensics.diagnose.lifetimes import infer
 from authforensics.diagnose.tally import Tally, tally
 from authforensics.diagnose.verdict import verdict
 from authforensics.document import Lifetimes
-from authforensics.findings import Finding, Incident, Scope
+from authforensics.findings import Finding, Incident
 from authforensics.schema import Sessions
 
 __all__ = ["Cause", "Tally", "Weight", "diagnose", "infer", "known_causes", "tally", "verdict"]
@@ -48,5 +48,5 @@ def diagnose(sessions: Sessions, findings: list[Finding], lifetimes: Mapping[str
 
 
 def _case(one: Cluster, sessions: Sessions, lifetimes: Mapping[str, Lifetimes]) -> Case:
-    built = case.build(one, sessions, lifetimes.get(one.system, Lifetimes()), scope=Scope())
+    built = case.build(one, sessions, lifetimes.get(one.system, Lifetimes()))
     return built if built.denials.is_empty() else replace(built, scope=scope.measure(built))

@@ -175,8 +175,8 @@ def _share(counts: dict[str, int], reasons: tuple[Reason, ...]) -> float:
     return sum(counts.get(reason.value, 0) for reason in reasons) / total if total else 0.0
 
 
-def build(cluster: Cluster, sessions: Sessions, lifetimes: Lifetimes, scope: Scope) -> Case:
-    """The case of a cluster; `scope` may be filled in later by `dataclasses.replace`."""
+def build(cluster: Cluster, sessions: Sessions, lifetimes: Lifetimes) -> Case:
+    """The case of a cluster; its `scope` is measured on the case itself, and filled in by `dataclasses.replace`."""
     mine = pl.col("system") == cluster.system
     span = sessions.spans.filter(mine)
     return Case(
@@ -186,5 +186,5 @@ def build(cluster: Cluster, sessions: Sessions, lifetimes: Lifetimes, scope: Sco
         begin=span["begin"][0],
         end=span["end"][0],
         lifetimes=lifetimes,
-        scope=scope,
+        scope=Scope(),
     )
