@@ -85,6 +85,7 @@ def _row(at: datetime, device: str, event: str, words: dict[str, str]) -> dict[s
         "device_id": None if "ip" in words else device,
         "method": method,
         "path": words.get("path", path),
+        "route": words.get("path", path),
         "status": int(words.get("status", status)),
         "upstream": words.get("upstream"),
         "app_version": words.get("version"),

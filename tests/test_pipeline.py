@@ -15,6 +15,7 @@ from authforensics.correlate import Options, correlate
 from authforensics.document import Device
 from authforensics.errors import BadValue, UnknownName
 from authforensics.pipeline import analyze
+from past import history_of
 from script import ENDPOINTS, play
 
 SAMPLES = Path(__file__).parent.parent / "sample_logs"
@@ -90,7 +91,7 @@ def test_the_marks_of_the_sickest_device_stay_within_their_number():
     sick = Device(
         system="case", device_id="a", platform=None, app_version=None, events=3000, state="authenticated", findings=()
     )
-    marks = assembly.marks_of(sessions, [sick], [])
+    marks = assembly.marks_of(assembly.trails(history_of(sessions), [sick]), [])
     kinds = marks["auth_event"].cast(pl.String).to_list()
     assert (kinds.count("api_denied"), kinds.count("api_ok")) == (450, 150)
     assert marks["omitted"].unique().to_list() == [2400]

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from authforensics.cli.app import main
+from typing import NoReturn
+
+from authforensics.cli.signals import stoppable
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that says how it went."""
+    # Before all else, for the imports take their time, too.
+    with stoppable():
+        from authforensics.cli.app import main
+
+        main()
+
 
 if __name__ == "__main__":
     main()

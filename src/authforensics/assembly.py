@@ -22,7 +22,7 @@ from authforensics.document import (
 )
 from authforensics.findings import Evidence, Finding, Incident
 from authforensics.redact import redact
-from authforensics.schema import Sessions
+from authforensics.schema import History
 from authforensics.states import AuthEvent
 
 #: Routes listed per system: those with most refusals first, then most requests. Scanners make up thousands.
@@ -36,12 +36,26 @@ MIN_MARKS, MAX_MARKS = 50, 600
 #: Stretches of state on one timeline; of more, the state that lasted longest in each slot of time stands for it.
 MAX_BANDS = 160
 _KEYS = ["system", "device_id"]
+#: What is needed of each request of a device to draw its timeline.
+_TRAIL = [
+    *_KEYS,
+    "timestamp",
+    "row",
+    "source",
+    "line_number",
+    "method",
+    "route",
+    "status",
+    "auth_event",
+    "reason",
+    "state",
+]
 
 
 def systems(
-    sessions: Sessions,
+    history: History,
     *,
-    messages: pl.DataFrame,
+    messages: Mapping[str, int],
     sources: Sequence[Source],
     identities: Mapping[str, Identity],
     lifetimes: Mapping[str, Lifetimes],
@@ -49,28 +63,26 @@ def systems(
     out_of_order: Mapping[str, float],
 ) -> tuple[System, ...]:
     """One entry a system that has events."""
-    requests = _sizes(sessions.events)
-    told = _sizes(messages)
+    sizes = history.devices.group_by(pl.col("system").cast(pl.String)).agg(pl.col("requests").sum())
+    requests: dict[str, int] = dict(sizes.rows())
     return tuple(
         System(
             system=name,
             sources=tuple(sorted(source.source for source in sources if source.system == name)),
             requests=requests.get(name, 0),
-            messages=told.get(name, 0),
+            messages=messages.get(name, 0),
             first_seen=begin,
             last_seen=end,
             identity=identities.get(name, Identity(ladder=(), devices=0)),
             lifetimes=lifetimes.get(name, Lifetimes()),
-            join=joins.get(name, Join(messages=told.get(name, 0), denials=0, explained=0, how={})),
+            join=joins.get(name, Join(messages=messages.get(name, 0), denials=0, explained=0, how={})),
             out_of_order=round(out_of_order.get(name, 0.0), 6),
             notes=_notes(requests.get(name, 0), joins.get(name)),
         )
-        for name, begin, end in sessions.spans.select("system", "begin", "end").rows()
+        for name, begin, end in history.spans.select(pl.col("system").cast(pl.String), "begin", "end")
+        .sort("system")
+        .rows()
     )
-
-
-def _sizes(frame: pl.DataFrame) -> dict[str, int]:
-    return dict(frame.group_by("system").len().rows())
 
 
 def _notes(requests: int, join: Join | None) -> tuple[str, ...]:
@@ -88,7 +100,8 @@ def endpoints(classified: pl.DataFrame) -> tuple[Endpoint, ...]:
     merged = classified.group_by("system", "route", "endpoint_class", "how").agg(
         pl.col("requests").sum(), denied=pl.col("refused").sum()
     )
-    ranked = merged.sort(
+    named = merged.with_columns(pl.col(name).cast(pl.String) for name in ("system", "route", "endpoint_class", "how"))
+    ranked = named.sort(
         "system", "denied", "requests", "route", "endpoint_class", "how", descending=[False, True, True, *[False] * 3]
     ).filter(pl.int_range(pl.len()).over("system") < MAX_ENDPOINTS)
     return tuple(
@@ -106,14 +119,23 @@ def endpoints(classified: pl.DataFrame) -> tuple[Endpoint, ...]:
 
 def rates(table: pl.DataFrame) -> tuple[Rate, ...]:
     """The RATES table as records."""
-    return tuple(Rate(**row) for row in table.to_dicts())
+    ordered = table.with_columns(pl.col("system").cast(pl.String)).sort(
+        "system", "minute", "auth_event", "reason", nulls_last=True
+    )
+    return tuple(Rate(**row) for row in ordered.to_dicts())
 
 
 def populations(table: pl.DataFrame) -> tuple[Population, ...]:
     """The fleet over time; states without a device are left out."""
     if table.is_empty():
         return ()
-    grouped = table.filter(pl.col("devices") > 0).group_by("system", "at", maintain_order=True).agg("state", "devices")
+    grouped = (
+        table.filter(pl.col("devices") > 0)
+        .with_columns(pl.col("system").cast(pl.String))
+        .sort("system", "at", "state")
+        .group_by("system", "at", maintain_order=True)
+        .agg("state", "devices")
+    )
     return tuple(
         Population(system=system, at=at, states=dict(zip(states, counts, strict=True)))
         for system, at, states, counts in grouped.rows()
@@ -121,75 +143,82 @@ def populations(table: pl.DataFrame) -> tuple[Population, ...]:
 
 
 def devices(
-    sessions: Sessions, findings: Sequence[Finding], incidents: Sequence[Incident]
+    history: History, findings: Sequence[Finding], incidents: Sequence[Incident]
 ) -> tuple[tuple[Device, ...], int]:
     """Devices with a finding or in an incident, most findings and refusals first; and how many were left out."""
-    ids: dict[tuple[str, str], list[str]] = {
-        (incident.system, device): [] for incident in incidents for device in incident.device_ids
-    }
+    ids: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         if finding.device_id is not None:
             ids.setdefault((finding.system, finding.device_id), []).append(finding.id)
-    wanted = pl.DataFrame(list(ids), schema={"system": pl.String, "device_id": pl.String}, orient="row")
-    summed = (
-        sessions.events.join(wanted, on=_KEYS, how="semi", maintain_order="left")
-        .group_by(_KEYS, maintain_order=True)
-        .agg(
-            platform=pl.col("platform").drop_nulls().last(),
-            app_version=pl.col("app_version").drop_nulls().last(),
-            events=pl.len(),
-            denied=_is(AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED).sum(),
-            state=pl.col("state").last(),
-        )
+    listed = {(one.system, device): 0 for one in incidents for device in one.device_ids}
+    listed |= {key: len(found) for key, found in ids.items()}
+    wanted = _keyed(listed, history.devices.schema).with_columns(found=pl.Series(listed.values(), dtype=pl.UInt32))
+    ranked = (
+        history.devices.join(wanted, on=_KEYS)
+        .with_columns(pl.col(name).cast(pl.String) for name in _KEYS)
+        .sort("found", "denied", *_KEYS, descending=[True, True, False, False])
     )
-    rows = sorted(
-        summed.to_dicts(),
-        key=lambda row: (
-            -len(ids[row["system"], row["device_id"]]),
-            -row.pop("denied"),
-            row["system"],
-            row["device_id"],
+    top = ranked.head(MAX_DEVICES).select(*_KEYS, "platform", "app_version", "state", events="requests")
+    return (
+        tuple(
+            Device(**row, findings=tuple(sorted(ids.get((row["system"], row["device_id"]), ()))))
+            for row in top.to_dicts()
         ),
+        ranked.height - top.height,
     )
-    listed = tuple(
-        Device(**row, findings=tuple(sorted(ids[row["system"], row["device_id"]]))) for row in rows[:MAX_DEVICES]
-    )
-    return listed, len(rows) - len(listed)
+
+
+def _keyed(keys: Iterable[tuple[str, str]], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Devices as a frame that can be joined with one of this schema."""
+    named = pl.DataFrame(list(keys), schema=dict.fromkeys(_KEYS, pl.String), orient="row")
+    return named.cast({name: schema[name] for name in _KEYS})
 
 
 def _is(*events: AuthEvent) -> pl.Expr:
-    return pl.col("auth_event").cast(pl.String).is_in([event.value for event in events])
+    return pl.col("auth_event").is_in([event.value for event in events])
 
 
-def marks_of(sessions: Sessions, listed: Sequence[Device], findings: Iterable[Finding]) -> pl.DataFrame:
-    """The requests to draw on the timelines of the first `MAX_TIMELINES` devices, thinned evenly to what they may have.
+def trails(history: History, listed: Sequence[Device]) -> pl.DataFrame:
+    """What the first `MAX_TIMELINES` devices did, in order of time: all that their timelines need."""
+    wanted = _keyed(((one.system, one.device_id) for one in listed[:MAX_TIMELINES]), history.events.collect_schema())
+    # Names alone are sought for where the table is read; the join is exact.
+    named = history.events.filter(pl.col("device_id").is_in([one.device_id for one in listed[:MAX_TIMELINES]]))
+    return _trail(named.join(wanted.lazy(), on=_KEYS, how="semi"))
+
+
+def trail(history: History, system: str, device: str) -> pl.DataFrame:
+    """What one device did, in order of time."""
+    return _trail(history.events.filter(pl.col("system") == system, pl.col("device_id") == device))
+
+
+def _trail(events: pl.LazyFrame) -> pl.DataFrame:
+    return events.select(_TRAIL).collect(engine="streaming").sort("timestamp", "row")
+
+
+def marks_of(trails: pl.DataFrame, findings: Iterable[Finding]) -> pl.DataFrame:
+    """The requests to draw on timelines, thinned evenly to what each may have.
 
     A quarter of the marks is kept for calls that were simply accepted; of the others, evidence comes first, then
     changes of state.
 
+    Args:
+        trails: what the devices did.
+        findings: those whose evidence is to be seen.
+
     Returns:
-        Rows of `sessions.events` with `omitted`, how many of the device's were left out.
+        Rows of `trails` with `omitted`, how many of the device's were left out.
     """
-    wanted = pl.DataFrame(
-        [(one.system, one.device_id) for one in listed[:MAX_TIMELINES]],
-        schema={"system": pl.String, "device_id": pl.String},
-        orient="row",
-    )
-    proof = _proof(findings).with_columns(proof=pl.lit(value=True))
-    events = (
-        sessions.events.join(wanted, on=_KEYS, how="semi", maintain_order="left")
-        .filter(~_is(AuthEvent.IGNORED))
-        .join(proof, on=["source", "line_number"], how="left", maintain_order="left")
-    )
-    most = min(max(ALL_MARKS // max(wanted.height, 1), MIN_MARKS), MAX_MARKS)
+    proof = _proof(findings).cast({"source": trails.schema["source"]}).with_columns(proof=pl.lit(value=True))
+    events = trails.join(proof, on=["source", "line_number"], how="left", maintain_order="left")
+    most = min(max(ALL_MARKS // max(trails.select(_KEYS).n_unique(), 1), MIN_MARKS), MAX_MARKS)
     changed = pl.col("state").ne_missing(pl.col("state").shift().over(_KEYS))
     plain = _is(AuthEvent.API_OK) & pl.col("proof").is_null()
-    weight = pl.when("proof").then(0).when(changed).then(1).otherwise(2)
+    weight = pl.when("proof").then(0).when(changed).then(1).otherwise(2).cast(pl.Int64)
     # Within a weight, every second, then every fourth … would do; a fixed scramble of the index spreads as evenly.
     index = pl.int_range(pl.len()).over(_KEYS)
     spread = (index * 2654435761) % 4294967296
-    ranked = events.with_columns(_plain=plain, _weight=weight, _spread=spread).with_columns(
-        _rank=pl.struct("_weight", "_spread").rank("ordinal").over(*_KEYS, "_plain"),
+    ranked = events.with_columns(_plain=plain, _order=weight * 4294967296 + spread).with_columns(
+        _rank=pl.col("_order").rank("ordinal").over(*_KEYS, "_plain"),
         _calls=pl.col("_plain").sum().over(_KEYS),
         _all=pl.len().over(_KEYS),
     )
@@ -199,17 +228,16 @@ def marks_of(sessions: Sessions, listed: Sequence[Device], findings: Iterable[Fi
     return (
         ranked.filter(pl.col("_rank") <= room)
         .with_columns(omitted=pl.col("_all") - pl.len().over(_KEYS))
-        .select(*sessions.events.columns, "omitted")
+        .select(*trails.columns, "omitted")
     )
 
 
 def timelines(
-    sessions: Sessions, listed: Sequence[Device], marks: pl.DataFrame, lines: Mapping[tuple[str, int], str]
+    trails: pl.DataFrame, listed: Sequence[Device], marks: pl.DataFrame, lines: Mapping[tuple[str, int], str]
 ) -> tuple[Timeline, ...]:
     """One timeline a device that has marks, in the order of `listed`."""
     drawn = marks.partition_by(_KEYS, as_dict=True)
-    events = sessions.events.join(marks.select(_KEYS).unique(), on=_KEYS, how="semi", maintain_order="left")
-    whole = events.partition_by(_KEYS, as_dict=True)
+    whole = trails.partition_by(_KEYS, as_dict=True)
     keys = [(one.system, one.device_id) for one in listed if (one.system, one.device_id) in drawn]
     return tuple(timeline(*key, whole[key], drawn[key], lines) for key in keys)
 
@@ -217,18 +245,20 @@ def timelines(
 def timeline(
     system: str, device: str, events: pl.DataFrame, marks: pl.DataFrame, lines: Mapping[tuple[str, int], str]
 ) -> Timeline:
-    """The timeline of one device: `events` are all of its requests, `marks` those to draw, with `omitted`."""
+    """The timeline of one device: `events` is its trail, `marks` those requests to draw, with `omitted`."""
     return Timeline(
         system=system,
         device_id=device,
         bands=bands(events),
         marks=tuple(_marks(marks, lines)),
-        omitted=int(marks["omitted"][0]),
+        omitted=0 if marks.is_empty() else int(marks["omitted"][0]),
     )
 
 
 def bands(events: pl.DataFrame) -> tuple[Band, ...]:
-    """The states of one device as stretches of time; the last ends with its last event."""
+    """The states of one device as stretches of time; the last ends with its last event that says anything of one."""
+    if events.is_empty():
+        return ()
     change = events.select("timestamp", "state").filter(pl.col("state").ne_missing(pl.col("state").shift()))
     stretches = change.with_columns(until=pl.col("timestamp").shift(-1).fill_null(events["timestamp"][-1]))
     if stretches.height > MAX_BANDS:
@@ -272,7 +302,8 @@ def _marks(events: pl.DataFrame, lines: Mapping[tuple[str, int], str]) -> Iterab
 
 def lines_wanted(findings: Iterable[Finding], marks: pl.DataFrame) -> pl.DataFrame:
     """The log lines whose text is needed: `source`, `line_number`."""
-    return pl.concat([_proof(findings), marks.select("source", "line_number")]).unique().sort("source", "line_number")
+    drawn = marks.select(pl.col("source").cast(pl.String), "line_number")
+    return pl.concat([_proof(findings), drawn]).unique().sort("source", "line_number")
 
 
 def _proof(findings: Iterable[Finding]) -> pl.DataFrame:

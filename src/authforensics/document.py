@@ -14,11 +14,12 @@ SCHEMA: Final = "authforensics/1"
 
 
 class Run(Frozen):
-    """This run: the only part that differs between two runs on the same input."""
+    """This run: the only part that differs between two runs on the same input. `stages` are seconds."""
 
     version: str
     started_at: Moment
     seconds: float
+    stages: dict[str, float] = Field(default_factory=dict)
     options: dict[str, Any]
 
 

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from authforensics import assembly, collect, correlate, detect, diagnose
+from authforensics import assembly, collect, correlate, detect, diagnose, local
 from authforensics.config import Config
-from authforensics.document import Document, Lifetimes, Run, Source, Timeline, Tokens
+from authforensics.document import Document, Identity, Lifetimes, Run, Source, Timeline, Tokens
 from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Finding, Incident, Severity, iso
-from authforensics.schema import EVENTS, FINDINGS, Sessions
+from authforensics.schema import FINDINGS, History, Sessions
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 Paths = Sequence[str | Path] | str | Path
-Progress = Callable[[str, int], None]
+Progress = collect.Progress
 
 
 def analyze(
@@ -41,9 +41,14 @@ def analyze(
     skip: Sequence[str] = (),
     config: Config | None = None,
     strict: bool = False,
+    memory: int | None = None,
+    work_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Read logs and say what is happening to whose sessions, since when, why, and whether it is over.
+
+    Logs that fit in `memory` are studied there. Of larger ones the events are put into partitions by device, in a
+    directory that is gone when the analysis is, and studied one partition after the other. Both give the same.
 
     Args:
         paths: files, directories, globs, or "-" for standard input.
@@ -58,106 +63,166 @@ def analyze(
         skip: detectors not to run.
         config: the configuration file, loaded; arguments win over it.
         strict: make any input that can't be read whole an error.
-        progress: called after each file with its name and the bytes read so far.
+        memory: about how many bytes the events being worked with may take; 512 MiB by default.
+        work_dir: where to make that directory; the system's for temporary files by default.
+        progress: called after each block of lines.
 
     Raises:
         UsageError: a path, name, time or zone that can't be used.
-        InputError: nothing could be read; under `strict`, anything could not.
+        InputError: nothing could be read; under `strict`, anything could not; there is no room in `work_dir`.
     """
     began, clock = datetime.now(UTC), monotonic()
-    settings = config or Config()
-    wanted = detect.chosen(only, skip)
+    chosen: dict[str, object] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
+    chosen |= {"device_key": device_key, "only": list(only), "skip": list(skip), "strict": strict}
+    plan = planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
+    studied = local.study_logs(_listed(paths), plan.settings, progress)
+    read = monotonic()
+    try:
+        return concluded(studied, plan, began, {"study": read - clock})
+    except BaseException:
+        studied.work.close()
+        raise
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, checked: what the caller chose, and what follows from it and the configuration."""
+
+    chosen: Mapping[str, object]
+    device_key: str | None
+    place: str
+    settings: local.Settings
+
+
+def planned(
+    chosen: Mapping[str, Any], settings: Config, *, memory: int | None = None, work_dir: str | Path | None = None
+) -> Plan:
+    """Check what the caller chose, by the names of `analyze`'s arguments; they win over the configuration.
+
+    Raises:
+        UsageError: a name, time or zone that can't be used.
+    """
+    wanted = detect.chosen(chosen["only"], chosen["skip"])
     detect.check_thresholds(settings.thresholds, settings.place)
     if settings.format is not None and settings.format not in collect.formats():
         raise UnknownName("format", settings.format, collect.formats(), where=settings.place("format"))
-    if log_format is not None and format not in {None, "log_format"}:
-        raise BadValue(f"log_format and format '{format}' exclude each other: the string is the format")
-    key = device_key or settings.device_key
-    options = collect.Options(
-        # A string given here is the format, whatever the file says of either.
-        format=format if format is not None or log_format is not None else settings.format,
-        log_format=log_format if log_format is not None or format is not None else settings.log_format,
-        tz=tz or settings.tz,
-        since=since or settings.since,
-        until=until or settings.until,
-        strict=strict,
-        device_field=None if key in correlate.RUNGS else key,
-    )
-    collected = collect.collect(_listed(paths), options, progress)
-    if options.device_field is not None and not collected.events["device_id"].count():
-        place = "--device-key" if device_key else settings.place("device_key")
-        rungs = ", ".join(correlate.RUNGS)
-        raise BadValue(f"{place}: no line has a field '{key}'; name a key of the log, or one of {rungs}")
-    correlated = correlate.correlate(
-        collected.events,
-        correlate.Options(
-            device_key=key if key in correlate.RUNGS or key is None else "device_id",
-            endpoints=settings.endpoints,
-            systems=settings.systems,
+    form, log_format = chosen["format"], chosen["log_format"]
+    if log_format is not None and form not in {None, "log_format"}:
+        raise BadValue(f"log_format and format '{form}' exclude each other: the string is the format")
+    key = chosen["device_key"] or settings.device_key
+    # A string given here is the format, whatever the file says of either.
+    given = form is not None or log_format is not None
+    return Plan(
+        chosen=chosen,
+        device_key=key,
+        place="--device-key" if chosen["device_key"] else settings.place("device_key") or "device_key",
+        settings=local.Settings(
+            collect=collect.Options(
+                format=form if given else settings.format,
+                log_format=log_format if given else settings.log_format,
+                tz=chosen["tz"] or settings.tz,
+                since=chosen["since"] or settings.since,
+                until=chosen["until"] or settings.until,
+                strict=chosen["strict"],
+                device_field=None if key in correlate.RUNGS else key,
+            ),
+            correlate=correlate.Options(
+                device_key=key if key in correlate.RUNGS or key is None else "device_id",
+                endpoints=settings.endpoints,
+                systems=settings.systems,
+            ),
+            wanted=tuple(wanted.values()),
+            thresholds=settings.thresholds,
+            memory=local.MEMORY if memory is None else memory,
+            work_dir=None if work_dir is None else Path(work_dir),
         ),
     )
-    sessions = correlated.sessions
-    lifetimes = {
-        str(system): diagnose.infer(part)
-        for (system,), part in sessions.grants.partition_by("system", as_dict=True).items()
-    }
-    found = detect.find(sessions, wanted.values(), settings.thresholds)
-    incidents = diagnose.diagnose(sessions, found, lifetimes)
-    document = _document(collected, correlated, lifetimes, found, incidents)
-    chosen: dict[str, object] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
-    chosen |= {"device_key": device_key, "only": list(only), "skip": list(skip), "strict": strict}
-    run = Run(
-        version=version("authforensics"),
-        started_at=began,
-        seconds=round(monotonic() - clock, 3),
-        options={name: value for name, value in chosen.items() if value},
-    )
-    return Analysis(document=document(run), rejects=collected.rejects, correlated=correlated, collected=collected)
 
 
 def _listed(paths: Paths) -> list[str | Path]:
     return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
+def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mapping[str, float]) -> Analysis:
+    """What follows from the study of all devices: findings, incidents, causes, the document.
+
+    Args:
+        studied: what an engine found out about the devices.
+        plan: what was to be done.
+        began: when the run began.
+        stages: the seconds that each stage took so far.
+    """
+    if plan.settings.collect.device_field is not None and not studied.named:
+        rungs = ", ".join(correlate.RUNGS)
+        raise BadValue(
+            f"{plan.place}: no line has a field '{plan.device_key}'; name a key of the log, or one of {rungs}"
+        )
+    clock = monotonic()
+    history = studied.studies.history(studied.ground)
+    found = detect.conclude(
+        studied.studies.observed,
+        detect.fleet_of(history.devices, history.spans),
+        plan.settings.wanted,
+        plan.settings.thresholds,
+    )
+    lifetimes = {
+        system: diagnose.infer(history.grants.filter(pl.col("system") == system))
+        for system in history.spans["system"].cast(pl.String).to_list()
+    }
+    incidents = diagnose.diagnose(history, found, lifetimes)
+    diagnosed = monotonic()
+    document = _document(studied, history, lifetimes, found, incidents)
+    ended = monotonic()
+    told = {**stages, "diagnose": diagnosed - clock, "document": ended - diagnosed}
+    run = Run(
+        version=version("authforensics"),
+        started_at=began,
+        seconds=round(sum(told.values()), 3),
+        stages={name: round(seconds, 3) for name, seconds in told.items()},
+        options={name: value for name, value in plan.chosen.items() if value},
+    )
+    return Analysis(document=document(run), studied=studied, history=history, plan=plan)
+
+
 def _document(
-    collected: collect.Collected,
-    correlated: correlate.Correlated,
+    studied: local.Studied,
+    history: History,
     lifetimes: Mapping[str, Lifetimes],
     found: Sequence[Finding],
     incidents: Sequence[Incident],
 ) -> Callable[[Run], Document]:
     """Everything but the run; the text of evidence and of timelines is fetched from the files here, in one pass."""
-    sessions = correlated.sessions
     worst: dict[str, Severity] = {one: incident.severity for incident in incidents for one in incident.findings}
     findings = [_capped(one, worst.get(one.id, Severity.LOW)) for one in found]
-    devices, omitted = assembly.devices(sessions, findings, incidents)
-    marks = assembly.marks_of(sessions, devices, findings)
-    lines = _lines(collected, assembly.lines_wanted(findings, marks))
-    sources = tuple(_in_system(source, correlated.folders) for source in collected.sources)
-    timelines = assembly.timelines(sessions, devices, marks, lines)
+    devices, omitted = assembly.devices(history, findings, incidents)
+    trails = assembly.trails(history, devices)
+    marks = assembly.marks_of(trails, findings)
+    lines = _lines(studied.collected, assembly.lines_wanted(findings, marks))
+    sources = tuple(_in_system(source, studied.ground.folders) for source in studied.collected.sources)
+    timelines = assembly.timelines(trails, devices, marks, lines)
     systems = assembly.systems(
-        sessions,
-        messages=correlated.messages,
+        history,
+        messages=studied.heard,
         sources=sources,
-        identities=correlated.identities,
+        identities=_identities(studied, history),
         lifetimes=lifetimes,
-        joins=correlated.joins,
-        out_of_order=correlated.out_of_order,
+        joins=correlate.joins(studied.studies.small("refusals"), studied.heard),
+        out_of_order=_out_of_order(studied),
     )
     verdict = diagnose.verdict(
         incidents,
-        diagnose.tally(sessions),
+        diagnose.tally(history, rows=not incidents),
         systems=len(systems),
-        told=correlated.messages.select("timestamp", "reason"),
+        told=studied.messages.select("timestamp", "reason"),
     )
     return lambda run: Document(
         run=run,
         verdict=verdict,
         systems=systems,
         sources=sources,
-        endpoints=assembly.endpoints(correlated.endpoints),
-        rates=assembly.rates(sessions.rates),
-        populations=assembly.populations(correlated.populations),
+        endpoints=assembly.endpoints(studied.table),
+        rates=assembly.rates(history.rates),
+        populations=assembly.populations(history.populations),
         findings=tuple(assembly.with_text(one, lines) for one in findings),
         incidents=tuple(incidents),
         tokens=Tokens(),
@@ -166,6 +231,29 @@ def _document(
         timelines=timelines,
         timelines_omitted=len(devices) + omitted - len(timelines),
     )
+
+
+def _identities(studied: local.Studied, history: History) -> dict[str, Identity]:
+    keys = pl.concat(studied.studies.small("keys")).cast({"system": pl.String, "identity_key": pl.String})
+    summed = keys.group_by("system", "identity_key").agg(pl.col("requests").sum())
+    return {
+        system: correlate.identity.summary(
+            history.devices.filter(pl.col("system") == system).height,
+            dict(summed.filter(pl.col("system") == system).select("identity_key", "requests").rows()),
+        )
+        for system in summed["system"].unique().sort().to_list()
+    }
+
+
+def _out_of_order(studied: local.Studied) -> dict[str, float]:
+    """Per system, the share of events that are earlier than the one before them in the same file."""
+    late: dict[str, int] = {}
+    events: dict[str, int] = {}
+    for source in studied.collected.sources:
+        system = studied.ground.folders.get(source.system, source.system)
+        late[system] = late.get(system, 0) + studied.collected.late.get(source.source, 0)
+        events[system] = events.get(system, 0) + source.events
+    return {system: late[system] / events[system] for system in late if events[system]}
 
 
 def _capped(finding: Finding, severity: Severity) -> Finding:
@@ -184,22 +272,32 @@ def _lines(collected: collect.Collected, wanted: pl.DataFrame) -> dict[tuple[str
 
 @dataclass(frozen=True)
 class Analysis:
-    """The document, the frames it was made from, and ways to show them."""
+    """The document, what it was made from, and ways to show it."""
 
     document: Document
-    rejects: pl.DataFrame
-    correlated: correlate.Correlated
-    collected: collect.Collected
+    studied: local.Studied
+    history: History
+    plan: Plan
+
+    @property
+    def rejects(self) -> pl.DataFrame:
+        """The REJECTS table."""
+        return self.studied.collected.rejects
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """The EVENTS table: requests and messages of all systems, in order of time."""
-        return _events(self.correlated)
+        """The EVENTS table: requests and messages of all systems, in order of time. Reads the files once more."""
+        return local.all_events(self.studied, self.plan.settings)
 
-    @property
+    @cached_property
     def sessions(self) -> pl.DataFrame:
         """The SESSIONS table."""
-        return self.correlated.sessions.sessions.sort("system", "device_id", "session")
+        sessions = self.history.sessions.collect(engine="streaming").cast({"system": pl.String, "device_id": pl.String})
+        return sessions.sort("system", "device_id", "session")
+
+    def close(self) -> None:
+        """Remove the temporary files, if there are any; the document stays, the tables don't."""
+        self.studied.work.close()
 
     @cached_property
     def findings(self) -> pl.DataFrame:
@@ -222,17 +320,17 @@ class Analysis:
         return figures.device_timeline(self.document, self._timeline(device, system))
 
     def _timeline(self, device: str, system: str | None) -> Timeline:
-        sessions = self.correlated.sessions
-        mine = sessions.events.filter(pl.col("device_id") == device)
+        mine = self.history.devices.filter(pl.col("device_id") == device)
         if system is not None:
             mine = mine.filter(pl.col("system") == system)
         if mine.is_empty():
-            raise UnknownName("device", device, sessions.events["device_id"].unique().to_list()[:10000])
-        name = mine["system"][0]
-        mine = mine.filter(pl.col("system") == name)
-        marks = mine.with_columns(omitted=pl.lit(0))
-        lines = _lines(self.collected, assembly.lines_wanted((), marks))
-        return assembly.timeline(name, device, mine, marks, lines)
+            known = self.history.devices["device_id"].unique().head(10_000).cast(pl.String).sort().to_list()
+            raise UnknownName("device", device, known)
+        name = mine["system"].cast(pl.String).sort()[0]
+        trail = assembly.trail(self.history, name, device)
+        marks = trail.with_columns(omitted=pl.lit(0))
+        lines = _lines(self.studied.collected, assembly.lines_wanted((), marks))
+        return assembly.timeline(name, device, trail, marks, lines)
 
     def to_html(self) -> str:
         """The report: one page that needs nothing else."""
@@ -255,16 +353,6 @@ class Analysis:
         from authforensics.report import html
 
         return html.fragment(self.document)
-
-
-def _events(correlated: correlate.Correlated) -> pl.DataFrame:
-    requests = correlated.sessions.events.select("row", *EVENTS.keys())
-    told = correlated.messages
-    present = [name for name in EVENTS if name in told.columns]
-    messages = told.select("row", *present).with_columns(
-        pl.lit(None, dtype).alias(name) for name, dtype in EVENTS.items() if name not in present
-    )
-    return pl.concat([requests, messages.select("row", *EVENTS.keys())]).sort("timestamp", "row").drop("row")
 
 
 def findings_frame(findings: Sequence[Finding]) -> pl.DataFrame:
@@ -292,7 +380,7 @@ def read_events(
 ) -> pl.DataFrame:
     """Read logs into COLLECTED events; the options are those of `collect.Options`. Nothing is judged yet."""
     options = collect.Options(format=format, log_format=log_format, tz=tz, since=since, until=until, strict=strict)
-    return collect.collect(_listed(paths), options).events
+    return collect.gather(_listed(paths), options)[0]
 
 
 def sessionize(events: pl.DataFrame, device_key: str | None = None) -> Sessions:

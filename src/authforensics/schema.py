@@ -72,6 +72,11 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+#: Texts that repeat. One set of categories for all columns, so that they can be compared, coalesced and joined.
+TEXT = pl.Categorical(pl.Categories("authforensics"))
+#: The place of a line in the order of all lines of all files.
+ROW = pl.Int64()
+
 KIND = pl.Enum([kind.value for kind in Kind])
 DISPOSITION = pl.Enum([disposition.value for disposition in Disposition])
 ENDPOINT_CLASS = pl.Enum([name.value for name in EndpointClass])
@@ -81,35 +86,79 @@ STATE = pl.Enum([state.value for state in STATES])
 TIMESTAMP = pl.Datetime("us", "UTC")
 
 #: What `collect` makes of a line that is an event. `timestamp` is the end of the request, `started_at` its start;
-#: `action` holds the query fields that select an operation (`action=refresh_token`), `reason_text` what the access log
+#: `action` holds the query fields that select an operation (`action=refresh_token`), `route` the path with its ids
+#: collapsed and that operation, `reason_text` what the access log
 #: itself says about a denial (`WWW-Authenticate`, Envoy's response code details), `message` an application log's text,
 #: `clock` the resolution of the line's own time in seconds.
 COLLECTED: dict[str, pl.DataType] = {
-    "system": pl.String(),
+    "system": TEXT,
     "timestamp": TIMESTAMP,
     "started_at": TIMESTAMP,
     "duration_ms": pl.Float64(),
-    "source": pl.String(),
+    "source": TEXT,
     "line_number": pl.UInt32(),
     "kind": KIND,
-    "client_ip": pl.String(),
-    "user_agent": pl.String(),
-    "method": pl.String(),
+    "client_ip": TEXT,
+    "user_agent": TEXT,
+    "method": TEXT,
     "path": pl.String(),
-    "action": pl.String(),
+    "action": TEXT,
+    "route": TEXT,
     "status": pl.UInt16(),
     "bytes": pl.Int64(),
-    "host": pl.String(),
-    "user_id": pl.String(),
-    "device_id": pl.String(),
-    "session_id": pl.String(),
+    "host": TEXT,
+    "user_id": TEXT,
+    "device_id": TEXT,
+    "session_id": TEXT,
     "request_id": pl.String(),
-    "upstream": pl.String(),
-    "platform": pl.String(),
-    "app_version": pl.String(),
+    "upstream": TEXT,
+    "platform": TEXT,
+    "app_version": TEXT,
     "reason_text": pl.String(),
     "message": pl.String(),
     "clock": pl.Float32(),
+}
+
+#: What `correlate` makes of a request on its own, line by line, and all it needs of it: numbers and categories.
+#: `timed`: its duration is known; `request_id` is a hash; `reason` what the access log's own field says.
+REQUESTS: dict[str, pl.DataType] = {
+    "system": TEXT,
+    "source": TEXT,
+    "line_number": pl.UInt32(),
+    "timestamp": TIMESTAMP,
+    "started_at": TIMESTAMP,
+    "timed": pl.Boolean(),
+    "clock": pl.Float32(),
+    "method": TEXT,
+    "route": TEXT,
+    "status": pl.UInt16(),
+    "client_ip": TEXT,
+    "user_agent": TEXT,
+    "user_id": TEXT,
+    "device_id": TEXT,
+    "session_id": TEXT,
+    "request_id": pl.UInt64(),
+    "upstream": TEXT,
+    "platform": TEXT,
+    "app_version": TEXT,
+    "reason": REASON,
+}
+
+#: The same of an application's message. `reason`: why it says a token was refused, if it does; `hint` which kind of
+#: endpoint it speaks of (refresh, login or api); `stem` the word that may name a script or handler.
+MESSAGES: dict[str, pl.DataType] = {
+    "system": TEXT,
+    "source": TEXT,
+    "line_number": pl.UInt32(),
+    "timestamp": TIMESTAMP,
+    "clock": pl.Float32(),
+    "user_id": TEXT,
+    "device_id": TEXT,
+    "session_id": TEXT,
+    "request_id": pl.UInt64(),
+    "reason": REASON,
+    "hint": TEXT,
+    "stem": TEXT,
 }
 
 #: The exported table of events: `COLLECTED` with what `correlate` found out, without what only it needed.
@@ -155,8 +204,8 @@ REJECTS: dict[str, pl.DataType] = {
 
 #: One row a session of a device: from a login (or its first line) to the next login or its logout.
 SESSIONS: dict[str, pl.DataType] = {
-    "system": pl.String(),
-    "device_id": pl.String(),
+    "system": TEXT,
+    "device_id": TEXT,
     "session": pl.UInt32(),
     "first_seen": TIMESTAMP,
     "last_seen": TIMESTAMP,
@@ -168,10 +217,10 @@ SESSIONS: dict[str, pl.DataType] = {
 #: what became of it. Ages are seconds since it was given; `refreshes` counts those since the login, null: no login
 #: seen.
 GRANTS: dict[str, pl.DataType] = {
-    "system": pl.String(),
-    "device_id": pl.String(),
+    "system": TEXT,
+    "device_id": TEXT,
     "grant": pl.UInt32(),
-    "granted_by": pl.String(),
+    "granted_by": AUTH_EVENT,
     "granted_at": TIMESTAMP,
     "login_at": TIMESTAMP,
     "refreshes": pl.UInt32(),
@@ -186,14 +235,14 @@ GRANTS: dict[str, pl.DataType] = {
     "refresh_denied_reason": REASON,
     "last_seen": TIMESTAMP,
     "next_granted_at": TIMESTAMP,
-    "next_granted_by": pl.String(),
+    "next_granted_by": AUTH_EVENT,
 }
 
 #: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again)
 #: or to its logout.
 EPISODES: dict[str, pl.DataType] = {
-    "system": pl.String(),
-    "device_id": pl.String(),
+    "system": TEXT,
+    "device_id": TEXT,
     "episode": pl.UInt32(),
     "first_seen": TIMESTAMP,
     "last_seen": TIMESTAMP,
@@ -216,7 +265,7 @@ EPISODES: dict[str, pl.DataType] = {
 
 #: Events per minute: what must be seen across devices, small however many events there are.
 RATES: dict[str, pl.DataType] = {
-    "system": pl.String(),
+    "system": TEXT,
     "minute": TIMESTAMP,
     "auth_event": AUTH_EVENT,
     "reason": REASON,
@@ -243,14 +292,61 @@ FINDINGS: dict[str, pl.DataType] = {
 }
 
 
+#: One row a device. `identity_key` is the weakest by which any of its requests was told, `alive` whether it ever had a
+#: session, or a token to be refused; `platform` and `app_version` are the last known.
+DEVICES: dict[str, pl.DataType] = {
+    "system": TEXT,
+    "device_id": TEXT,
+    "identity_key": TEXT,
+    "platform": TEXT,
+    "app_version": TEXT,
+    "requests": pl.UInt32(),
+    "denied": pl.UInt32(),
+    "state": STATE,
+    "alive": pl.Boolean(),
+}
+
+#: What is kept of the requests that say something about a session, for those who look at all devices. `timed`: the log
+#: says how long it took; `traced`: it has a request id.
+TRAIL: dict[str, pl.DataType] = {
+    "row": ROW,
+    "system": TEXT,
+    "device_id": TEXT,
+    "timestamp": TIMESTAMP,
+    "source": TEXT,
+    "line_number": pl.UInt32(),
+    "method": TEXT,
+    "route": TEXT,
+    "status": pl.UInt16(),
+    "timed": pl.Boolean(),
+    "traced": pl.Boolean(),
+    "upstream": TEXT,
+    "platform": TEXT,
+    "app_version": TEXT,
+    "identity_key": TEXT,
+    "endpoint_class": ENDPOINT_CLASS,
+    "auth_event": AUTH_EVENT,
+    "reason": REASON,
+    "state": STATE,
+    "straggler": pl.Boolean(),
+    "episode": pl.UInt32(),
+    "granted_by": AUTH_EVENT,
+    "granted_at": TIMESTAMP,
+    "rejection": pl.Boolean(),
+    "write": pl.Boolean(),
+}
+
+
 @dataclass(frozen=True)
 class Sessions:
-    """What `correlate` makes of the events of a set of devices, and all that detectors look at.
+    """What `correlate` makes of the events of a set of devices, a partition, and all that detectors look at.
 
-    `events` are the requests in order of device and time, with the columns of `EVENTS` and, for each, what it belongs
-    to: `row` (its place in the input), `session`, `grant` (the token held), `episode`; `granted_by`, `granted_at`,
-    `grant_row`, `age` (seconds since), `login_at` of that token; `rejection` (refused at the token's first use) and
-    `write`. `spans` has, per system, when its log begins and ends.
+    `events` are the requests in order of device and time, with the columns of `TRAIL` and, for each, what it belongs
+    to: `device` (its device's number in the partition), `session`, `grant` (the token held); `grant_row`, `age`
+    (seconds since it was given), `login_at` of that token. `devices` is DEVICES; `changes` tells how many devices came
+    to a state, or left it, per step of time (`system`, `at`, `state`, `change`); `counts` how many events of each kind
+    there are (`system`, `auth_event`, `straggler`, `count`); `closed` what became of refused calls (`system`, `healed`,
+    `strangers`). `spans` has, per system, when its log begins and ends.
     """
 
     events: pl.DataFrame
@@ -259,3 +355,28 @@ class Sessions:
     episodes: pl.DataFrame
     rates: pl.DataFrame
     spans: pl.DataFrame
+    devices: pl.DataFrame
+    changes: pl.DataFrame
+    counts: pl.DataFrame
+    closed: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class History:
+    """The same of all devices together, each table where it is: in memory, or in files.
+
+    `events` has the columns of `TRAIL`, without the requests that say nothing about a session; `episodes` only those
+    that are no ordinary expiry; `populations` how many devices are in which state at the end of each step of time
+    (`system`, `at`, `state`, `devices`). Of one device the rows are in order; which device comes first is not told.
+    """
+
+    events: pl.LazyFrame
+    sessions: pl.LazyFrame
+    grants: pl.LazyFrame
+    episodes: pl.LazyFrame
+    devices: pl.DataFrame
+    rates: pl.DataFrame
+    populations: pl.DataFrame
+    spans: pl.DataFrame
+    counts: pl.DataFrame
+    closed: pl.DataFrame

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authforensics.collect import Options, collect, formats
+from authforensics.collect import Options, formats
 from authforensics.collect.lay_out import classify
 from authforensics.collect.normalize import normalize
 from authforensics.collect.recognize import recognize
 from authforensics.errors import NothingReadable
 from authforensics.schema import COLLECTED, REJECTS, TIMESTAMP
+from collecting import collect
 
 COMBINED = '203.0.113.7 - - [25/Dec/2025:{} +0900] "GET /api/me HTTP/1.1" 200 5 "-" "curl/8.5.0"\n'
 PYTHON = "2025-12-25 {},000 - app.auth - WARNING - refused\n"

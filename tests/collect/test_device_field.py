@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from authforensics.collect import Options, collect
+from authforensics.collect import Options
 from authforensics.errors import BadValue
 from authforensics.pipeline import analyze
+from collecting import collect
 
 JSON = '{"time":"2026-03-01T10:00:00Z","remote_addr":"192.0.2.1","request":"GET /a HTTP/1.1","status":401,"device_id":"d","kiosk":"k-%d"}\n'
 LTSV = "time:2026-03-01T10:00:00Z\thost:192.0.2.1\treq:GET /a HTTP/1.1\tstatus:401\tdevice:d\tkiosk:k-%d\n"

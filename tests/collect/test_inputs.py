@@ -10,9 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from authforensics.collect import Options, collect
+from authforensics import collect as stage
+from authforensics.collect import Options
 from authforensics.collect.discover import discover
 from authforensics.errors import BadValue, InputError, MissingInput, NothingReadable, UnknownName
+from collecting import collect
 
 
 def line(clock: str, path: str = "/api/me", status: int = 200) -> str:
@@ -166,13 +168,20 @@ def test_a_bad_value_is_the_callers_mistake(tmp_path, options):
         collect([tmp_path], Options(**options))
 
 
-def test_progress_is_told_after_each_file(tmp_path):
+def test_progress_is_told_after_each_block_and_file(tmp_path):
     for name in ("a.log", "b.log"):
         (tmp_path / name).write_text(line("13:00:00"))
     told = []
-    collect([tmp_path], progress=lambda source, done: told.append((source, done)))
+    nothing = stage.Digest(("timestamp",), lambda events: events)
+    stage.collect(stage.discover([tmp_path]), nothing, lambda _events: None, progress=told.append)
     size = len(line("13:00:00"))
-    assert told == [("a.log", size), ("b.log", 2 * size)]
+    assert [(step.source, step.files, step.size) for step in told] == [
+        ("a.log", 0, size),
+        ("a.log", 1, size),
+        ("b.log", 1, 2 * size),
+        ("b.log", 2, 2 * size),
+    ]
+    assert {(step.all_files, step.all_size) for step in told} == {(2, 2 * size)}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

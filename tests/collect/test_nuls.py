@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from authforensics.collect import collect
 from authforensics.errors import NothingReadable
+from collecting import collect
 
 LINE = b'203.0.113.7 - - [25/Dec/2025:13:00:00 +0000] "GET /api/me HTTP/1.1" 200 5 "-" "curl/8.5.0"\n'
 

@@ -14,10 +14,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from authforensics.collect import Options, collect, fetch_lines
+from authforensics.collect import Options, fetch_lines
 from authforensics.collect.compiled import compile_layout
 from authforensics.collect.discover import discover
 from authforensics.errors import BadValue, InputError, MissingInput
+from collecting import collect
 
 LINE = b'203.0.113.7 - - [25/Dec/2025:13:00:00 +0000] "GET /api/me HTTP/1.1" 200 5 "-" "curl/8.5.0"\n'
 
@@ -115,7 +116,7 @@ def test_a_full_temporary_directory_is_named(tmp_path, monkeypatch):
     with pytest.raises(InputError) as raised:
         collect(["-"])
     assert str(raised.value) == (
-        f"standard input: no room for it in {tmp_path} (No space left on device); set TMPDIR to a directory with room"
+        f"standard input: no room for it in {tmp_path} (No space left on device); name a directory with room: --work-dir"
     )
 
 
@@ -125,7 +126,7 @@ def test_no_temporary_directory_at_all_is_said(monkeypatch):
 
     monkeypatch.setattr(tempfile, "mkstemp", none)
     stdin(monkeypatch, LINE)
-    with pytest.raises(InputError, match=r"^standard input: no temporary directory .*set TMPDIR"):
+    with pytest.raises(InputError, match=r"^standard input: no temporary directory .*--work-dir"):
         collect(["-"])
 
 

@@ -7,17 +7,16 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from authforensics.correlate import endpoints
+from authforensics.collect.requests import collapsed
+from authforensics.correlate import endpoints, partition
 from authforensics.schema import EndpointClass
 
 
-def classified(method: str, path: str, action: str | None = None) -> tuple[str | None, str | None, str]:
-    frame = pl.DataFrame(
-        {"method": [method], "path": [path], "action": [action]}, schema_overrides={"action": pl.String}
-    )
-    routes = frame.with_columns(route=endpoints.route()).select("method", "route")
+def classified(method: str, path: str, action: str | None = None) -> tuple[str | None, str | None]:
+    route = path if action is None else f"{path}?{action}"
+    routes = pl.DataFrame({"method": [method], "route": [route]})
     row = endpoints.by_pattern(routes, {}).to_dicts()[0]
-    return row["endpoint_class"], row["how"], row["route"]
+    return row["endpoint_class"], row["how"]
 
 
 @pytest.mark.parametrize(
@@ -69,8 +68,7 @@ def classified(method: str, path: str, action: str | None = None) -> tuple[str |
     ],
 )
 def test_a_pattern(method, path, action, name):
-    found, how, _ = classified(method, path, action)
-    assert (found, how) == (name, "pattern" if name else None)
+    assert classified(method, path, action) == (name, "pattern" if name else None)
 
 
 @pytest.mark.parametrize(
@@ -87,15 +85,19 @@ def test_a_pattern(method, path, action, name):
     ],
 )
 def test_ids_are_collapsed(path, route):
-    assert classified("GET", path)[2] == route
+    assert collapsed(pl.Series([path])).to_list() == [route]
 
 
-def requests(*rows: tuple[str, float, str, str, int]) -> pl.DataFrame:
-    """(device, second, method, route, status)."""
+Call = tuple[str, float, str, str, int]
+
+
+def classes(*calls: Call, configured: dict[str, EndpointClass] | None = None, parts: int = 1) -> pl.DataFrame:
+    """The table of endpoints of calls (device, second, method, route, status), devices spread over partitions."""
     begin = datetime(2026, 3, 1, tzinfo=UTC)
-    return pl.DataFrame(
+    requests = pl.DataFrame(
         [
             {
+                "row": row,
                 "system": "s",
                 "device_id": device,
                 "timestamp": begin + timedelta(seconds=at),
@@ -103,40 +105,59 @@ def requests(*rows: tuple[str, float, str, str, int]) -> pl.DataFrame:
                 "route": route,
                 "status": status,
             }
-            for device, at, method, route, status in rows
+            for row, (device, at, method, route, status) in enumerate(calls)
         ]
     )
+    arranged = [
+        partition.arrange(part)
+        for number in range(parts)
+        if (part := requests.filter(pl.col("device_id").str.slice(1).cast(pl.Int64) % parts == number)).height
+    ]
+    learned = endpoints.learned([endpoints.observe(part) for part in arranged])
+    return endpoints.classify(endpoints.seen(requests), learned, configured or {})
 
 
 def test_a_route_that_refuses_and_grants_is_protected_and_one_that_never_refuses_is_public():
-    table = endpoints.classify(
-        requests(("a", 0, "GET", "/x", 200), ("a", 1, "GET", "/x", 401), ("a", 2, "GET", "/y", 200)), {}
-    )
+    table = classes(("d0", 0, "GET", "/x", 200), ("d0", 1, "GET", "/x", 401), ("d0", 2, "GET", "/y", 200))
     found = {row["route"]: (row["endpoint_class"], row["how"]) for row in table.to_dicts()}
     assert found == {"/x": ("api", "learned"), "/y": ("public", "learned")}
+    counted = {row["route"]: (row["requests"], row["refused"]) for row in table.to_dicts()}
+    assert counted == {"/x": (2, 1), "/y": (1, 0)}
 
 
-def test_what_behaves_as_a_refresh_is_learned():
-    rows = []
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_what_behaves_as_a_refresh_is_learned_from_all_partitions_together(parts):
+    calls: list[Call] = []
     for index in range(6):
         device = f"d{index % 3}"
         at = 1000 * index
-        rows += [
+        calls += [
             (device, at, "GET", "/x", 401),
             (device, at + 1, "POST", "/prolong", 200),
             (device, at + 2, "GET", "/x", 200),
+            (device, at + 100, "POST", "/save", 200),
         ]
-        rows += [(device, at + 100, "POST", "/save", 200)]
-    rows.sort(key=lambda row: (row[0], row[1]))
-    table = endpoints.classify(requests(*rows), {})
-    found = {row["route"]: row["endpoint_class"] for row in table.to_dicts()}
+    found = {row["route"]: row["endpoint_class"] for row in classes(*calls, parts=parts).to_dicts()}
     assert found == {"/x": "api", "/prolong": "refresh", "/save": "public"}
 
 
+def test_the_calls_of_another_device_are_no_pattern():
+    calls: list[Call] = []
+    for index in range(0, 18, 3):
+        calls += [
+            (f"d{index}", 0, "GET", "/x", 401),
+            (f"d{index + 1}", 1, "POST", "/save", 200),
+            (f"d{index + 2}", 2, "GET", "/x", 200),
+        ]
+    found = {row["route"]: row["endpoint_class"] for row in classes(*calls).to_dicts()}
+    assert found == {"/x": "api", "/save": "public"}
+
+
 def test_configuration_wins():
-    table = endpoints.classify(
-        requests(("a", 0, "POST", "/api/login", 200), ("a", 0, "GET", "/z", 200)),
-        {"POST /api/login$": EndpointClass.API, "ANY ^/z": EndpointClass.SESSION_CHECK},
+    table = classes(
+        ("d0", 0, "POST", "/api/login", 200),
+        ("d0", 0, "GET", "/z", 200),
+        configured={"POST /api/login$": EndpointClass.API, "ANY ^/z": EndpointClass.SESSION_CHECK},
     )
     found = {row["route"]: (row["endpoint_class"], row["how"]) for row in table.to_dicts()}
     assert found == {"/api/login": ("api", "config"), "/z": ("session_check", "config")}

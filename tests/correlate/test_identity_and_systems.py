@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from authforensics.correlate import Options, correlate
+from authforensics.correlate import Options, condense, correlate
 from authforensics.correlate.systems import join_folders
 from authforensics.errors import UnknownName
-from authforensics.schema import COLLECTED
+from authforensics.schema import COLLECTED, TEXT
 from script import ENDPOINTS, play
 
 
@@ -51,9 +51,14 @@ def test_session_ids_are_known_by_their_fingerprint_only():
     assert "s3cr3t" not in name
 
 
+def systems_of(frame: pl.DataFrame, configured: dict[str, list[str]] | None = None) -> dict[str, str]:
+    names = frame["system"].unique().cast(pl.String).to_list()
+    return join_folders(names, condense.requests(frame).lazy(), condense.messages(frame), configured or {})
+
+
 def folders(**ids: list[str]) -> pl.DataFrame:
     frames = [
-        events(request_id=values, device_id=[None] * len(values)).with_columns(system=pl.lit(name))
+        events(request_id=values, device_id=[None] * len(values)).with_columns(system=pl.lit(name).cast(TEXT))
         for name, values in ids.items()
     ]
     return pl.concat(frames)
@@ -61,7 +66,7 @@ def folders(**ids: list[str]) -> pl.DataFrame:
 
 def test_folders_that_share_request_ids_are_one_system():
     shared = [f"r{index}" for index in range(8)]
-    assert join_folders(folders(app=shared, nginx=[*shared, "x"], other=["q1", "q2"]), {}) == {
+    assert systems_of(folders(app=shared, nginx=[*shared, "x"], other=["q1", "q2"])) == {
         "app": "app",
         "nginx": "app",
         "other": "other",
@@ -69,19 +74,22 @@ def test_folders_that_share_request_ids_are_one_system():
 
 
 def test_a_few_common_ids_prove_nothing():
-    assert join_folders(folders(one=["1", "2", "3"], two=["1", "2", "3"]), {}) == {"one": "one", "two": "two"}
+    assert systems_of(folders(one=["1", "2", "3"], two=["1", "2", "3"])) == {"one": "one", "two": "two"}
 
 
 def test_the_configuration_joins_folders():
-    assert join_folders(folders(one=["1"], two=["2"]), {"shop": ["one", "tw*"]}) == {"one": "shop", "two": "shop"}
+    assert systems_of(folders(one=["1"], two=["2"]), {"shop": ["one", "tw*"]}) == {"one": "shop", "two": "shop"}
 
 
 def test_users_numbered_from_one_do_not_make_two_services_one():
     users = [str(number) for number in range(1, 11)]
-    both = [events(user_id=users, device_id=[None] * 10).with_columns(system=pl.lit(name)) for name in ("blog", "shop")]
-    assert join_folders(pl.concat(both), {}) == {"blog": "blog", "shop": "shop"}
+    both = [
+        events(user_id=users, device_id=[None] * 10).with_columns(system=pl.lit(name).cast(TEXT))
+        for name in ("blog", "shop")
+    ]
+    assert systems_of(pl.concat(both)) == {"blog": "blog", "shop": "shop"}
     messages = both[1].with_columns(kind=pl.lit("message", dtype=both[1].schema["kind"]))
-    assert join_folders(pl.concat([both[0], messages]), {}) == {"blog": "blog", "shop": "blog"}
+    assert systems_of(pl.concat([both[0], messages])) == {"blog": "blog", "shop": "blog"}
 
 
 def test_an_unknown_key_is_named():

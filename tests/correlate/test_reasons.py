@@ -115,13 +115,13 @@ def messages(*rows: tuple[float, str], clock: float = 0.001, request_ids: tuple[
                 "system": "s",
                 "timestamp": BEGIN + timedelta(seconds=at),
                 "message": text,
-                "path": None,
+                "route": None,
                 "request_id": request_ids[index] if request_ids else None,
                 "clock": clock,
             }
             for index, (at, text) in enumerate(rows)
         ],
-        schema_overrides={"path": pl.String, "request_id": pl.String, "row": pl.UInt32},
+        schema_overrides={"route": pl.String, "request_id": pl.String, "row": pl.Int64},
     )
 
 
@@ -147,12 +147,16 @@ def refused(
             }
             for index, (at, route, name) in enumerate(rows)
         ],
-        schema_overrides={"request_id": pl.String, "row": pl.UInt32},
+        schema_overrides={"request_id": pl.String, "row": pl.Int64},
     )
 
 
+def ids(requests: pl.DataFrame) -> pl.DataFrame:
+    return requests.select("system", "request_id").drop_nulls()
+
+
 def joined(requests: pl.DataFrame, told: pl.DataFrame) -> dict[int, tuple[str, str]]:
-    found = reasons.join(requests, reasons.read_messages(told))
+    found = reasons.join(requests, reasons.read_messages(told), ids(requests))
     return {row["row"]: (row["reason"], row["how"]) for row in found.to_dicts()}
 
 
@@ -202,5 +206,5 @@ def test_a_message_with_the_id_of_one_request_explains_no_other():
     assert joined(requests, told) == {0: ("signature_invalid", "request_id")}
     granted = refused((0, "/a", "api"), request_ids=("one",))
     alone = refused((0.5, "/a", "api"), request_ids=("two",))
-    found = reasons.join(alone, reasons.read_messages(told), pl.concat([granted, alone]))
+    found = reasons.join(alone, reasons.read_messages(told), ids(pl.concat([granted, alone])))
     assert found.is_empty()

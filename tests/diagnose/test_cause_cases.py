@@ -7,26 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from authforensics import detect, diagnose
-from authforensics.correlate import Options, correlate
-from script import ENDPOINTS, play
+from authforensics import diagnose
+from script import play
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "causes").glob("*.toml"))
 NAMES = list(diagnose.known_causes())
 
 
-def judged(case: dict):
-    events = play(case["script"], case.get("devices", 1), case.get("stagger", 0.0))
-    sessions = correlate(events, Options(endpoints=ENDPOINTS)).sessions
-    lifetimes = {"case": diagnose.infer(sessions.grants)}
-    found = detect.find(sessions, detect.detectors().values())
-    return diagnose.diagnose(sessions, found, lifetimes)
-
-
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name.removesuffix(".toml"))
-def test_a_case_gives_its_incident_and_cause(path):
+def test_a_case_gives_its_incident_and_cause(path, past):
     case = tomllib.loads(path.read_text(encoding="utf-8"))
-    incidents = judged(case)
+    history, found = past(play(case["script"], case.get("devices", 1), case.get("stagger", 0.0)))
+    incidents = diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants)})
     wanted = case["incident"]
     assert len(incidents) == len(wanted), [one.title for one in incidents]
     for one, expected in zip(incidents, wanted, strict=True):

@@ -26,6 +26,25 @@ def test_a_single_lifetime_is_always_inside(true, accepted, refused):
     assert found.agreement == 1
 
 
+AGES = st.lists(st.integers(0, 30).map(float), max_size=25)
+
+
+@given(AGES, AGES)
+def test_no_interval_agrees_with_more_statements(accepted, refused):
+    agreed = {
+        high: sum(age <= high for age in accepted) + sum(age >= high for age in refused)
+        for high in sorted(set(refused))
+    }
+    found = interval(accepted, refused)
+    if found is None:
+        assert len(refused) < 3 or max(agreed.values()) < 0.9 * len(accepted + refused)
+    else:
+        best = max(agreed.values())
+        assert found.high == min(high for high, count in agreed.items() if count == best)
+        assert found.low == max((age for age in accepted if age < found.high), default=0)
+        assert found.agreement == best / len(accepted + refused)
+
+
 def test_a_few_contradictions_don_t_move_it():
     accepted = [float(age) for age in range(0, 900, 9)]
     refused = [900.0 + age for age in range(0, 300, 3)]

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authforensics import detect, diagnose
-from authforensics.correlate import Options, correlate
+from authforensics import diagnose
 from authforensics.diagnose.scope import fisher
-from script import ENDPOINTS, play
+from script import play
 
 CELL = st.integers(0, 40)
 
@@ -28,8 +27,18 @@ def test_it_is_fishers(a, b, c, d):
     assert fisher(a, b, c, d) == pytest.approx(float(exact), rel=1e-6, abs=1e-12)
 
 
-def scope_of(good: str, bad: str):
-    script = f"""
+@pytest.fixture
+def scope_of(past):
+    def of(good: str, bad: str):
+        history, found = past(play(_script(good, bad), devices=12, stagger=5))
+        (incident,) = diagnose.diagnose(history, found, {})
+        return incident.scope
+
+    return of
+
+
+def _script(good: str, bad: str) -> str:
+    return f"""
     10:00:00 fleet-w api_ok      took=0.1 {good}
     10:00:00 fleet-i api_ok      took=0.1 {bad}
     10:30:00 fleet-i api_denied  took=0.1 {bad} reason=signature_invalid
@@ -37,22 +46,18 @@ def scope_of(good: str, bad: str):
     10:30:30 fleet-i api_denied  took=0.1 {bad} reason=signature_invalid
     10:30:40 fleet-w api_ok      took=0.1 {good}
     """
-    sessions = correlate(play(script, devices=12, stagger=5), Options(endpoints=ENDPOINTS)).sessions
-    found = detect.find(sessions, detect.detectors().values())
-    (incident,) = diagnose.diagnose(sessions, found, {})
-    return incident.scope
 
 
-def test_one_version():
+def test_one_version(scope_of):
     scope = scope_of("version=1.0 upstream=u1", "version=2.0 upstream=u1")
     assert (scope.app_version, scope.upstream) == (("2.0",), ())
 
 
-def test_one_upstream():
+def test_one_upstream(scope_of):
     scope = scope_of("version=1.0 upstream=u1", "version=1.0 upstream=u2")
     assert (scope.app_version, scope.upstream) == ((), ("u2",))
 
 
-def test_no_dimension_told_apart():
+def test_no_dimension_told_apart(scope_of):
     scope = scope_of("version=1.0", "version=1.0")
     assert (scope.app_version, scope.platform, scope.upstream) == ((), (), ())

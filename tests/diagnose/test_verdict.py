@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from authforensics.correlate import Options, correlate
 from authforensics.diagnose import Tally, tally, verdict
-from script import ENDPOINTS, play
+from script import play
 
 NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": pl.String})
 NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row"}, 0)
@@ -78,7 +77,7 @@ def test_messages_alone_are_counted_by_reason():
     assert "Add the access log" in headline
 
 
-def test_a_row_of_refreshes_that_fail_is_told():
+def test_a_row_of_refreshes_that_fail_is_told(past):
     script = """
     10:00:00 fleet api_ok
     10:10:00 fleet api_denied
@@ -90,14 +89,14 @@ def test_a_row_of_refreshes_that_fail_is_told():
     10:50:00 fleet refresh_ok
     10:50:05 fleet api_ok
     """
-    sessions = correlate(play(script, devices=12, stagger=1), Options(endpoints=ENDPOINTS)).sessions
-    told = verdict([], tally(sessions), systems=1, told=NOTHING)
+    history, _ = past(play(script, devices=12, stagger=1))
+    told = verdict([], tally(history), systems=1, told=NOTHING)
     assert (
         "24 refreshes of 12 devices in a row did not succeed, from 2026-03-01 10:30:01 to 10:30:31 UTC" in told.headline
     )
 
 
-def test_refreshes_that_fail_now_and_then_are_no_row():
+def test_refreshes_that_fail_now_and_then_are_no_row(past):
     script = "10:00:00 fleet refresh_failed\n10:00:01 fleet refresh_ok"
-    sessions = correlate(play(script, devices=30, stagger=2), Options(endpoints=ENDPOINTS)).sessions
-    assert tally(sessions).row is None
+    history, _ = past(play(script, devices=30, stagger=2))
+    assert tally(history).row is None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import documents
+import large
 import pytest
+from pages import unpacked
 
 from authforensics.pipeline import analyze
 from authforensics.report import html
@@ -206,3 +211,47 @@ def test_a_figure_without_data_says_so(visit: Visit) -> None:
     page = visit("bare")
     page.locator("[data-figure=fleet]").scroll_into_view_if_needed()
     until(page, "document.querySelector('[data-figure=fleet]').textContent === 'Nothing to draw.'")
+
+
+@pytest.mark.parametrize("name", ["incident", "hostile"])
+def test_the_page_unpacks_what_was_packed(visit: Visit, name: str) -> None:
+    page = visit(name)
+    text = page.evaluate("inflate(document.getElementById('figures').textContent)")
+    assert json.loads(text)["devices"]
+    assert text == unpacked(html.render(getattr(documents, name)()), "figures")
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+@pytest.mark.parametrize("strategy", [zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED, zlib.Z_HUFFMAN_ONLY])
+@pytest.mark.parametrize("text", ["", "a", "größer → 日本 " * 9999, "".join(f"{n * n:x}" for n in range(20_000))])
+def test_every_kind_of_compressed_block_is_unpacked(visit: Visit, level: int, strategy: int, text: str) -> None:
+    packer = zlib.compressobj(level, zlib.DEFLATED, 31, strategy=strategy)
+    packed = b64encode(packer.compress(text.encode()) + packer.flush()).decode()
+    assert visit("empty").evaluate("(packed) => inflate(packed)", packed) == text
+
+
+def test_the_page_of_the_sample_logs_is_small(visit: Visit, files: dict[str, str]) -> None:
+    assert Path(files["samples"].removeprefix("file://")).stat().st_size < 4_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_a_fleet_of_a_hundred_thousand_is_opened_and_drawn(
+    visit: Visit, files: dict[str, str], tmp_path: Path, width: int, scheme: str
+) -> None:
+    path = tmp_path / "large.html"
+    path.write_text(html.render(large.document()), encoding="utf-8")
+    assert path.stat().st_size <= 8_000_000
+    files["large"] = path.as_uri()
+    page = visit("large", width, scheme)
+    until(page, DRAWN)
+    draw_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert page.inner_text("#picked") == large.IDS[0]
+    assert page.inner_text("#omitted") == "12,000 requests thinned out"
+    page.click("#requests summary")
+    assert page.locator("#request-rows tr").count() == large.MARKS
+    page.locator("summary", has_text="Affected: 3,000 devices").first.click()
+    assert page.locator(".chips").first.locator(".chip").count() == 200
+    assert page.get_by_text("200 devices of 3,000 are listed").first.is_visible()
+    assert page.get_by_text("200 of 6,000 findings are listed").is_visible()

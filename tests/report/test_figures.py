@@ -83,6 +83,19 @@ def test_device_timeline_has_a_band_per_stretch_and_a_symbol_per_request() -> No
     assert symbols["API denied"] == "x"
 
 
+def test_a_timeline_is_tinted_once_a_state_over_every_stretch() -> None:
+    document = documents.incident()
+    timeline = document.timelines[0]
+    layout = figures.device_timeline(document, timeline).to_plotly_json()["layout"]
+    tints = [shape for shape in layout["shapes"] if shape["type"] == "path"]
+    assert [tint["fillcolor"] for tint in tints] == [
+        palette.STATE[state] for state in dict.fromkeys(band.state for band in timeline.bands)
+    ]
+    assert sum(tint["path"].count("Z") for tint in tints) == len(timeline.bands)
+    first = timeline.bands[0].first_seen
+    assert tints[0]["path"].startswith(f"M{first:%Y-%m-%d_%H:%M:%S},-0.6H")
+
+
 def test_hover_tells_event_reason_status_route_place_and_line() -> None:
     document = documents.incident()
     trace = named(figures.device_timeline(document, document.timelines[0]), "API denied")

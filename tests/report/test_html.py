@@ -7,7 +7,10 @@ import re
 from html.parser import HTMLParser
 
 import documents
+import large
 import pytest
+from pages import packed, unpacked
+from plotly.offline import get_plotlyjs
 
 from authforensics.document import Document
 from authforensics.report import html
@@ -80,8 +83,8 @@ def test_same_bytes_for_the_same_document(read: tuple[Document, str, Reader]) ->
 
 def test_embedded_data_is_json_and_cannot_end_its_script(read: tuple[Document, str, Reader]) -> None:
     document, page, _ = read
-    start = page.index('id="figures">') + len('id="figures">')
-    text = page[start : page.index("</script>", start)]
+    assert re.fullmatch("[A-Za-z0-9+/=]+", packed(page, "figures"))
+    text = unpacked(page, "figures")
     assert not re.search("[<>&\u2028\u2029]", text)
     data = json.loads(text)
     assert [one["system"] for one in data["systems"]] == [system.system for system in document.systems]
@@ -157,3 +160,58 @@ def test_devices_link_to_their_timelines_and_only_where_there_is_one() -> None:
 
 def test_links_name_the_system_where_there_are_several() -> None:
     assert 'href="#device=android-0000&amp;system=run-api"' in html.render(documents.several())
+
+
+def test_plotly_comes_whole_and_in_less_than_half() -> None:
+    page = html.render(documents.healthy())
+    assert unpacked(page, "plotly") == get_plotlyjs()
+    assert len(packed(page, "plotly")) < len(get_plotlyjs()) / 2
+
+
+def test_a_page_of_many_timelines_is_small() -> None:
+    page = html.render(documents.incident(timelines=44))
+    assert len(page.encode()) < 3_000_000
+    assert "are listed" not in page
+
+
+@pytest.fixture(scope="module")
+def fleet() -> str:
+    return html.render(large.document())
+
+
+def test_a_page_of_a_hundred_thousand_devices_is_small(fleet: str) -> None:
+    assert len(fleet.encode()) <= 8_000_000
+
+
+def test_a_page_says_what_it_leaves_out(fleet: str) -> None:
+    text = " ".join(" ".join(Reader(fleet).text).split())
+    for part in (
+        "Affected: 3,000 devices",
+        "200 devices of 3,000 are listed, those with a timeline first; all are in the JSON document.",
+        "6,000, of which 200 are listed",
+        (
+            "200 of 6,000 findings are listed, the worst of each kind "
+            "(refresh_loop 100 of 3,000; zombie_client 100 of 3,000); all are in the JSON document."
+        ),
+        "2,940 further devices without a timeline here.",
+        "300 of 900 files are listed, first those that were not read whole; all are in the JSON document.",
+    ):
+        assert part in text
+    assert fleet.count('id="finding-') == 200
+    linked = {device for device in large.IDS[: large.DRAWN] if f'href="#device={device}"' in fleet}
+    assert len(linked) == large.DRAWN
+
+
+def test_a_device_of_which_no_state_is_known_shows_none() -> None:
+    document = documents.incident().model_copy(update={"devices": (), "timelines": ()})
+    chip = re.search(r'<span class="chip">.*?ios-0001.*?</span>\s*</span>', html.render(document), re.DOTALL)
+    assert chip
+    assert "<small>" not in chip.group()
+
+
+def test_further_incidents_are_counted() -> None:
+    document = documents.incident()
+    incidents = tuple(document.incidents[0].model_copy(update={"id": f"incident-{n}"}) for n in range(63))
+    page = html.render(document.model_copy(update={"incidents": incidents}))
+    assert page.count('<article class="card sev-') == 60
+    assert "3 further incidents, none of them worse than these, are in the JSON document." in page

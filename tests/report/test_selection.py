@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import documents
 
+from authforensics.findings import Severity
 from authforensics.report import selection
 
 
@@ -22,6 +23,22 @@ def test_evidence_tells_one_device_in_full_then_others_once() -> None:
         ("access.log", 2021),
     }
     assert len({(line.source, line.line_number) for line in lines}) == len(lines) == 10
+
+
+def test_a_frequent_pattern_hides_no_rare_one() -> None:
+    findings = documents.incident().findings
+    assert selection.of_each_kind(findings, 100, 10**9) == selection.ranked(findings)
+    rare = findings[-1].model_copy(update={"id": "rare", "detector": "login_loop", "severity": Severity.LOW})
+    chosen = selection.of_each_kind((*findings, rare), 5, 10**9)
+    assert [one.detector for one in chosen] == ["signature_failure_burst", *["refresh_loop"] * 3, "login_loop"]
+
+
+def test_findings_with_long_lines_are_fewer_but_never_none() -> None:
+    findings = selection.ranked(documents.incident().findings)
+    size = sum(len(line.text) for line in findings[1].evidence)
+    assert 1 < len(selection.of_each_kind(findings, 100, 10 * size)) < 12
+    assert len(selection.of_each_kind(findings, 100, 0)) == 1
+    assert selection.of_each_kind((), 100, 0) == []
 
 
 def test_no_finding_no_evidence() -> None:

@@ -1,9 +1,25 @@
 """The first stage: files become lines, lines become events and rejects, and no line vanishes."""
 
 from authforensics.collect.again import fetch_lines
-from authforensics.collect.collection import Collected, collect
+from authforensics.collect.collection import Collected, Progress, Step, collect, extent, gather, gather_found
+from authforensics.collect.discover import Found, discover
 from authforensics.collect.options import Options
-from authforensics.collect.read import File
+from authforensics.collect.read import Digest, File
 from authforensics.collect.recognize import formats
 
-__all__ = ["Collected", "File", "Options", "collect", "fetch_lines", "formats"]
+__all__ = [
+    "Collected",
+    "Digest",
+    "File",
+    "Found",
+    "Options",
+    "Progress",
+    "Step",
+    "collect",
+    "discover",
+    "extent",
+    "fetch_lines",
+    "formats",
+    "gather",
+    "gather_found",
+]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from authforensics.collect.lines import Damage, stream, tolerant
+from authforensics.collect.blocks import Condition, lines, texts
 from authforensics.collect.read import File
+from authforensics.parallel import in_order
 from authforensics.redact import redact
 
 _LONGEST = 2_000
@@ -20,16 +21,41 @@ def fetch_lines(files: Mapping[str, File], wanted: pl.DataFrame) -> pl.DataFrame
     One pass over each file named; a file that is not in `files` or has no such line gives no row.
     """
     parts = [pl.DataFrame(schema=_SCHEMA)]
-    for (source,), asked in wanted.select("source", "line_number").unique().group_by("source", maintain_order=True):
+    asked = wanted.select(pl.col("source").cast(pl.String), pl.col("line_number").cast(pl.UInt32)).unique()
+    for (source,), part in asked.group_by("source", maintain_order=True):
         if isinstance(source, str) and source in files:
-            parts.append(_fetch(source, files[source], asked["line_number"].cast(pl.UInt32).unique().sort()))
+            parts.append(_fetch(source, files[source], part["line_number"].sort()))
     return pl.concat(parts).sort("source", "line_number")
 
 
 def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
-    lines = tolerant(file.path, Damage()) if file.tolerant else stream(file.path)
-    found = lines.filter(pl.col("line_number").is_in(numbers.implode())).collect(engine="streaming").sort("line_number")
-    texts = [redact(text[:_LONGEST]) for text in found["line"]]
-    return pl.DataFrame(
-        {"source": [source] * found.height, "line_number": found["line_number"], "text": texts}, schema=_SCHEMA
+    found = pl.concat(
+        [
+            pl.DataFrame(schema={"line_number": pl.UInt32, "line": pl.String}),
+            *in_order(_asked(file, numbers), _gathered, pl.thread_pool_size()),
+        ]
     )
+    redacted = [redact(text[:_LONGEST]) for text in found["line"]]
+    return pl.DataFrame(
+        {"source": [source] * found.height, "line_number": found["line_number"], "text": redacted}, schema=_SCHEMA
+    )
+
+
+def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[bytes, int, pl.Series]]:
+    """The blocks that hold a line asked for, each with how many lines come before it and the numbers asked of it."""
+    before = 0
+    last = numbers[-1]
+    for data, count in zip(texts(file.path, Condition()), file.counts, strict=False):
+        begin, end = numbers.search_sorted(before + 1), numbers.search_sorted(before + count + 1)
+        if end > begin:
+            yield data, before, numbers[begin:end]
+        before += count
+        if before >= last:
+            return
+
+
+def _gathered(item: tuple[bytes, int, pl.Series]) -> pl.DataFrame:
+    data, before, numbers = item
+    held, _ = lines(data, first=before == 0)
+    numbers = numbers.filter(numbers <= before + len(held))
+    return pl.DataFrame({"line_number": numbers, "line": held.gather(numbers.cast(pl.Int64) - before - 1)})

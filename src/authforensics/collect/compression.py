@@ -5,10 +5,11 @@ from __future__ import annotations
 import bz2
 import lzma
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
+
+from isal import isal_zlib
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdDecompressor, ZstdError
@@ -22,9 +23,10 @@ else:
         return ZstdDecompressor().decompressobj()
 
 
-_CHUNK = 1 << 16
+#: Bytes read at a time: of compressed data few, since little can hold much.
+_CHUNK, _PLAIN_CHUNK = 1 << 16, 1 << 20
 _MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
-_ERRORS = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, ZstdError)
+_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, ZstdError)
 
 
 class Decompressor(Protocol):
@@ -43,7 +45,7 @@ class Decompressor(Protocol):
 
 
 _NEW: dict[str, Callable[[], Decompressor]] = {
-    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "gzip": lambda: isal_zlib.decompressobj(wbits=31),
     "zstd": _zstd,
     "bzip2": bz2.BZ2Decompressor,
     "xz": lzma.LZMADecompressor,
@@ -59,8 +61,8 @@ def kind_of(head: bytes) -> str | None:
     return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def chunks(path: Path) -> Iterator[bytes]:
-    """The content of a file, decompressed where it is compressed.
+def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The content of a file, decompressed where it is compressed, with the bytes of the file read so far.
 
     Raises:
         Break: after the last good chunk, where the data are truncated or damaged.
@@ -70,20 +72,20 @@ def chunks(path: Path) -> Iterator[bytes]:
         name = kind_of(data)
         if name is None:
             while data:
-                yield data
-                data = file.read(_CHUNK)
+                yield data, file.tell()
+                data = file.read(_PLAIN_CHUNK)
             return
         member = _NEW[name]()
         fresh = True
         while data:
+            if fresh and not data.lstrip(b"\0"):
+                return
             try:
                 plain = member.decompress(data)
             except _ERRORS as error:
-                if fresh and not any(data.lstrip(b"\0")):
-                    return
                 raise Break(f"the {name} data are damaged from here on") from error
             if plain:
-                yield plain
+                yield plain, file.tell()
             if member.eof:
                 data = member.unused_data or file.read(_CHUNK)
                 member, fresh = _NEW[name](), True

@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +20,7 @@ from authforensics.errors import BadValue, InputError, MissingInput
 STANDARD_INPUT = "-"
 _STANDARD_INPUT_PATHS = {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_ELSEWHERE = "set TMPDIR to a directory with room"
+_ELSEWHERE = "name a directory with room: --work-dir"
 _GENERIC = {"logs", "log", "data", ""}
 _NOT_ENTERED = {".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"}
 _ROTATION = re.compile(
@@ -50,8 +50,10 @@ class Found:
         return stem
 
 
-def discover(paths: Sequence[str | Path]) -> list[Found]:
+def discover(paths: Sequence[str | Path], folder: Callable[[], Path] | None = None) -> list[Found]:
     """Every file that `paths` mean, once, sorted within each directory.
+
+    What can be read once only is kept in the directory that `folder` gives, by default the system's.
 
     Raises:
         MissingInput: a path that doesn't exist, a glob that matches nothing.
@@ -67,12 +69,14 @@ def discover(paths: Sequence[str | Path]) -> list[Found]:
             if not spooled:
                 if sys.stdin is None:
                     raise MissingInput("-: standard input is closed")
-                spooled.append(Found(_spool(sys.stdin.buffer, "standard input"), STANDARD_INPUT, "stdin", named=True))
+                spooled.append(
+                    Found(_spool(sys.stdin.buffer, "standard input", folder), STANDARD_INPUT, "stdin", named=True)
+                )
             continue
         for path in _expand(given):
             if _is_pipe(path):
                 with path.open("rb") as pipe:
-                    spooled.append(Found(_spool(pipe, str(path)), _printable(str(path)), "stdin", named=True))
+                    spooled.append(Found(_spool(pipe, str(path), folder), _printable(str(path)), "stdin", named=True))
                 continue
             directory = path.is_dir()
             roots.append(str(_absolute(path if directory else path.parent)))
@@ -167,9 +171,9 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.normpath(Path.cwd() / path))
 
 
-def _spool(stream: BinaryIO, what: str) -> Path:
+def _spool(stream: BinaryIO, what: str, folder: Callable[[], Path] | None) -> Path:
     try:
-        handle, name = tempfile.mkstemp(prefix="authforensics-")
+        handle, name = tempfile.mkstemp(prefix="authforensics-", dir=None if folder is None else folder())
     except OSError as error:
         raise InputError(f"{what}: no temporary directory to keep it in ({error.strerror}); {_ELSEWHERE}") from error
     atexit.register(_remove, name)
@@ -179,8 +183,7 @@ def _spool(stream: BinaryIO, what: str) -> Path:
     except OSError as error:
         if error.errno not in _FULL:
             raise InputError(f"{what}: can't be read: {error.strerror}") from error
-        folder = Path(name).parent
-        raise InputError(f"{what}: no room for it in {folder} ({error.strerror}); {_ELSEWHERE}") from error
+        raise InputError(f"{what}: no room for it in {Path(name).parent} ({error.strerror}); {_ELSEWHERE}") from error
     return Path(name)
 
 

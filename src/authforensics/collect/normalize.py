@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import polars as pl
 
 from authforensics.collect import fields, messages, requests, secrecy
+from authforensics.collect.distinct import each, mapped
 from authforensics.collect.format import PARSED, Format
-from authforensics.schema import COLLECTED, KIND, TIMESTAMP, Kind
+from authforensics.schema import COLLECTED, KIND, TEXT, TIMESTAMP, Kind
 
-_PLAIN = ("host", "device_id", "session_id", "request_id", "upstream", "platform", "app_version", "reason_text")
-
-#: Columns that come from the request or the message where the format has none of their own.
-_DERIVED = {"path", "action", "user_id", "device_id", "request_id"}
+_PLAIN: tuple[str, ...] = ("host", "upstream", "platform", "app_version", "reason_text")
+_IDS: tuple[str, ...] = ("user_id", "device_id", "session_id")
 
 
 def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> pl.LazyFrame:
@@ -24,37 +26,105 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
     if "at_start" not in present:
         defaults["at_start"] = pl.lit(form.time == "start")
     lines = parsed.with_columns(**defaults)
-    if "request" in present:
-        lines = _with_request(lines)
+    ids = present & {*_IDS, "request_id"}
     if "target" in present or "request" in present:
-        lines = _with_target(lines)
+        lines = _with_request(lines, present)
+        ids |= {"device_id", "user_id"}
     else:
-        lines = lines.with_columns(path=pl.lit(None, pl.String), action=pl.lit(None, pl.String))
+        lines = lines.with_columns(_called(lines, present))
     if Kind.MESSAGE in form.kinds:
         lines = _with_message_ids(lines)
-    lines = lines.with_columns(**_times(), **_values(present), system=pl.lit(system), source=pl.lit(source))
-    lines = lines.with_columns(**secrecy.concealed(present | _DERIVED))
+        ids |= {"device_id", "user_id", "request_id"}
+    lines = lines.with_columns(
+        **_times(), **_values(present, ids), system=pl.lit(system).cast(TEXT), source=pl.lit(source).cast(TEXT)
+    )
     ordered = [pl.col(name).cast(dtype) for name, dtype in COLLECTED.items()]
     return lines.select(*ordered, "line", "matched", "problem", "zone")
 
 
-def _with_request(lines: pl.LazyFrame) -> pl.LazyFrame:
-    method, target = requests.split_request(pl.col("request"))
+def _called(_lines: pl.LazyFrame, present: set[str]) -> list[pl.Expr]:
+    method = mapped("method", partial(_of, requests.method_of), TEXT) if "method" in present else pl.lit(None, TEXT)
+    nothing = {"path": pl.String(), "action": TEXT, "route": TEXT}
+    return [method.alias("method"), *(pl.lit(None, dtype).alias(name) for name, dtype in nothing.items())]
+
+
+def _with_request(lines: pl.LazyFrame, present: set[str]) -> pl.LazyFrame:
+    """Takes the request apart: each distinct request line, target and query once."""
+    if "request" in present:
+        lines = lines.with_columns(_request=each("request", _request_line, _REQUEST)).unnest("_request")
+        method = [pl.col("_method")]
+        if "method" in present:
+            method.insert(0, mapped("method", partial(_of, requests.method_of), TEXT))
+        lines = lines.with_columns(method=pl.coalesce(method))
+        if "target" in present:
+            lines = lines.with_columns(_own=each("target", _target, _TARGET))
+            own = pl.col("_own").struct
+            lines = lines.with_columns(pl.coalesce(own.field(name), pl.col(name)).alias(name) for name in _TARGET)
+    else:
+        method_of = (
+            mapped("method", partial(_of, requests.method_of), TEXT) if "method" in present else pl.lit(None, TEXT)
+        )
+        lines = lines.with_columns(method=method_of, _own=each("target", _target, _TARGET)).unnest("_own")
+    if "query" in present:
+        given = "?" + fields.text(pl.col("query")).str.strip_chars_start("?")
+        lines = lines.with_columns(_query=pl.coalesce("_query", given))
+    lines = lines.with_columns(_told=each("_query", _query, _QUERY)).unnest("_told")
     return lines.with_columns(
-        method=pl.coalesce(pl.col("method"), method), target=pl.coalesce(pl.col("target"), target)
+        path=mapped("path", secrecy.readable, COLLECTED["path"]),
+        route=requests.with_action(mapped("_route", _readable_route, TEXT), pl.col("action")).cast(TEXT),
+        device_id=_own("device_id", "_device"),
+        user_id=_own("user_id", "_user"),
     )
 
 
-def _with_target(lines: pl.LazyFrame) -> pl.LazyFrame:
-    target = fields.text(pl.col("target"))
-    query = pl.coalesce(target.str.extract(r"(\?[^#]*)"), "?" + fields.text(pl.col("query")).str.strip_chars_start("?"))
-    lines = lines.with_columns(target=requests.without_origin(target), query=query)
-    return lines.with_columns(
-        path=requests.path_of(pl.col("target")),
-        action=requests.action_of(pl.col("query")),
-        device_id=pl.coalesce(fields.text(pl.col("device_id")), requests.device_of(pl.col("query"))),
-        user_id=pl.coalesce(fields.text(pl.col("user_id")), requests.user_of(pl.col("query"))),
+def _readable_route(route: pl.Series) -> pl.Series:
+    return secrecy.readable(route).str.slice(0, requests.LONGEST_ROUTE)
+
+
+def _own(field: str, told: str) -> pl.Expr:
+    """The field, or where it is empty what the query tells."""
+
+    def of(columns: Sequence[pl.Series]) -> pl.Series:
+        own, asked = columns
+        if asked.null_count() == len(asked):
+            return own
+        return pl.select(pl.coalesce(fields.text(pl.lit(own)), pl.lit(asked))).to_series()
+
+    return pl.map_batches([field, told], of, return_dtype=pl.String(), is_elementwise=True)
+
+
+_TARGET: dict[str, pl.DataType] = {"path": pl.String(), "_route": pl.String(), "_query": pl.String()}
+_REQUEST: dict[str, pl.DataType] = {"_method": TEXT, **_TARGET}
+_QUERY: dict[str, pl.DataType] = {"action": TEXT, "_device": pl.String(), "_user": pl.String()}
+
+
+def _target(values: pl.DataFrame) -> pl.DataFrame:
+    return _paths(values.select(fields.text(pl.col("value"))).to_series())
+
+
+def _request_line(values: pl.DataFrame) -> pl.DataFrame:
+    method, target = requests.split_request(pl.col("value"))
+    parts = values.select(method.cast(TEXT).alias("_method"), target.alias("target"))
+    return pl.concat([parts.select("_method"), _paths(parts["target"])], how="horizontal")
+
+
+def _paths(target: pl.Series) -> pl.DataFrame:
+    target = requests.without_origin(target)
+    asked = target.str.contains("?", literal=True).any()
+    query = (
+        target.str.extract(r"(\?[^#]*)") if asked else pl.Series([None], dtype=pl.String).new_from_index(0, len(target))
     )
+    path = requests.path_of(target)
+    return pl.DataFrame({"path": path, "_route": requests.collapsed(path), "_query": query})
+
+
+def _query(values: pl.DataFrame) -> pl.DataFrame:
+    query = pl.col("value")
+    return values.select(
+        requests.action_of(query).alias("action"),
+        _device=requests.device_of(query),
+        _user=requests.user_of(query),
+    ).with_columns(pl.col("action").map_batches(secrecy.readable, return_dtype=pl.String()).cast(TEXT))
 
 
 def _with_message_ids(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -75,17 +145,46 @@ def _times() -> dict[str, pl.Expr]:
     return {"timestamp": end.cast(TIMESTAMP), "started_at": start.cast(TIMESTAMP)}
 
 
-def _values(present: set[str]) -> dict[str, pl.Expr]:
-    values = {name: fields.text(pl.col(name)) for name in _PLAIN if name in present or name.endswith("_id")}
-    values["user_id"] = fields.text(pl.col("user_id"))
-    if "upstream" in present:
-        # Of several upstreams tried the last one answered.
-        values["upstream"] = fields.text(pl.col("upstream").str.extract(r"([^,\s]+)\s*$"))
-    values["client_ip"] = requests.address(fields.text(pl.col("client_ip")))
-    values["user_agent"] = fields.agent(pl.col("user_agent"))
-    values["method"] = pl.col("method").str.to_uppercase().str.extract(r"^([A-Z][A-Z_-]{1,19})$")
-    values["status"] = fields.status(pl.col("status"))
+def _values(present: set[str], ids: set[str]) -> dict[str, pl.Expr]:
+    readable: dict[str, Clean] = dict.fromkeys(_PLAIN, fields.text)
+    readable["user_agent"] = fields.agent
+    # Of several upstreams tried the last one answered.
+    readable["upstream"] = lambda value: fields.text(value.str.extract(r"([^,\s]+)\s*$"))
+    readable["message"] = lambda value: value.str.strip_chars()
+    values = {
+        name: mapped(name, _readable(clean), COLLECTED[name]) for name, clean in readable.items() if name in present
+    }
+    values |= {name: mapped(name, _identifying(name), TEXT) for name in ids & {*_IDS}}
+    if "request_id" in ids:  # Each is another: nothing is gained by looking for equal ones.
+        own = pl.col("request_id").map_batches(
+            _identifying("request_id"), return_dtype=pl.String(), is_elementwise=True
+        )
+        values["request_id"] = own
+    if "client_ip" in present:
+        values["client_ip"] = mapped("client_ip", _address, TEXT)
+    values["status"] = mapped("status", partial(_of, fields.status), pl.UInt16())
     values["bytes"] = fields.count(pl.col("bytes"))
     values["kind"] = pl.col("kind").cast(KIND)
-    values["message"] = pl.col("message").str.strip_chars()
     return values
+
+
+Clean = Callable[[pl.Expr], pl.Expr]
+
+
+def _of(clean: Clean, values: pl.Series) -> pl.Series:
+    return values.to_frame("value").select(clean(pl.col("value"))).to_series()
+
+
+def _readable(clean: Clean) -> Callable[[pl.Series], pl.Series]:
+    return lambda values: secrecy.readable(_of(clean, values))
+
+
+def _identifying(name: str) -> Callable[[pl.Series], pl.Series]:
+    def of(values: pl.Series) -> pl.Series:
+        return values if values.null_count() == len(values) else secrecy.identifying(_of(fields.text, values), name)
+
+    return of
+
+
+def _address(values: pl.Series) -> pl.Series:
+    return secrecy.identifying(requests.addresses(_of(fields.text, values)), "client_ip")

@@ -1,105 +1,171 @@
-"""Reads one file of a known format: its events, its rejects and how many lines met which fate."""
+"""Reads one file of a known format, block by block: events, rejects, and how many lines met which fate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import polars as pl
 
+from authforensics.collect.blocks import Condition, lines, numbered, texts
 from authforensics.collect.continuations import exceptions, with_exceptions
 from authforensics.collect.discover import Found
-from authforensics.collect.format import Settings
 from authforensics.collect.lay_out import classify
-from authforensics.collect.lines import Damage, stream, tolerant
 from authforensics.collect.normalize import normalize
 from authforensics.collect.recognize import Match
-from authforensics.collect.times import EPOCH, NAIVE
-from authforensics.redact import redact
-from authforensics.schema import COLLECTED, REJECTS, Disposition
+from authforensics.parallel import in_order
+from authforensics.schema import REJECTS, Disposition
+
+Taken = TypeVar("Taken")
 
 _LONGEST_TEXT = 2_000
-#: Redaction goes text by text; beyond this many rejects of one file only place and reason are kept.
-_MOST_TEXTS = 10_000
+#: Lines at the end of a block in which the last record is looked for first.
+_TAIL = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class File:
-    """What is needed to read a file again: where it is, and whether polars can stream it."""
+    """What is needed to read a file again. `counts` are the lines of each of its blocks."""
 
     path: Path
-    tolerant: bool = False
+    counts: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one file gave. `counts` has the number of lines by disposition."""
+class Block(Generic[Taken]):
+    """What one block of lines gave.
 
-    events: pl.DataFrame
+    `counts` has the number of lines by disposition, `filtered` how many events are outside of the window, `late` how
+    many are earlier than the one before; `first`, `last` are the earliest and latest time, `begins`, `ends` that of the
+    first and last line.
+    """
+
     rejects: pl.DataFrame
     counts: dict[str, int]
-    timezone: str | None
-    file: File
-    damage: Damage = field(default_factory=Damage)
+    zones: frozenset[str]
+    events: int = 0
+    filtered: int = 0
+    late: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    begins: datetime | None = None
+    ends: datetime | None = None
+    taken: Taken | None = None
 
 
-def read(found: Found, match: Match, settings: Settings) -> Reading:
-    """Every line of the file in its place.
+@dataclass(frozen=True, slots=True)
+class Digest(Generic[Taken]):
+    """What is made of events: those `wanted` (all, if None), with these `columns` of COLLECTED, go through `make`."""
+
+    columns: Sequence[str]
+    make: Callable[[pl.DataFrame], Taken]
+    wanted: pl.Expr | None = None
+
+
+def read(
+    found: Found, match: Match, digest: Digest[Taken], condition: Condition, *, threads: int = 1
+) -> tuple[File, Iterator[Block[Taken]]]:
+    """Every line of the file in its place, in order.
+
+    `condition` is filled in while the blocks are taken.
 
     Raises:
-        OSError: it can't be read at all.
+        OSError: the file can't be read at all.
     """
-    damage = Damage()
     file = File(found.path)
-    try:
-        frame = _collect(stream(found.path), found, match)
-    except (pl.exceptions.ComputeError, OSError, UnicodeEncodeError):
-        file = File(found.path, tolerant=True)
-        frame = _collect(tolerant(found.path, damage), found, match)
-    counts: dict[str, int] = dict(frame["disposition"].value_counts().rows())
-    rejects = frame.filter(pl.col("disposition") == Disposition.REJECT.value).select(
-        "source", "line_number", "reason", "text"
-    )
-    if damage.reason is not None:
-        counts[Disposition.REJECT.value] = counts.get(Disposition.REJECT.value, 0) + 1
-        broken = {
-            "source": found.source,
-            "line_number": damage.line_number,
-            "reason": damage.reason,
-            "text": damage.text,
-        }
-        rejects = pl.concat([rejects, pl.DataFrame([broken], schema=REJECTS)])
-    events = frame.filter(pl.col("disposition") == Disposition.EVENT.value)
-    zones = events["zone"].unique().sort().drop_nulls().to_list()
-    return Reading(events.select(list(COLLECTED)), _redacted(rejects), counts, _timezone(zones, settings), file, damage)
+    framed = _framed(file, match, condition)
+
+    def one(frame: pl.DataFrame) -> Block[Taken]:
+        return parse(frame, match, found.system, found.source, digest)
+
+    def all_of() -> Iterator[Block[Taken]]:
+        yield from in_order(framed, one, threads)
+        if condition.reason is not None:
+            yield _broken(found, condition)
+
+    return file, all_of()
 
 
-def _collect(lines: pl.LazyFrame, found: Found, match: Match) -> pl.DataFrame:
-    normal = normalize(match.parser(lines), match.form, found.system, found.source)
-    laid = classify(normal, match.form)
+def parse(frame: pl.DataFrame, match: Match, system: str, source: str, digest: Digest[Taken]) -> Block[Taken]:
+    """Some lines of a file (`line_number`, `line`), that begin where a record begins."""
+    laid = classify(normalize(match.parser(frame.lazy()), match.form, system, source), match.form)
     rejected = pl.col("disposition") == Disposition.REJECT.value
     text = pl.when(rejected).then(pl.col("line").str.slice(0, _LONGEST_TEXT))
-    more = exceptions() if match.form.multiline else {}
-    frame = laid.select(*COLLECTED, "disposition", "reason", "zone", text=text, **more).collect(engine="streaming")
-    return with_exceptions(frame) if more else frame
+    told = {"_source": pl.lit(source), "_line": pl.col("line_number"), "_reason": pl.col("reason"), "_text": text}
+    columns = dict.fromkeys((*digest.columns, "timestamp"))
+    if match.form.multiline:
+        columns |= dict.fromkeys(("line_number", "message"))
+        laid = laid.select(*columns, "disposition", "zone", **told, **exceptions())
+        whole = with_exceptions(laid.collect(engine="in-memory"))
+    else:
+        whole = laid.select(*columns, "disposition", "zone", **told).collect(engine="in-memory")
+    counts: dict[str, int] = dict(whole["disposition"].value_counts().rows())
+    rejects = pl.DataFrame(schema=REJECTS)
+    if counts.get(Disposition.REJECT.value):
+        lost = whole.filter(rejected)
+        rejects = lost.select(source="_source", line_number="_line", reason="_reason", text="_text")
+    events = whole
+    if counts.get(Disposition.EVENT.value) != whole.height:
+        events = whole.filter(pl.col("disposition") == Disposition.EVENT.value)
+    zones = frozenset(events["zone"].unique().drop_nulls().to_list())
+    inside = events if digest.wanted is None else events.filter(digest.wanted)
+    block: Block[Taken] = Block(rejects, counts, zones, events.height, events.height - inside.height)
+    if inside.is_empty():
+        return block
+    times = inside["timestamp"]
+    return replace(
+        block,
+        late=int((times.diff().dt.total_microseconds() < 0).sum()),
+        first=_utc(times.min()),
+        last=_utc(times.max()),
+        begins=_utc(times[0]),
+        ends=_utc(times[-1]),
+        taken=digest.make(inside.select(digest.columns)),
+    )
 
 
-def _redacted(rejects: pl.DataFrame) -> pl.DataFrame:
-    texts = pl.Series([redact(text or "") for text in rejects["text"].head(_MOST_TEXTS)], dtype=pl.String)
-    rejects = rejects.with_columns(text=texts.extend_constant(None, rejects.height - len(texts)))
-    return rejects.select(pl.col(name).cast(dtype) for name, dtype in REJECTS.items())
+def _framed(file: File, match: Match, condition: Condition) -> Iterator[pl.DataFrame]:
+    """The blocks of a file as lines; of records of several lines none is cut in two."""
+    done = 0
+    rest: pl.DataFrame | None = None
+    for data in texts(file.path, condition):
+        series, repaired = lines(data, first=not file.counts)
+        condition.undecodable |= repaired
+        frame = numbered(series, done)
+        file.counts.append(len(series))
+        done += len(series)
+        if match.form.multiline:
+            frame = frame if rest is None else pl.concat([rest, frame])
+            cut = _last_record(frame, match)
+            frame, rest = frame.head(cut), frame.slice(cut)
+            if frame.is_empty():
+                continue
+        yield frame
+    if rest is not None and not rest.is_empty():
+        yield rest
+    condition.line_number = done + 1
 
 
-def _timezone(zones: list[str], settings: Settings) -> str | None:
-    labels = {_label(zone, settings) for zone in zones}
-    if len(labels) > 1:
-        labels -= {"epoch"}
-    return "mixed" if len(labels) > 1 else next(iter(labels), None)
+def _last_record(frame: pl.DataFrame, match: Match) -> int:
+    """Where the last record of these lines begins; 0 if none but the first does."""
+    for tail in (frame.tail(_TAIL), frame):
+        begins = pl.col("line").str.contains(match.form.record_start or "^")
+        starts = match.parser(tail.lazy()).select(pl.col("matched").fill_null(False) | begins).collect().to_series()
+        found = starts.arg_true()
+        if len(found):
+            return frame.height - tail.height + int(found[-1])
+    return 0
 
 
-def _label(zone: str, settings: Settings) -> str:
-    if zone == NAIVE:
-        return settings.tz or "UTC (assumed)"
-    if zone != EPOCH and zone[:1] in "+-" and ":" not in zone:
-        return f"{zone[:3]}:{zone[3:]}"
-    return zone
+def _broken(found: Found, condition: Condition) -> Block[Taken]:
+    """The break itself, as a line that is rejected."""
+    place = {"line_number": condition.line_number, "reason": condition.reason, "text": condition.text}
+    rejects = pl.DataFrame([{"source": found.source, **place}], schema=REJECTS)
+    return Block(rejects, {Disposition.REJECT.value: 1}, frozenset())
+
+
+def _utc(value: object) -> datetime | None:
+    return value.astimezone(UTC) if isinstance(value, datetime) else None

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 # Reference: RFC 9112 section 3. What is not exactly that (TLS bytes, "-", spaces, no protocol) has no method and path.
 REQUEST_LINE = r"([A-Z][A-Z_-]{1,19}) ((?:[^\s\"\\]|\\x[0-9A-Fa-f]{2})+) (?:HTTP|HTTPS|GRPC|WS|WSS)/\d(?:\.\d)?"
 _REQUEST_LINE = f"^{REQUEST_LINE}$"
+_ODD_ADDRESS = r"^\[|\.\d+:|:\d+\.|\s"
 _ORIGIN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
 _PATH = r"^(/[^?#\s]*|\*)"
 _SESSION_IN_PATH = r"(?i);(?:jsessionid|phpsessid|sid)=[^/?]*"
 _TOKEN = r"ey[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"
+
+_IDENTIFIER = r"/(?:\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|[\w.+-]+@[\w.-]+|[A-Za-z0-9_-]{28,})/"
+#: What any id has, and anything else that is changed in a route; cheap to look for.
+_SUSPECT = r"/\d+/|[@;]|//|[0-9a-fA-F]{8}|[A-Za-z0-9_-]{28}|/\d+$"
 
 #: Query fields that select an operation: without them every call of such an API looks alike.
 ACTIONS = (
@@ -30,6 +37,7 @@ ACTIONS = (
 _ACTION = rf"(?i)[?&](?:{'|'.join(ACTIONS)})=[A-Za-z0-9_./:,~@+-]{{1,64}}"
 # Classes are spelled out: \w counts all of Unicode, and counting repetitions of it makes patterns enormous.
 _LONGEST_ID = 128
+LONGEST_ROUTE = 200
 _DEVICE = r"(?i)[?&](?:device_?id|installation_?id)=([A-Za-z0-9_.:~-]+)"
 _USER = r"(?i)[?&](?:uid|user_?id)=([A-Za-z0-9_.:~@-]+)"
 
@@ -41,21 +49,24 @@ _PRIVATE = (
 
 def split_request(request: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Method and target of a request line; null where it is malformed."""
-    parts = request.str.extract_groups(_REQUEST_LINE)
-    return parts.struct.field("1"), parts.struct.field("2")
+    # What has the form of a request line has two spaces; to look is several times faster than to cut by a pattern.
+    parts = pl.when(request.str.contains(_REQUEST_LINE)).then(request).str.splitn(" ", 3)
+    return parts.struct.field("field_0"), parts.struct.field("field_1")
 
 
-def without_origin(target: pl.Expr) -> pl.Expr:
-    """The target without scheme and host, as proxies and load balancers write them."""
-    return target.str.replace(_ORIGIN, "")
+def without_origin(target: pl.Series) -> pl.Series:
+    """Some targets without scheme and host, as proxies and load balancers write them."""
+    return where(target, "^[^/]", lambda odd: odd.str.replace(_ORIGIN, ""))
 
 
-def path_of(target: pl.Expr) -> pl.Expr:
-    """The path, without query, fragment, session parameters and tokens."""
-    path = target.str.extract(_PATH)
-    suspect = pl.when(path.str.contains(f";|{_TOKEN}")).then(path)
-    clean = suspect.str.replace_all(_SESSION_IN_PATH, "").str.replace_all(_TOKEN, "[redacted]")
-    return pl.coalesce(clean, path)
+def path_of(target: pl.Series) -> pl.Series:
+    """The paths of some targets, without query, fragment, session parameters and tokens."""
+    path = where(target, r"[?#\s]|^[^/]|^$", lambda odd: odd.str.extract(_PATH))
+    return where(
+        path,
+        f";|{_TOKEN}",
+        lambda odd: odd.str.replace_all(_SESSION_IN_PATH, "").str.replace_all(_TOKEN, "[redacted]"),
+    )
 
 
 def action_of(query: pl.Expr) -> pl.Expr:
@@ -63,6 +74,37 @@ def action_of(query: pl.Expr) -> pl.Expr:
     fields = query.str.extract_all(_ACTION).list.join("").str.strip_chars_start("?&")
     fields = fields.str.replace_all("?", "&", literal=True).str.replace_all(_TOKEN, "[redacted]")
     return pl.when(fields != "").then(fields)
+
+
+def method_of(method: pl.Expr) -> pl.Expr:
+    """The method, if it looks like one."""
+    return method.str.to_uppercase().str.extract(r"^([A-Z][A-Z_-]{1,19})$")
+
+
+def collapsed(path: pl.Series) -> pl.Series:
+    """Some paths with their ids collapsed to `{id}`."""
+    # Most ids are numbers; what else there may be takes several times as long.
+    path = where(path, r"/[0-9]+$", lambda odd: odd.str.replace(r"[0-9]+$", "{id}"))
+    path = where(path, r"/[0-9]+/", lambda odd: odd.str.replace_all(r"/[0-9]+/", "/{id}/"))
+    return where(path, _SUSPECT, _without_ids)
+
+
+def _without_ids(path: pl.Series) -> pl.Series:
+    plain = where(path, ";|//", lambda odd: odd.str.replace(r";.*$", "").str.replace_all(r"//+", "/"))
+    # Every segment between two slashes of its own, since one slash can't belong to two matches.
+    apart = plain.str.replace_all("/", "//", literal=True) + "/"
+    return apart.str.replace_all(_IDENTIFIER, "/{id}/").str.head(-1).str.replace_all("//", "/", literal=True)
+
+
+def where(values: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """The values, changed where the pattern is found: most need not be looked at closely."""
+    places = values.str.contains(pattern).fill_null(value=False).arg_true()
+    return values if places.is_empty() else values.clone().scatter(places, change(values.gather(places)))
+
+
+def with_action(path: pl.Expr, action: pl.Expr) -> pl.Expr:
+    """A route: a collapsed path, with the operation if the query selects one."""
+    return pl.when(action.is_null()).then(path).otherwise(pl.concat_str(path, pl.lit("?"), action))
 
 
 def device_of(query: pl.Expr) -> pl.Expr:
@@ -77,11 +119,16 @@ def user_of(query: pl.Expr) -> pl.Expr:
 
 def address(text: pl.Expr) -> pl.Expr:
     """An IP address without port, brackets and the prefix of an IPv4 address in IPv6."""
-    odd = pl.when(text.str.contains(r"^\[|\.\d+:|:\d+\.|\s")).then(text)
+    odd = pl.when(text.str.contains(_ODD_ADDRESS)).then(text)
     plain = odd.str.strip_chars().str.replace(r"(?i)^\[?::ffff:(\d+\.\d+\.\d+\.\d+)\]?", "$1")
     bracketed = plain.str.extract(r"^\[([0-9A-Fa-f:.%]+)\](?::\d+)?$")
     ported = plain.str.extract(r"^(\d{1,3}(?:\.\d{1,3}){3}):\d+$")
     return pl.coalesce(bracketed, ported, plain, text)
+
+
+def addresses(texts: pl.Series) -> pl.Series:
+    """As `address`, of some texts."""
+    return where(texts, _ODD_ADDRESS, lambda odd: odd.to_frame("").select(address(pl.col(""))).to_series())
 
 
 def client_of(peer: pl.Expr, forwarded: pl.Expr) -> pl.Expr:

@@ -53,7 +53,7 @@ def take(path: Path) -> Sample:
 def _head(path: Path) -> bytes:
     parts: list[bytes] = []
     try:
-        for chunk in chunks(path):
+        for chunk, _ in chunks(path):
             parts.append(chunk)
             if sum(map(len, parts)) >= _HEAD:
                 break

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from hashlib import sha256
 
 import polars as pl
 
 from authforensics.redact import conceal, fingerprint
-
-#: Columns that are read: what isn't a credential stays readable.
-_TEXTS = ("user_agent", "path", "action", "host", "upstream", "platform", "app_version", "reason_text", "message")
-#: Columns that tell one from another: a fingerprint does that as well.
-_IDENTIFIERS = ("user_id", "device_id", "session_id", "request_id", "client_ip")
 
 _NAMES = (
     "token|secret|passw(?:or)?d|passphrase|pwd|jwt|key|verifier|assertion|saml|credential|signature|sess|csrf|xsrf"
@@ -38,28 +32,35 @@ _SEGMENT = r"[/=%][A-Za-z0-9_~-]{20}"
 _PLAIN = r"^(?:[0-9a-fA-F.:-]{1,39}|[0-9a-f]+)$"
 
 
-def concealed(present: set[str]) -> dict[str, pl.Expr]:
-    """Those columns of `COLLECTED` that are `present` and may hold a credential, without it."""
-    texts = {name: _each(name, partial(_replaced, key=None)) for name in _TEXTS if name in present}
-    # Not against guessing, but so that one credential is one device in every file, batch and run, and yet no other
-    # column's value. What is fingerprinted is too long to be guessed.
-    keys = {name: sha256(name.encode()).digest() for name in _IDENTIFIERS if name in present}
-    return texts | {name: _each(name, partial(_replaced, key=key)) for name, key in keys.items()}
+def readable(values: pl.Series) -> pl.Series:
+    """Texts that people read, without the credentials in them."""
+    return _without(values, None)
 
 
-def _each(name: str, function: partial[pl.Series]) -> pl.Expr:
-    value = pl.col(name).cast(pl.String)
-    mixed = value.str.contains(_SEGMENT) & value.str.contains("[A-Z]")
-    suspect = ~value.str.contains(_PLAIN) & (value.str.contains(_SUSPECT) | mixed)
-    found = pl.when(suspect).then(value)
-    return pl.coalesce(found.map_batches(function, return_dtype=pl.String(), is_elementwise=True), value)
+def identifying(values: pl.Series, name: str) -> pl.Series:
+    """Texts that tell one from another, as the column `name` has them: a credential becomes its fingerprint.
+
+    The key is no secret. It is there so that one credential is one device in every file, batch and run, and yet no
+    other column's value; what is fingerprinted is too long to be guessed.
+    """
+    return _without(values, sha256(name.encode()).digest())
 
 
-def _replaced(suspects: pl.Series, key: bytes | None) -> pl.Series:
-    if suspects.null_count() == len(suspects):
-        return suspects
-    clean = {value: conceal(value) for value in suspects.unique().drop_nulls()}
-    return suspects.replace({value: _hidden(value, text, key) for value, text in clean.items() if text != value})
+def _without(values: pl.Series, key: bytes | None) -> pl.Series:
+    """Each test is cheaper than the one after it, and sees only what those before it let through."""
+    odd = (~values.str.contains(_PLAIN)).fill_null(value=False)
+    if not odd.any():
+        return values
+    places = odd.arg_true()
+    left = values.gather(places)
+    mixed = left.str.contains(_SEGMENT) & left.str.contains("[A-Z]")
+    places = places.filter(left.str.contains(_SUSPECT) | mixed)
+    if places.is_empty():
+        return values
+    suspects = values.gather(places)
+    clean = {value: conceal(value) for value in suspects.unique()}
+    hidden = {value: _hidden(value, text, key) for value, text in clean.items() if text != value}
+    return values.clone().scatter(places, suspects.replace(hidden)) if hidden else values
 
 
 def _hidden(value: str, text: str, key: bytes | None) -> str:

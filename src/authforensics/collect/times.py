@@ -33,7 +33,6 @@ def localize(naive: pl.Expr, tz: str | None) -> pl.Expr:
 
 def read_clf(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
     """Adds `time`, `zone`, `clock` from `10/Oct/2000:13:55:36 -0700`; month names are English whatever the locale."""
-    text = text.str.strip_chars("[]")
     time = text.str.to_datetime("%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="us").dt.convert_time_zone("UTC")
     return lines.with_columns(time=time, zone=text.str.slice(21, 6), clock=pl.lit(1.0, pl.Float32))
 
@@ -92,7 +91,7 @@ def read_any(lines: pl.LazyFrame, text: pl.Expr, tz: str | None, sample: str) ->
     """Adds `time`, `zone`, `clock` from values that look like `sample`; ISO 8601 or an epoch where they don't."""
     is_clf, is_epoch = bool(re.match(_CLF, sample)), bool(re.match(_EPOCH, sample))
     if is_clf:
-        lines = read_clf(lines, text)
+        lines = read_clf(lines, text.str.strip_chars("[]"))
     elif is_epoch:
         lines = read_epoch(lines, text)
     else:

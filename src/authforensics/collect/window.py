@@ -13,6 +13,12 @@ _AGE = re.compile(r"^(now-)?((?:\d+(?:\.\d+)?[smhdw])+)$")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
+def after_last(*values: str | None) -> bool:
+    """Whether any of these is told from the last event on, which is known only when all has been read."""
+    ages = [_AGE.match(value.strip()) for value in values if value is not None]
+    return any(age is not None and not age[1] for age in ages)
+
+
 def moment(option: str, value: str, last: datetime | None, tz: str | None) -> datetime:
     """The moment in UTC that `value` of the option named `option` means; `last` is the last event of all inputs.
 

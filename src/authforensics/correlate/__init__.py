@@ -1,31 +1,43 @@
 """Correlate: who a line belongs to, what the call meant, why it was refused, and where that leaves the device.
 
-COLLECTED events → systems → identity → endpoint classes → reasons → auth events → stragglers → states → tables
+COLLECTED events → REQUESTS and MESSAGES → systems → identity → endpoint classes → reasons → auth events → stragglers →
+states → tables. What is decided once for everything is a `Ground`; the rest is done to one partition of devices at a
+time, in two passes: `survey` finds the refusals that messages may explain, `sessionize` does the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import polars as pl
 
-from authforensics.correlate import (
-    clients,
-    endpoints,
-    identity,
-    order,
-    outcomes,
-    population,
-    reasons,
-    sessions,
-    systems,
-)
-from authforensics.document import Identity, Join
+from authforensics.correlate import condense, endpoints, identity, partition, population, reasons, systems
+from authforensics.correlate.identity import Ladder
+from authforensics.document import Join
 from authforensics.errors import UnknownName
-from authforensics.schema import EVENTS, EndpointClass, Kind, Reason, Sessions
+from authforensics.schema import ROW, TEXT, TIMESTAMP, EndpointClass, Sessions
 
-__all__ = ["RUNGS", "Correlated", "Options", "correlate"]
+__all__ = [
+    "RUNGS",
+    "Correlated",
+    "Ground",
+    "Options",
+    "Survey",
+    "arrange",
+    "condense",
+    "correlate",
+    "endpoints",
+    "explain",
+    "ground",
+    "identified",
+    "identity",
+    "joins",
+    "population",
+    "sessionize",
+    "survey",
+]
 
 #: What a user may name to tell devices apart.
 RUNGS = (*identity.LADDER, identity.FALLBACK)
@@ -39,23 +51,183 @@ class Options:
     endpoints: Mapping[str, EndpointClass] = field(default_factory=dict)
     systems: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.device_key is not None and self.device_key not in RUNGS:
+            raise UnknownName("device key", self.device_key, RUNGS)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is decided once for all partitions.
+
+    `folders` has the system of every folder; `bases` how many lines come before each source's first; `spans` when the
+    log of each system begins and ends (`system`, `begin`, `end`), `steps` the seconds of a step of its fleet chart.
+    """
+
+    folders: Mapping[str, str]
+    bases: Mapping[str, int]
+    ladder: Ladder
+    spans: pl.DataFrame
+    steps: Mapping[str, int]
+
+    def placed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """REQUESTS or MESSAGES with `row`, and their folder's system in place of the folder."""
+        return placed(frame, self.folders, self.bases)
+
+
+def placed(frame: pl.DataFrame, folders: Mapping[str, str], bases: Mapping[str, int]) -> pl.DataFrame:
+    """REQUESTS or MESSAGES with `row`, and their folder's system in place of the folder."""
+    moved = {folder: system for folder, system in folders.items() if folder != system}
+    here = frame["source"].unique().cast(pl.String).to_list()
+    if len(here) == 1:
+        base = pl.lit(bases[here[0]], ROW)
+    else:
+        base = pl.col("source").cast(pl.String).replace_strict(dict(bases), return_dtype=ROW)
+    system = pl.col("system").cast(pl.String).replace(moved).cast(TEXT) if moved else pl.col("system")
+    return frame.with_columns(system, row=base + pl.col("line_number").cast(ROW))
+
+
+def ground(
+    requests: pl.LazyFrame,
+    messages: pl.DataFrame,
+    covered: Mapping[str, Mapping[str, int]],
+    extents: Mapping[str, tuple[datetime, datetime]],
+    bases: Mapping[str, int],
+    *,
+    options: Options,
+) -> Ground:
+    """Decide what holds for everything.
+
+    Args:
+        requests: all REQUESTS, `system` being the folder.
+        messages: all MESSAGES, likewise.
+        covered: what `condense.coverage` says of each folder that has requests.
+        extents: first and last event of each folder.
+        bases: how many lines come before each source's first.
+        options: what the user decided.
+    """
+    folders = systems.join_folders(list(extents), requests, messages, options.systems)
+    if any(folder != system for folder, system in folders.items()):
+        requests = requests.with_columns(pl.col("system").cast(pl.String).replace(folders).cast(TEXT))
+    told = identity.told_by(placed(messages, folders, bases))
+    whole: dict[str, tuple[datetime, datetime]] = {}
+    for folder, (begin, end) in extents.items():
+        first, last = whole.get(folders[folder], (begin, end))
+        whole[folders[folder]] = min(begin, first), max(end, last)
+    shares: dict[str, dict[str, int]] = {}
+    for folder, counts in covered.items():
+        sums = shares.setdefault(folders[folder], {})
+        for name, count in counts.items():
+            sums[name] = sums.get(name, 0) + count
+    names = sorted(whole)
+    return Ground(
+        folders=folders,
+        bases=bases,
+        ladder=identity.climb(requests, shares, told, options.device_key),
+        spans=pl.DataFrame(
+            {
+                "system": pl.Series(names, dtype=TEXT),
+                "begin": pl.Series([whole[name][0] for name in names], dtype=TIMESTAMP),
+                "end": pl.Series([whole[name][1] for name in names], dtype=TIMESTAMP),
+            }
+        ),
+        steps={name: population.step(*whole[name]) for name in names},
+    )
+
+
+def arrange(requests: pl.DataFrame, known: Ground) -> pl.DataFrame:
+    """REQUESTS of one partition: placed, identified (unless they are), in order of device and time."""
+    return partition.arrange(requests if "identity_key" in requests.columns else identified(requests, known))
+
+
+def identified(requests: pl.DataFrame, known: Ground) -> pl.DataFrame:
+    """REQUESTS of one partition: placed and identified."""
+    return identity.identify(known.placed(requests), known.ladder)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The refusals of a partition that messages may explain, and the request ids that messages name and it has."""
+
+    refused: pl.DataFrame
+    known_ids: pl.DataFrame
+
+
+def survey(arranged: pl.DataFrame, table: pl.DataFrame, messages: pl.DataFrame) -> Survey:
+    """Look at one partition before its reasons are known.
+
+    Args:
+        arranged: what `arrange` gave.
+        table: what `endpoints.classify` gave.
+        messages: MESSAGES with `row`, all of them.
+    """
+    asked = messages.select("system", "request_id").drop_nulls().unique()
+    held = arranged.select("system", "request_id").join(asked, on=["system", "request_id"], how="semi")
+    return Survey(partition.refused(partition.classed(arranged, table)), held.unique())
+
+
+def explain(surveys: Sequence[Survey], messages: pl.DataFrame) -> pl.DataFrame:
+    """Which refusals the messages explain: `row`, `reason`, `how`."""
+    refused = pl.concat([one.refused for one in surveys]).sort("row")
+    known = pl.concat([one.known_ids for one in surveys]).unique()
+    found = reasons.join(refused.filter(pl.col("reason").is_null()), messages, known)
+    return found.select("row", "reason", "how")
+
+
+def sessionize(
+    arranged: pl.DataFrame, table: pl.DataFrame, explained: pl.DataFrame | None, known: Ground
+) -> tuple[Sessions, pl.DataFrame]:
+    """The sessions of one partition; and its refusals by how their reason was found, for `joins`.
+
+    Args:
+        arranged: what `arrange` gave.
+        table: what `endpoints.classify` gave.
+        explained: what `explain` gave; None where there are no messages.
+        known: what was decided for all partitions.
+    """
+    classed = partition.classed(arranged, table)
+    refused = partition.refused(classed).with_columns(how=pl.when(pl.col("reason").is_not_null()).then(pl.lit("log")))
+    if explained is not None and not explained.is_empty():
+        told = explained.select("row", _how=pl.col("how").cast(pl.String))
+        refused = refused.join(told, on="row", how="left").with_columns(how=pl.coalesce("how", "_how"))
+    counted = refused.filter(pl.col("counted") | pl.col("how").is_not_null()).group_by("system", "how").len()
+    return partition.sessions_of(classed, explained, known.spans, known.steps), counted
+
+
+def joins(counted: Sequence[pl.DataFrame], messages: Mapping[str, int]) -> dict[str, Join]:
+    """Per system, how many refusals have a reason, and how it was found.
+
+    Args:
+        counted: what `sessionize` gave of every partition.
+        messages: how many messages there are per system.
+    """
+    summed = pl.concat(counted).group_by(pl.col("system").cast(pl.String), "how").agg(pl.col("len").sum())
+    found: dict[str, dict[str | None, int]] = {}
+    for system, how, count in summed.sort("system", "how", nulls_last=True).rows():
+        found.setdefault(system, {})[how] = count
+    return {
+        system: Join(
+            messages=messages.get(system, 0),
+            denials=sum(hows.values()),
+            explained=sum(count for how, count in hows.items() if how is not None),
+            how={how: count for how, count in hows.items() if how is not None},
+        )
+        for system, hows in found.items()
+    }
+
 
 @dataclass(frozen=True)
 class Correlated:
-    """The sessions, and what is told about how they came about. Frames and mappings are per system."""
+    """The sessions of a single partition that holds everything, and what was decided on the way."""
 
     sessions: Sessions
-    messages: pl.DataFrame
+    ground: Ground
     endpoints: pl.DataFrame
-    populations: pl.DataFrame
-    folders: dict[str, str]
-    identities: dict[str, Identity]
     joins: dict[str, Join]
-    out_of_order: dict[str, float]
 
 
 def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correlated:
-    """Make sessions of events.
+    """Make sessions of events, all at once.
 
     Args:
         collected: COLLECTED events, in the order of their files.
@@ -65,167 +237,26 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
         UnknownName: the device key is no rung of the identity ladder.
     """
     chosen = options or Options()
-    if chosen.device_key is not None and chosen.device_key not in RUNGS:
-        raise UnknownName("device key", chosen.device_key, RUNGS)
-    folders = systems.join_folders(collected, chosen.systems)
-    events = collected.with_columns(pl.col("system").replace(folders)).with_row_index("row")
-    requests = events.filter(pl.col("kind").cast(pl.String) == Kind.REQUEST.value)
-    messages = reasons.read_messages(events.filter(pl.col("kind").cast(pl.String) == Kind.MESSAGE.value))
-    requests = _ids_from_messages(requests, messages).with_columns(route=endpoints.route())
-    requests = order.by_device(clients.add_clients(identity.identify(requests, chosen.device_key)))
-    table = endpoints.classify(requests, chosen.endpoints)
-    requests = requests.join(
-        table.select("system", "method", "route", "endpoint_class"),
-        on=["system", "method", "route"],
-        how="left",
-        nulls_equal=True,
-        maintain_order="left",
+    requests, messages = condense.requests(collected), condense.messages(collected)
+    lasts = collected.group_by("source", maintain_order=True).agg(pl.col("line_number").max())
+    bases: dict[str, int] = {}
+    before = 0
+    for source, lines in lasts.rows():
+        bases[source] = before
+        before += lines
+    times = collected.group_by(pl.col("system").cast(pl.String)).agg(
+        begin=pl.col("timestamp").min(), end=pl.col("timestamp").max()
     )
-    requests = _decide_token_calls(requests)
-    requests, joins = _explain(requests, messages)
-    requests = order.mark_stragglers(requests.with_columns(outcomes.auth_event()))
-    requests = sessions.number_runs(sessions.add_states(requests))
-    late = order.out_of_order(events)
-    return Correlated(
-        sessions=_tables(requests, events),
-        messages=messages,
-        endpoints=table,
-        populations=population.populations(requests),
-        folders=folders,
-        identities={
-            system: identity.summary(part)
-            for (system,), part in requests.partition_by("system", as_dict=True, maintain_order=True).items()
-        },
-        joins=joins,
-        out_of_order=dict(zip(late["system"].to_list(), late["share"].to_list(), strict=True)),
-    )
-
-
-def _tables(requests: pl.DataFrame, events: pl.DataFrame) -> Sessions:
-    wide = requests.with_columns(key_id=pl.lit(None, pl.String), token_id=pl.lit(None, pl.String))
-    extra = [
-        "row",
-        "session",
-        "grant",
-        "episode",
-        "granted_by",
-        "granted_at",
-        "grant_row",
-        "login_at",
-        "age",
-        "rejection",
-        "write",
-    ]
-    return Sessions(
-        events=wide.select(*EVENTS.keys(), *extra),
-        sessions=sessions.sessions(requests),
-        grants=sessions.grants(requests),
-        episodes=sessions.episodes(requests),
-        rates=population.rates(requests),
-        spans=events.group_by("system", maintain_order=True)
-        .agg(begin=pl.col("timestamp").min(), end=pl.col("timestamp").max())
-        .sort("system"),
-    )
-
-
-def _ids_from_messages(requests: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """Device, session and user ids that only the application logged, joined by request id."""
-    if messages.is_empty():
-        return requests
-    ids = ("device_id", "session_id", "user_id")
-    told = (
-        messages.filter(
-            pl.col("request_id").is_not_null(), pl.any_horizontal(pl.col(name).is_not_null() for name in ids)
-        )
-        .group_by("system", "request_id", maintain_order=True)
-        .agg(pl.col(name).drop_nulls().first().alias(f"_{name}") for name in ids)
-    )
-    return (
-        requests.join(told, on=["system", "request_id"], how="left", maintain_order="left")
-        .with_columns(pl.coalesce(name, f"_{name}").alias(name) for name in ids)
-        .drop(f"_{name}" for name in ids)
-    )
-
-
-def _decide_token_calls(requests: pl.DataFrame) -> pl.DataFrame:
-    """A `token` call is a refresh or a login, by what its device did before.
-
-    It is a refresh where the device had a session, unless it has been to the authorization endpoint since; else a
-    login.
-    """
-    name = pl.col("endpoint_class").cast(pl.String)
-    protected = name.is_in([member.value for member in outcomes.PROTECTED])
-    step = (
-        pl.when(name == EndpointClass.AUTHORIZE.value)
-        .then(pl.lit("authorize"))
-        .when(
-            protected | (name.is_in([EndpointClass.TOKEN.value, EndpointClass.LOGIN.value]) & (pl.col("status") < 300))
-        )
-        .then(pl.lit("session"))
-        .when(name == EndpointClass.LOGOUT.value)
-        .then(pl.lit("none"))
-    )
-    before = step.shift().forward_fill().over(order.DEVICE)
-    decided = (
-        pl.when(name == EndpointClass.TOKEN.value)
-        .then(
-            pl.when(before == "session")
-            .then(pl.lit(EndpointClass.REFRESH.value))
-            .otherwise(pl.lit(EndpointClass.LOGIN.value))
-        )
-        .otherwise(name)
-    )
-    return requests.with_columns(endpoint_class=decided.cast(requests.schema["endpoint_class"]))
-
-
-def _explain(requests: pl.DataFrame, messages: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Join]]:
-    """Add `reason`; per system, tell how many refusals the messages explain."""
-    own = reasons.reason(pl.col("reason_text"))
-    bare = pl.col("reason_text").str.contains(r"(?i)^\s*bearer(\s+realm=\"[^\"]*\")?\s*$")
-    # RFC 6750 section 3.1: a challenge without an error code answers a request without credentials.
-    frame = requests.with_columns(
-        reason=pl.when(bare).then(pl.lit(Reason.MISSING_TOKEN.value)).otherwise(own.cast(pl.String))
-    )
-    protected = [EndpointClass.REFRESH.value, *(member.value for member in outcomes.PROTECTED)]
-    carries = pl.col("endpoint_class").cast(pl.String).is_in([*protected, EndpointClass.LOGIN.value])
-    accepted = carries & pl.col("status").is_between(200, 299)
-    frame = frame.with_columns(session_before=accepted.cum_sum().over(order.DEVICE) > 0)
-    refused = frame.filter(
-        pl.col("endpoint_class").cast(pl.String).is_in(protected),
-        pl.col("status").is_in([*outcomes.REFUSED, 400, 403, 422]),
-    )
-    found = reasons.join(refused.filter(pl.col("reason").is_null()), messages, requests)
-    frame = frame.join(
-        found.select("row", "how", _joined=pl.col("reason").cast(pl.String)),
-        on="row",
-        how="left",
-        maintain_order="left",
-    ).with_columns(
-        reason=pl.coalesce("reason", "_joined"),
-        reason_how=pl.when(pl.col("reason").is_not_null()).then(pl.lit("log")).otherwise("how"),
-    )
-    certain = pl.col("status").is_in(outcomes.REFUSED) | (
-        pl.col("endpoint_class").cast(pl.String) == EndpointClass.REFRESH.value
-    )
-    counted = frame.join(refused.select("row"), on="row", how="semi").filter(certain | pl.col("reason").is_not_null())
-    joins = {
-        system: Join(
-            messages=messages.filter(pl.col("system") == system).height,
-            denials=part.height,
-            explained=part["reason"].count(),
-            how=_count(part),
-        )
-        for (system,), part in counted.partition_by("system", as_dict=True).items()
-    }
-    return (
-        frame.with_columns(reason=reasons.at_endpoint(pl.col("reason"), pl.col("endpoint_class"))).drop(
-            "_joined", "how", "session_before"
-        ),
-        joins,
-    )
-
-
-def _count(part: pl.DataFrame) -> dict[str, int]:
-    """How the reasons of these refusals were found; `log`: the access log's own field says so."""
-    told = part.filter(pl.col("reason").is_not_null()).group_by("reason_how").len().sort("reason_how")
-    return dict(zip(told["reason_how"].to_list(), told["len"].to_list(), strict=True))
+    extents = {name: (begin, end) for name, begin, end in times.rows()}
+    folders = requests.partition_by("system", as_dict=True)
+    covered = {str(folder): condense.coverage(part) for (folder,), part in folders.items()}
+    known = ground(requests.lazy(), messages, covered, extents, bases, options=chosen)
+    arranged, told = arrange(requests, known), known.placed(messages)
+    refreshes = endpoints.learned([endpoints.observe(arranged)])
+    table = endpoints.classify(condense.seen(arranged), refreshes, chosen.endpoints)
+    explained = None
+    if told["reason"].count():
+        explained = explain([survey(arranged, table, told)], told)
+    sessions, counted = sessionize(arranged, table, explained, known)
+    heard = messages.group_by(pl.col("system").cast(pl.String).replace(known.folders)).len()
+    return Correlated(sessions, known, table, joins([counted], dict(heard.rows())))

@@ -13,6 +13,8 @@ from urllib.parse import unquote
 import polars as pl
 from ua_parser import parse
 
+from authforensics.schema import TEXT
+
 # Reference: Alamofire's HTTPHeader.defaultUserAgent: App/1.2 (bundle.id; build:3; iOS 17.5.1) Alamofire/5.9.1
 # Custom strings of Android and .NET apps put the system first or the model: App/1.2 (Android 14; Pixel 8; build 3)
 _APP = re.compile(r"^(?P<name>[^/()]{1,80}?)\s*/(?P<version>\d[\w.+-]*)\s*\((?P<details>[^)]*)\)")
@@ -82,18 +84,20 @@ def _browser(text: str) -> Client:
 
 def add_clients(requests: pl.DataFrame) -> pl.DataFrame:
     """Fill `platform` and `app_version` where the log itself doesn't have them."""
-    agents = requests["user_agent"].drop_nulls().unique().to_list()
-    known = [client(agent) for agent in agents]
+    agents = requests["user_agent"].drop_nulls().unique()
+    known = [client(agent) for agent in agents.cast(pl.String).to_list()]
     table = pl.DataFrame(
         {
             "user_agent": agents,
-            "_platform": [entry.platform for entry in known],
-            "_version": [entry.app_version for entry in known],
-        },
-        schema={"user_agent": pl.String, "_platform": pl.String, "_version": pl.String},
-    )
+            "_platform": pl.Series([entry.platform for entry in known], dtype=pl.String),
+            "_version": pl.Series([entry.app_version for entry in known], dtype=pl.String),
+        }
+    ).with_columns(pl.col("_platform", "_version").cast(TEXT))
     return (
         requests.join(table, on="user_agent", how="left", maintain_order="left")
-        .with_columns(platform=pl.coalesce("platform", "_platform"), app_version=pl.coalesce("app_version", "_version"))
+        .with_columns(
+            platform=pl.coalesce(pl.col("platform").cast(TEXT), "_platform"),
+            app_version=pl.coalesce(pl.col("app_version").cast(TEXT), "_version"),
+        )
         .drop("_platform", "_version")
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
 from authforensics.document import Identity, Rung
 from authforensics.redact import fingerprint
+from authforensics.schema import TEXT
 
 #: Rungs from the most to the least telling, with what they are worth.
 LADDER = ("device_id", "session_id", "user_id")
@@ -21,66 +24,180 @@ _CONFIDENCE: dict[str, Literal["high", "medium", "low"]] = {
 }
 #: A rung carries a system when at least this share of its requests have it. Fewer: it would split devices in two.
 COVERAGE = 0.5
+_PAIR = ("client_ip", "user_agent")
 
 
-def identify(requests: pl.DataFrame, override: str | None = None) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Ladder:
+    """How the devices of every system are told apart.
+
+    `keys` has the rung that is used, per system (None: address and user agent); `links` the one device behind an
+    address and user agent (`system`, `client_ip`, `user_agent`, `only`), for lines without an id; `told` the ids that
+    only the application logged (`system`, `request_id` and the rungs); `secrets` what session ids are fingerprinted
+    with.
+    """
+
+    keys: Mapping[str, str | None]
+    links: pl.DataFrame
+    told: pl.DataFrame
+    secrets: Mapping[str, bytes]
+
+
+def told_by(messages: pl.DataFrame) -> pl.DataFrame:
+    """Device, session and user ids that the application logged, by request id.
+
+    Args:
+        messages: MESSAGES with `row`.
+    """
+    return (
+        messages.filter(
+            pl.col("request_id").is_not_null(), pl.any_horizontal(pl.col(name).is_not_null() for name in LADDER)
+        )
+        .sort("row")
+        .group_by("system", "request_id", maintain_order=True)
+        .agg(pl.col(name).drop_nulls().first() for name in LADDER)
+    )
+
+
+def climb(
+    requests: pl.LazyFrame, covered: Mapping[str, Mapping[str, int]], told: pl.DataFrame, override: str | None
+) -> Ladder:
+    """Decide on the rungs.
+
+    Args:
+        requests: REQUESTS of everything, `system` decided.
+        covered: per system, how many requests have each rung (`len`: how many there are), without what was `told`.
+        told: what `told_by` gave.
+        override: a rung to use whatever its coverage.
+    """
+    filled = _filled(requests, told)
+    if not told.is_empty():
+        counts = filled.group_by("system").agg(pl.len(), *(pl.col(name).count() for name in LADDER))
+        rows = counts.collect(engine="streaming").cast({"system": pl.String}).to_dicts()
+        covered = {row.pop("system"): row for row in rows}
+    keys = {system: _rung(shares, override) for system, shares in sorted(covered.items())}
+    links = [
+        _links(filled, system, key)
+        for system, key in keys.items()
+        if key is not None and covered[system][key] < covered[system]["len"]
+    ]
+    return Ladder(
+        keys=keys,
+        links=pl.concat([pl.DataFrame(schema=dict.fromkeys(("system", *_PAIR, "only"), TEXT)), *links]),
+        told=told,
+        secrets={system: _secret(filled, system) for system, key in keys.items() if key == "session_id"},
+    )
+
+
+def likely(covered: Mapping[str, int], override: str | None) -> str | None:
+    """The rung that requests covered like this would be given; None: address and user agent."""
+    return _rung(covered, override)
+
+
+def spread(requests: pl.DataFrame, rung: str | None, partitions: int) -> pl.Series:
+    """In which of so many partitions each request belongs, if its device is told by `rung`."""
+
+    def hashed(name: str) -> pl.Expr:
+        return pl.col(name).to_physical().hash()
+
+    pair = hashed("client_ip") ^ (hashed("user_agent") // 3)
+    key = pair if rung is None else pl.when(pl.col(rung).is_not_null()).then(hashed(rung)).otherwise(pair)
+    return requests.select(partition=(key % partitions).cast(pl.UInt16)).to_series()
+
+
+def _rung(shares: Mapping[str, int], override: str | None) -> str | None:
+    if override is not None:
+        return None if override == FALLBACK else override
+    return next((rung for rung in LADDER if shares[rung] / shares["len"] >= COVERAGE), None)
+
+
+def _links(requests: pl.LazyFrame, system: str, key: str) -> pl.DataFrame:
+    """One device behind an address and user agent: its lines without an id are its own."""
+    known = requests.filter(pl.col("system") == system, pl.col(key).is_not_null())
+    devices = known.group_by(_PAIR).agg(only=pl.col(key).first(), devices=pl.col(key).n_unique())
+    alone = devices.filter(pl.col("devices") == 1).collect(engine="streaming")
+    return alone.select(pl.lit(system).cast(TEXT).alias("system"), *_PAIR, "only")
+
+
+def _secret(requests: pl.LazyFrame, system: str) -> bytes:
+    mine = requests.filter(pl.col("system") == system).select(pl.col("session_id").unique())
+    values = sorted(mine.collect(engine="streaming")["session_id"].drop_nulls().cast(pl.String).to_list())
+    return hashlib.sha256("\n".join(values).encode()).digest()
+
+
+def _filled(requests: pl.LazyFrame, told: pl.DataFrame) -> pl.LazyFrame:
+    if told.is_empty():
+        return requests
+    named = told.lazy().rename({name: f"_{name}" for name in LADDER})
+    joined = requests.join(named, on=["system", "request_id"], how="left", maintain_order="left")
+    filled = joined.with_columns(pl.coalesce(name, f"_{name}").alias(name) for name in LADDER)
+    return filled.drop(f"_{name}" for name in LADDER)
+
+
+def identify(requests: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
     """Set `device_id` to the identity that is used, and `identity_key` to its rung.
 
     Lines without the system's key are stitched to the device of their address and user agent where that is
     unambiguous; what remains is its own identity, `<client_ip>|<user agent>`.
+    """
+    filled = _filled(requests.lazy(), ladder.told).collect()
+    parts = [_identify_system(part, ladder) for part in filled.partition_by("system")]
+    return pl.concat(parts) if parts else filled.with_columns(identity_key=pl.lit(None, TEXT))
+
+
+def _identify_system(requests: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
+    system = str(requests["system"][0])
+    key = ladder.keys[system]
+    if key is None:
+        return requests.with_columns(_pairs(requests), identity_key=pl.lit(FALLBACK).cast(TEXT))
+    if key == "session_id":
+        requests = requests.with_columns(_fingerprinted(requests["session_id"], ladder.secrets[system]))
+    known = requests[key]
+    if not known.null_count():
+        return requests.with_columns(device_id=known, identity_key=pl.lit(key).cast(TEXT))
+    links = ladder.links.filter(pl.col("system") == system).drop("system")
+    if key == "session_id":
+        links = links.with_columns(_fingerprinted(links["only"], ladder.secrets[system]))
+    joined = requests.join(links, on=_PAIR, how="left", nulls_equal=True, maintain_order="left")
+    found = pl.coalesce(key, "only")
+    rung = pl.when(found.is_null()).then(pl.lit(FALLBACK)).otherwise(pl.lit(key))
+    return (
+        joined.with_columns(_pairs(joined).alias("_pair"), _found=found)
+        .with_columns(device_id=pl.coalesce("_found", "_pair"), identity_key=rung.cast(TEXT))
+        .drop("only", "_pair", "_found")
+    )
+
+
+def _pairs(requests: pl.DataFrame) -> pl.Series:
+    """Address and user agent as one name, put together once for each pair there is."""
+    codes = requests.select(
+        code=pl.col("client_ip").to_physical().cast(pl.UInt64).fill_null(2**32 - 1) * 2**32
+        + pl.col("user_agent").to_physical().cast(pl.UInt64).fill_null(2**32 - 1),
+        row=pl.int_range(pl.len(), dtype=pl.UInt32),
+    )
+    pairs = codes.group_by("code").agg(pl.col("row").first())
+    name = pl.concat_str(*(pl.col(part).cast(pl.String).fill_null("-") for part in _PAIR), separator="|").cast(TEXT)
+    names = pairs.with_columns(requests.select(_PAIR)[pairs["row"]].select(device_id=name))
+    return codes.join(names.select("code", "device_id"), on="code", how="left", maintain_order="left")["device_id"]
+
+
+def _fingerprinted(values: pl.Series, secret: bytes) -> pl.Series:
+    """Session ids are secrets: what is shown of one is its keyed fingerprint. The key comes from the input."""
+    known = values.drop_nulls().unique().cast(pl.String).to_list()
+    shown = [f"session:{fingerprint(value, secret)}" for value in known]
+    return values.cast(pl.String).replace_strict(known, shown, default=None, return_dtype=pl.String).cast(TEXT)
+
+
+def summary(devices: int, keys: Mapping[str, int]) -> Identity:
+    """How the devices of one system were told apart, for the document.
 
     Args:
-        requests: events of kind request, of any number of systems.
-        override: a rung to use whatever its coverage.
+        devices: how many there are.
+        keys: how many requests each rung told.
     """
-    parts = [_identify_system(part, override) for part in requests.partition_by("system", maintain_order=True)]
-    return pl.concat(parts) if parts else requests.with_columns(identity_key=pl.lit(None, pl.String))
-
-
-def _identify_system(requests: pl.DataFrame, override: str | None) -> pl.DataFrame:
-    pair = pl.concat_str(pl.col("client_ip").fill_null("-"), pl.lit("|"), pl.col("user_agent").fill_null("-"))
-    frame = requests.with_columns(_pair=pair, session_id=_session_fingerprint(requests))
-    key = _key(frame, override)
-    if key is None:
-        return frame.with_columns(device_id="_pair", identity_key=pl.lit(FALLBACK)).drop("_pair")
-    # One device behind an address and user agent: its lines without an id are its own.
-    link = (
-        frame.filter(pl.col(key).is_not_null())
-        .group_by("_pair")
-        .agg(_only=pl.col(key).first(), _devices=pl.col(key).n_unique())
-        .filter(pl.col("_devices") == 1)
-        .drop("_devices")
-    )
-    frame = frame.join(link, on="_pair", how="left", maintain_order="left")
-    known = pl.coalesce(key, "_only")
-    return frame.with_columns(
-        device_id=pl.coalesce(known, "_pair"),
-        identity_key=pl.when(known.is_null()).then(pl.lit(FALLBACK)).otherwise(pl.lit(key)),
-    ).drop("_pair", "_only")
-
-
-def _key(frame: pl.DataFrame, override: str | None) -> str | None:
-    if override is not None:
-        return None if override == FALLBACK else override
-    for rung in LADDER:
-        if frame.height and frame[rung].count() / frame.height >= COVERAGE:
-            return rung
-    return None
-
-
-def _session_fingerprint(frame: pl.DataFrame) -> pl.Series:
-    """Session ids are secrets: from here on only their keyed fingerprint is known. The key comes from the input."""
-    values = frame["session_id"].drop_nulls().unique().sort().to_list()
-    key = hashlib.sha256("\n".join(values).encode()).digest()
-    return frame["session_id"].replace({value: f"session:{fingerprint(value, key)}" for value in values})
-
-
-def summary(requests: pl.DataFrame) -> Identity:
-    """How the devices of one system were told apart, for the document."""
-    shares = requests.group_by("identity_key").agg(share=pl.len() / max(requests.height, 1))
-    order = {key: index for index, key in enumerate((*LADDER, FALLBACK))}
-    rungs = sorted(shares.rows(), key=lambda row: order[row[0]])
+    total = max(sum(keys.values()), 1)
+    order = [key for key in (*LADDER, FALLBACK) if key in keys]
     return Identity(
-        ladder=tuple(Rung(key=key, share=round(share, 4), confidence=_CONFIDENCE[key]) for key, share in rungs),
-        devices=requests["device_id"].n_unique(),
+        ladder=tuple(Rung(key=key, share=round(keys[key] / total, 4), confidence=_CONFIDENCE[key]) for key in order),
+        devices=devices,
     )

@@ -188,35 +188,28 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
     """What each application message says: `reason` (null: not about a refused token), `hint` and `stem`.
 
     Returns:
-        `messages` with `reason`; `hint` (`refresh`, `login` or `api`: which kind of endpoint it speaks of); `stem` (the
-        word it begins with, which may be the name of a script or handler).
+        `messages` (of COLLECTED) with `reason`; `hint` (`refresh`, `login` or `api`: which kind of endpoint it speaks
+        of); `stem` (the word it begins with, which may be the name of a script or handler).
     """
+    known = messages.select("message", "route").unique()
     text = pl.col("message").fill_null("")
-    told = pl.concat_str(text, pl.col("path").fill_null(""), separator=" ")
-    distinct = (
-        messages.select("message")
-        .unique()
-        .with_columns(
-            reason=pl.when(text.str.contains(f"(?i){_HAPPY}")).then(None).otherwise(reason(text)),
-        )
+    route = pl.col("route").cast(pl.String)
+    told = pl.concat_str(text, route.fill_null(""), separator=" ")
+    known = known.with_columns(
+        reason=pl.when(text.str.contains(f"(?i){_HAPPY}")).then(None).otherwise(reason(text)),
+        hint=pl.when(told.str.contains(f"(?i){_REFRESH_HINT}"))
+        .then(pl.lit("refresh"))
+        .when(told.str.contains(f"(?i){_LOGIN_HINT}"))
+        .then(pl.lit("login"))
+        .otherwise(pl.lit("api")),
+        stem=pl.coalesce(
+            _stem(route),
+            _stem(text.str.extract(r"(?:GET|POST|PUT|PATCH|DELETE)\s+(/\S*)")),
+            _stem(text.str.extract(r"\b(?:path|url|uri|route)[=:]\s*\"?(/[^\s\"]+)")),
+            text.str.extract(r"^(?:\[[^\]]*\]\s*)*([A-Za-z_][\w-]{2,})\s*[:(]").str.to_lowercase(),
+        ),
     )
-    return (
-        messages.drop("reason", strict=False)
-        .join(distinct, on="message", how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(
-            hint=pl.when(told.str.contains(f"(?i){_REFRESH_HINT}"))
-            .then(pl.lit("refresh"))
-            .when(told.str.contains(f"(?i){_LOGIN_HINT}"))
-            .then(pl.lit("login"))
-            .otherwise(pl.lit("api")),
-            stem=pl.coalesce(
-                _stem(pl.col("path")),
-                _stem(text.str.extract(r"(?:GET|POST|PUT|PATCH|DELETE)\s+(/\S*)")),
-                _stem(text.str.extract(r"\b(?:path|url|uri|route)[=:]\s*\"?(/[^\s\"]+)")),
-                text.str.extract(r"^(?:\[[^\]]*\]\s*)*([A-Za-z_][\w-]{2,})\s*[:(]").str.to_lowercase(),
-            ),
-        )
-    )
+    return messages.join(known, on=["message", "route"], how="left", nulls_equal=True, maintain_order="left")
 
 
 def _stem(path: pl.Expr) -> pl.Expr:
@@ -236,7 +229,7 @@ def _kind(endpoint_class: pl.Expr) -> pl.Expr:
     )
 
 
-def join(refused: pl.DataFrame, messages: pl.DataFrame, requests: pl.DataFrame | None = None) -> pl.DataFrame:
+def join(refused: pl.DataFrame, messages: pl.DataFrame, known_ids: pl.DataFrame) -> pl.DataFrame:
     """Which message explains which refused request.
 
     By time a message explains one at most; by id, those of that id.
@@ -244,14 +237,15 @@ def join(refused: pl.DataFrame, messages: pl.DataFrame, requests: pl.DataFrame |
     Args:
         refused: `row`, `system`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, and
             `session_before`: whether its device had been accepted before, so that it has a token to be refused.
-        messages: what `read_messages` gave, with `row`; those without a reason are passed over.
-        requests: all requests, refused or not: a message that carries the id of one of them speaks of no other.
+        messages: MESSAGES with `row`; those without a reason are passed over.
+        known_ids: `system`, `request_id` of all requests, refused or not, that a message has: it speaks of no other.
 
     Returns:
         `row` (of the request), `reason`, `how` (`request_id`, `path_time` or `class_time`), `message_row`.
     """
     told = messages.filter(pl.col("reason").is_not_null())
-    stems = _stem(pl.col("route"))
+    stems = _stem(pl.col("route").cast(pl.String))
+    told = told.with_columns(pl.col("stem", "hint").cast(pl.String))
     wanted = refused.drop("reason", strict=False).with_columns(stem=stems, hint=_kind(pl.col("endpoint_class")))
     by_id = (
         wanted.filter(pl.col("request_id").is_not_null())
@@ -264,7 +258,6 @@ def join(refused: pl.DataFrame, messages: pl.DataFrame, requests: pl.DataFrame |
         .unique("row", keep="first", maintain_order=True)
         .select("row", "reason", "message_row", how=pl.lit("request_id"))
     )
-    known_ids = (refused if requests is None else requests).select("system", "request_id").drop_nulls().unique()
     found = [by_id]
     wanted = wanted.join(by_id, on="row", how="anti", maintain_order="left")
     told = told.join(known_ids, on=["system", "request_id"], how="anti", maintain_order="left")

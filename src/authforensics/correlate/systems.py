@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
-from itertools import combinations
 
 import polars as pl
-
-from authforensics.schema import Kind
 
 #: Two folders are one system when this share of the ids of the one with fewer is seen in the other …
 SHARED = 0.3
@@ -16,21 +13,24 @@ SHARED = 0.3
 SHARED_IDS = 5
 
 
-def join_folders(events: pl.DataFrame, configured: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """The system of every folder in `events["system"]`; joined folders take the name of the first.
+def join_folders(
+    folders: Sequence[str], requests: pl.LazyFrame, messages: pl.DataFrame, configured: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """The system of every folder; joined folders take the name of the first.
 
     Args:
-        events: COLLECTED events.
+        folders: all of them.
+        requests: REQUESTS, `system` being the folder.
+        messages: MESSAGES, likewise.
         configured: system name to globs of folders.
     """
-    folders = events["system"].unique().sort().to_list()
     named = {
         folder: name
         for name, globs in configured.items()
-        for folder in folders
+        for folder in sorted(folders)
         if any(fnmatch(folder, glob) or fnmatch(folder.rsplit("/", 1)[-1], glob) for glob in globs)
     }
-    free = [folder for folder in folders if folder not in named]
+    free = [folder for folder in sorted(folders) if folder not in named]
     parent = {folder: folder for folder in free}
 
     def root(folder: str) -> str:
@@ -38,19 +38,34 @@ def join_folders(events: pl.DataFrame, configured: Mapping[str, Sequence[str]]) 
             folder = parent[folder]
         return folder
 
-    served = set(events.filter(pl.col("kind").cast(pl.String) == Kind.REQUEST.value)["system"].unique().to_list())
     if len(free) > 1:
+        served = requests.select(pl.col("system").unique()).collect(engine="streaming")["system"].cast(pl.String)
         for column in ("request_id", "device_id", "user_id"):
-            ids = {
-                folder: set(part[column].drop_nulls().unique().to_list())
-                for (folder,), part in events.select("system", column).partition_by("system", as_dict=True).items()
-            }
-            for first, second in combinations(free, 2):
+            for first, second in _sharing(requests, messages, column, free):
                 # Users are numbered from 1 everywhere: they tie a log of messages to an access log, not two of those.
-                if column == "user_id" and {first, second} <= served:
+                if column == "user_id" and {first, second} <= set(served.to_list()):
                     continue
-                common = len(ids[first] & ids[second])
-                if common >= SHARED_IDS and common >= SHARED * min(len(ids[first]), len(ids[second])):
-                    one, other = sorted((root(first), root(second)))
-                    parent[other] = one
+                one, other = sorted((root(first), root(second)))
+                parent[other] = one
     return named | {folder: root(folder) for folder in free}
+
+
+def _sharing(requests: pl.LazyFrame, messages: pl.DataFrame, column: str, free: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of folders that share enough ids."""
+    known = [
+        frame.select("system", column).filter(pl.col(column).is_not_null()).unique()
+        for frame in (requests, messages.lazy())
+    ]
+    ids = pl.concat(known).unique().collect(engine="streaming").with_columns(pl.col("system").cast(pl.String))
+    ids = ids.filter(pl.col("system").is_in(free))
+    sizes = ids.group_by("system").len()
+    shared = ids.join(ids, on=column, suffix="_other").filter(pl.col("system") < pl.col("system_other"))
+    pairs = (
+        shared.group_by("system", "system_other")
+        .agg(common=pl.len())
+        .join(sizes, on="system")
+        .join(sizes, left_on="system_other", right_on="system", suffix="_other")
+    )
+    enough = pl.min_horizontal("len", "len_other") * SHARED
+    found = pairs.filter(pl.col("common") >= SHARED_IDS, pl.col("common") >= enough).sort("system", "system_other")
+    return found.select("system", "system_other").rows()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -11,17 +12,35 @@ import polars as pl
 from authforensics import _registry
 from authforensics.detect import patterns
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Threshold
+from authforensics.detect.runs import NAMES
 from authforensics.errors import UnknownName
 from authforensics.findings import Confidence, Evidence, Finding, Severity
-from authforensics.schema import Sessions
+from authforensics.schema import ROW, TEXT, Sessions
 from authforensics.states import AuthEvent
 
-__all__ = ["Detector", "Threshold", "check_thresholds", "chosen", "detectors", "find"]
+__all__ = [
+    "Detector",
+    "Fleet",
+    "Observed",
+    "Threshold",
+    "check_thresholds",
+    "chosen",
+    "conclude",
+    "detectors",
+    "find",
+    "fleet_of",
+    "observe",
+]
 
 #: Severity that a finding has by itself; an incident it belongs to may lower it, never raise it.
 _DECLARED = {1: Severity.CRITICAL, 2: Severity.HIGH, 3: Severity.MEDIUM}
 #: Rungs of the identity ladder on which one device may in truth be many.
 _WEAK = "client_ip+user_agent"
+#: The columns of events that patterns look at.
+_LOOKED_AT = (
+    *("row", "device", "system", "device_id", "timestamp", "source", "line_number", "route", "auth_event", "reason"),
+    *("state", "straggler", "grant", "episode", "granted_by", "grant_row", "age", "rejection", "write"),
+)
 
 
 def detectors() -> dict[str, Detector]:
@@ -42,27 +61,75 @@ def chosen(only: Sequence[str] = (), skip: Sequence[str] = ()) -> dict[str, Dete
     return {name: one for name, one in known.items() if (not only or name in only) and name not in skip}
 
 
-def find(
-    sessions: Sessions, wanted: Iterable[Detector], thresholds: Mapping[str, Mapping[str, float]] | None = None
-) -> list[Finding]:
-    """Run detectors over sessions.
+@dataclass(frozen=True)
+class Observed:
+    """What the detectors keep of one partition: a frame each, by name, and the events named in any of them.
+
+    `lines` has `row`, `source`, `line_number`, `timestamp`, `auth_event`.
+    """
+
+    frames: dict[str, pl.DataFrame]
+    lines: pl.DataFrame
+
+
+Overrides = Mapping[str, Mapping[str, float]]
+
+
+def observe(sessions: Sessions, wanted: Iterable[Detector], overrides: Overrides | None = None) -> Observed:
+    """Look at the devices of one partition.
 
     Args:
-        sessions: what `correlate` gave.
+        sessions: what `correlate` made of them.
         wanted: the detectors to run.
-        thresholds: per detector name, values in place of the declared ones; see `check_thresholds`.
+        overrides: per detector name, values in place of the declared ones; see `check_thresholds`.
+    """
+    told = replace(sessions, events=_telling(sessions.events))
+    frames = {one.name: one.observe(told, one.limits((overrides or {}).get(one.name, {}))) for one in wanted}
+    named = [_rows(frame) for frame in frames.values()]
+    lines = told.events.select("row", "source", "line_number", "timestamp", "auth_event")
+    return Observed(
+        frames=frames,
+        lines=lines.join(pl.concat(named).to_frame(), on="row", how="semi") if named else lines.clear(),
+    )
+
+
+def conclude(
+    observed: Sequence[Observed], fleet: Fleet, wanted: Iterable[Detector], overrides: Overrides | None = None
+) -> list[Finding]:
+    """What follows from that of all partitions.
+
+    Args:
+        observed: what `observe` gave of each, with the same `wanted` and `overrides`.
+        fleet: what is known across devices; see `fleet_of`.
+        wanted: the detectors to run.
+        overrides: as for `observe`.
 
     Returns:
         Findings with evidence whose text is still empty, in order of system, time, detector and device.
     """
-    overrides = thresholds or {}
-    fleet = Fleet(active=_active(sessions), spans=sessions.spans)
     found: list[Finding] = []
-    for detector in wanted:
-        limits = detector.limits(overrides.get(detector.name, {}))
-        drafts = detector.conclude(detector.observe(sessions, limits), fleet, limits)
-        found += _findings(detector, drafts, sessions)
+    for detector in wanted if observed else ():
+        merged = _in_order(pl.concat([part.frames[detector.name] for part in observed]))
+        limits = detector.limits((overrides or {}).get(detector.name, {}))
+        found += _findings(detector, detector.conclude(merged, fleet, limits), observed, fleet)
     return sorted(found, key=lambda one: (one.system, one.first_seen, one.detector, one.device_id or ""))
+
+
+def find(sessions: Sessions, wanted: Iterable[Detector], overrides: Overrides | None = None) -> list[Finding]:
+    """Run detectors over sessions that are all there are: `observe` and `conclude` in one."""
+    chosen = list(wanted)
+    fleet = fleet_of(sessions.devices, sessions.spans)
+    return conclude([observe(sessions, chosen, overrides)], fleet, chosen, overrides)
+
+
+def fleet_of(devices: pl.DataFrame, spans: pl.DataFrame) -> Fleet:
+    """What detectors need to know of the whole fleet, from its DEVICES."""
+    counts = devices.filter("alive").group_by("system").len()
+    return Fleet(
+        active=dict(counts.select(pl.col("system").cast(pl.String), "len").rows()),
+        spans=spans,
+        weak=devices.filter(pl.col("identity_key") == _WEAK).select(NAMES),
+    )
 
 
 def check_thresholds(thresholds: Mapping[str, Mapping[str, float]], place: Callable[..., str | None]) -> None:
@@ -85,37 +152,65 @@ def check_thresholds(thresholds: Mapping[str, Mapping[str, float]], place: Calla
                 raise UnknownName("threshold", key, names, where=place("thresholds", name, key))
 
 
-def _active(sessions: Sessions) -> dict[str, int]:
-    """Devices per system that ever had a session, or a token to be refused."""
-    alive = [event.value for event in AuthEvent if event not in (AuthEvent.IGNORED, AuthEvent.LOGIN_DENIED)]
-    counts = (
-        sessions.events.filter(pl.col("auth_event").cast(pl.String).is_in(alive))
-        .group_by("system")
-        .agg(pl.col("device_id").n_unique())
+def _telling(events: pl.DataFrame) -> pl.DataFrame:
+    """The events that patterns are made of: all but accepted calls, and those made with tokens that were refused first.
+
+    A few of a hundred, as a rule; a detector that wants others, or other columns, has to say so here.
+    """
+    seen = events.select(_LOOKED_AT)
+    accepted = seen["auth_event"] == AuthEvent.API_OK.value
+    silent = (seen["auth_event"] == AuthEvent.IGNORED.value) & seen["reason"].is_null()
+    calls = seen.filter(~(accepted | silent))
+    tokens = calls.filter("rejection").select("device", "grant")
+    if tokens.is_empty():
+        return calls
+    # First by device, a matter of looking at one list: few have such tokens.
+    doubted = pl.repeat(False, seen["device"][-1] + 1, dtype=pl.Boolean, eager=True)
+    doubted = doubted.scatter(tokens["device"].unique(), True)
+    granted = seen.filter(accepted & doubted.gather(seen["device"]))
+    used = granted.join(tokens, on=["device", "grant"], how="semi", maintain_order="left")
+    return pl.concat([calls, used]).sort("device", "timestamp", "row")
+
+
+def _rows(frame: pl.DataFrame) -> pl.Series:
+    """The events named in what a detector observed."""
+    column = frame["rows"].explode() if "rows" in frame.columns else frame["row"]
+    return column.alias("row").cast(ROW).drop_nulls()
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """In order of the devices' names; of one device, all in one partition, the order stays."""
+    names = (
+        frame.select(NAMES)
+        .unique()
+        .with_columns(pl.col(NAMES).cast(pl.String).name.prefix("_"))
+        .sort("_system", "_device_id")
+        .select(*NAMES, pl.int_range(pl.len()).alias("_place"))
     )
-    return dict(zip(counts["system"].to_list(), counts["device_id"].to_list(), strict=True))
+    return frame.join(names, on=NAMES, how="left").sort("_place", maintain_order=True).drop("_place")
 
 
-def _findings(detector: Detector, drafts: pl.DataFrame, sessions: Sessions) -> list[Finding]:
+def _findings(detector: Detector, drafts: pl.DataFrame, observed: Sequence[Observed], fleet: Fleet) -> list[Finding]:
     if drafts.is_empty():
         return []
-    lines = _lines(drafts, sessions)
+    rows = _rows(drafts).unique().to_frame()
+    lines = pl.concat([part.lines.join(rows, on="row", how="semi") for part in observed])
+    texts = pl.col("source", "auth_event").cast(pl.String)
+    by_row = {event.pop("row"): Evidence(**event) for event in lines.with_columns(texts).to_dicts()}
+    named = drafts.with_columns(pl.col(NAMES).cast(TEXT))
     weak = set(
-        sessions.events.filter(pl.col("identity_key") == _WEAK).select("device_id").unique()["device_id"].to_list()
+        fleet.weak.with_columns(pl.col(NAMES).cast(TEXT))
+        .join(named, on=NAMES, how="semi")
+        .with_columns(pl.col(NAMES).cast(pl.String))
+        .rows()
     )
-    return [_finding(detector, draft, lines, weak) for draft in drafts.select(*DRAFTS.keys(), "measures").to_dicts()]
+    told = drafts.select(*DRAFTS.keys(), "measures").with_columns(pl.col(NAMES).cast(pl.String))
+    return [_finding(detector, draft, by_row, weak) for draft in told.to_dicts()]
 
 
-def _lines(drafts: pl.DataFrame, sessions: Sessions) -> dict[int, Evidence]:
-    """The events that the drafts rest on, by row."""
-    rows = drafts["rows"].explode().drop_nulls().unique()
-    events = sessions.events.filter(pl.col("row").is_in(rows.implode())).select(
-        "row", "source", "line_number", "timestamp", pl.col("auth_event").cast(pl.String)
-    )
-    return {event.pop("row"): Evidence(**event) for event in events.to_dicts()}
-
-
-def _finding(detector: Detector, draft: dict[str, Any], lines: Mapping[int, Evidence], weak: set[str]) -> Finding:
+def _finding(
+    detector: Detector, draft: dict[str, Any], lines: Mapping[int, Evidence], weak: set[tuple[str, str]]
+) -> Finding:
     rows = list(dict.fromkeys(draft.pop("rows")))
     measures = {name: value for name, value in draft.pop("measures").items() if value is not None}
     device = draft["device_id"]
@@ -124,7 +219,7 @@ def _finding(detector: Detector, draft: dict[str, Any], lines: Mapping[int, Evid
         id=f"{detector.name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}",
         detector=detector.name,
         severity=_DECLARED[detector.severity],
-        confidence=_confidence(draft["reason"], weak=device in weak),
+        confidence=_confidence(draft["reason"], weak=(draft["system"], device) in weak),
         summary=detector.describe({**measures, "devices": draft["devices"], "count": draft["count"]}),
         measures=measures,
         evidence=tuple(lines[row] for row in rows),

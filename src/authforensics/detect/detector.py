@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from authforensics.schema import REASON, TIMESTAMP, Sessions
+from authforensics.schema import REASON, ROW, TIMESTAMP, Sessions
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,19 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What is known across devices when detectors conclude: `active` devices with a session per system."""
+    """What is known across devices when detectors conclude.
+
+    `active` counts the devices with a session per system; `spans` tells when each system's log begins and ends; `weak`
+    are the devices (`system`, `device_id`) that may in truth be many.
+    """
 
     active: Mapping[str, int]
     spans: pl.DataFrame
+    weak: pl.DataFrame
 
 
-#: What `conclude` returns, beside a struct `measures`: one row a finding. `rows` are the events that carry it.
+#: What `conclude` returns, beside a struct `measures`: one row a finding. `rows` are the events that carry it. Of
+#: single devices `observe` returns the same, with the names still as the sessions have them.
 DRAFTS: dict[str, pl.DataType] = {
     "system": pl.String(),
     "device_id": pl.String(),
@@ -38,7 +44,7 @@ DRAFTS: dict[str, pl.DataType] = {
     "ongoing": pl.Boolean(),
     "count": pl.UInt32(),
     "reason": REASON,
-    "rows": pl.List(pl.UInt32()),
+    "rows": pl.List(ROW),
 }
 
 Limits = Mapping[str, float]
@@ -50,8 +56,8 @@ class Detector:
 
     `severity`: 1 locks users out or loses data, 2 hits a group or bleeds slowly, 3 is noise or cost (see the
     pathologies). `observe` sees the sessions of a set of devices (a partition) and returns what is worth keeping of
-    them, small; `conclude` sees that of all devices together and returns DRAFTS with `measures`. `describe` says one
-    draft in words.
+    them, small: `system`, `device_id`, and in `row` or `rows` the events that may become evidence; `conclude` sees that
+    of all devices together, in their order, and returns DRAFTS with `measures`. `describe` says one draft in words.
     """
 
     name: str

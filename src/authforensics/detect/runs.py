@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import polars as pl
 
-from authforensics.schema import Sessions
+from authforensics.schema import REASON, Sessions
 from authforensics.states import AuthEvent
 
-DEVICE = ["system", "device_id"]
+#: What a device is called; within one partition its number `device` says the same, and compares faster.
+NAMES = ["system", "device_id"]
 
 
 def is_event(*events: AuthEvent) -> pl.Expr:
     """Whether `auth_event` is one of these, stragglers left out."""
-    return pl.col("auth_event").cast(pl.String).is_in([event.value for event in events]) & ~pl.col("straggler")
+    return one_of("auth_event", [event.value for event in events]) & ~pl.col("straggler")
+
+
+def one_of(column: str, values: list[str]) -> pl.Expr:
+    """Whether an enum has one of these values, compared by code; false where it has none."""
+    return pl.any_horizontal((pl.col(column) == value).fill_null(value=False) for value in values)
+
+
+def changed(*columns: str) -> pl.Expr:
+    """Whether one of these differs from the row before; true for the first row."""
+    return pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in columns) | (
+        pl.int_range(pl.len()) == 0
+    )
+
+
+def numbered(events: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    """Add `run`: a new one begins where one of `keys` changes. `events` are sorted by them."""
+    return events.with_columns(run=changed(*keys).cum_sum())
 
 
 def number(events: pl.DataFrame, gap_seconds: float) -> pl.DataFrame:
@@ -22,24 +40,23 @@ def number(events: pl.DataFrame, gap_seconds: float) -> pl.DataFrame:
         events: some events of each device, in order, with `timestamp` and `episode`.
         gap_seconds: how long the pattern may pause although the device was well meanwhile.
     """
-    pause = (pl.col("timestamp") - pl.col("timestamp").shift()).dt.total_microseconds() / 1e6 > gap_seconds
-    well = pl.col("episode") != pl.col("episode").shift()
-    return events.with_columns(run=(pause & well).fill_null(value=False).cum_sum().over(DEVICE))
+    pause = (pl.col("timestamp") - pl.col("timestamp").shift()).dt.total_microseconds() > gap_seconds * 1e6
+    return events.with_columns(run=(changed("device") | (pause & changed("episode"))).cum_sum())
 
 
 def with_ending(runs: pl.DataFrame, sessions: Sessions) -> pl.DataFrame:
     """Add `ongoing` to runs that have `episode`, their last: nothing was accepted after it, and no logout ended it."""
-    ended = sessions.episodes.select(*DEVICE, "episode", ongoing=pl.col("closed_at").is_null() & ~pl.col("logged_out"))
-    joined = runs.with_columns(pl.col("episode").cast(pl.UInt32)).join(
-        ended, on=[*DEVICE, "episode"], how="left", maintain_order="left"
-    )
+    ended = sessions.episodes.select(*NAMES, "episode", ongoing=pl.col("closed_at").is_null() & ~pl.col("logged_out"))
+    if runs.is_empty():
+        return runs.with_columns(ongoing=pl.lit(value=True))
+    joined = runs.join(ended, on=[*NAMES, "episode"], how="left", maintain_order="left")
     return joined.with_columns(pl.col("ongoing").fill_null(value=True))
 
 
 def drafts(runs: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
     """DRAFTS of single devices, one a run, from runs that have their columns and `measures` besides."""
     return runs.select(
-        *DEVICE,
+        *NAMES,
         "first_seen",
         "last_seen",
         "ongoing",
@@ -51,11 +68,19 @@ def drafts(runs: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
     )
 
 
-def dominant_reason() -> pl.Expr:
-    """The reason most of a group's events have, null where none has one."""
-    return pl.col("reason").drop_nulls().mode().sort().first()
+def with_reason(groups: pl.DataFrame, rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    """Add to `groups` of `rows`, by `keys`, the `reason` that most of its rows have; null where none has one."""
+    told = rows.filter(pl.col("reason").is_not_null())
+    if told.is_empty():
+        return groups.with_columns(reason=pl.lit(None, REASON))
+    counts = told.group_by(*keys, "reason").len()
+    most = counts.sort("len", "reason", descending=[True, False]).unique(keys, keep="first", maintain_order=True)
+    return groups.join(most.select(*keys, "reason"), on=keys, how="left", maintain_order="left")
 
 
 def seconds(first: str = "first_seen", last: str = "last_seen") -> pl.Expr:
-    """The seconds between two columns."""
-    return (pl.col(last) - pl.col(first)).dt.total_microseconds() / 1e6
+    """The seconds between two columns.
+
+    Rounded, because a division is not to the last bit the same in a frame of one row as in a longer one.
+    """
+    return ((pl.col(last) - pl.col(first)).dt.total_microseconds() / 1e6).round(6)

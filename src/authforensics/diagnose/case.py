@@ -2,107 +2,113 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
 import polars as pl
 
-from authforensics.diagnose.clusters import DEVICE, Cluster
+from authforensics.diagnose import meanwhile, scope
+from authforensics.diagnose.clusters import Cluster
+from authforensics.diagnose.meanwhile import Meanwhile
 from authforensics.document import Lifetimes
 from authforensics.findings import Scope
-from authforensics.schema import Reason, Sessions
+from authforensics.schema import History, Reason
 from authforensics.states import AuthEvent
-
-_REFUSALS = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
-_SESSION = [event.value for event in AuthEvent if event not in (AuthEvent.IGNORED, AuthEvent.LOGIN_DENIED)]
-
-
-def name() -> pl.Expr:
-    """`auth_event` as text."""
-    return pl.col("auth_event").cast(pl.String)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One incident's cluster within the sessions of its system."""
+    """One incident's cluster within the history of its system.
+
+    `denials` is every refusal that belongs to it, in no order; `end` is the log's.
+    """
 
     cluster: Cluster
-    events: pl.DataFrame
-    grants: pl.DataFrame
-    begin: datetime
+    denials: pl.DataFrame
+    events: pl.LazyFrame
+    grants: pl.LazyFrame
     end: datetime
     lifetimes: Lifetimes
-    scope: Scope
 
-    @cached_property
-    def denials(self) -> pl.DataFrame:
-        """Every refusal that belongs to the incident, stragglers included: those in its ill episodes.
-
-        Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it.
-        """
-        ill = self.cluster.episodes.select(*DEVICE, "episode", in_case=pl.lit(value=True))
-        inside = (
-            self.events.filter(name().is_in(_REFUSALS))
-            .with_columns(pl.col("episode").cast(pl.UInt32))
-            .join(ill, on=[*DEVICE, "episode"], how="semi", maintain_order="left")
-        )
-        if self.cluster.kind == "key":
-            inside = inside.filter(pl.col("reason").cast(pl.String).ne_missing(Reason.TOKEN_EXPIRED.value))
-        return inside.sort("timestamp", "row")
+    def stuck(self) -> Case:
+        """Without the clients that obeyed; itself, if there are none, or no others."""
+        cluster = self.cluster.stuck()
+        if cluster is self.cluster:
+            return self
+        return replace(self, cluster=cluster, denials=self.denials.filter(~pl.col("obeyed")))
 
     @cached_property
     def onset(self) -> datetime:
         """The first refusal that belongs to the incident."""
-        return self.denials["timestamp"][0]  # type: ignore[no-any-return]
+        return self.denials["timestamp"].min()  # type: ignore[return-value]
 
     @cached_property
     def last(self) -> datetime:
         """The last one."""
-        return self.denials["timestamp"][-1]  # type: ignore[no-any-return]
+        return self.denials["timestamp"].max()  # type: ignore[return-value]
+
+    @cached_property
+    def hit(self) -> pl.DataFrame:
+        """One row a device with a refusal that belongs to the incident: `device_id` and when it was `first_seen`."""
+        return self.denials.group_by("device_id").agg(first_seen=pl.col("timestamp").min())
 
     @cached_property
     def devices(self) -> list[str]:
-        """Every device with a refusal that belongs to the incident, sorted."""
-        return self.denials["device_id"].unique().sort().to_list()
+        """Their names, sorted."""
+        return self.hit["device_id"].cast(pl.String).sort().to_list()
+
+    @cached_property
+    def meanwhile(self) -> Meanwhile:
+        """What else happened in the system."""
+        last_row = int(self.denials.filter(pl.col("timestamp") == self.last)["row"].max())  # type: ignore[arg-type]
+        return meanwhile.measure(
+            self.events,
+            self.grants,
+            self.hit.select("device_id"),
+            onset=self.onset,
+            last=self.last,
+            last_row=last_row,
+        )
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What it is confined to: by the refusals that carry it, of new tokens refused not the expiries in between."""
+        hits = self.denials.filter("rejection") if self.cluster.kind == "rejected" else self.denials
+        return scope.measure(hits, self.meanwhile)
 
     @cached_property
     def active(self) -> int:
         """Devices with a session that were seen between onset and end."""
-        window = self.window.filter(name().is_in(_SESSION))
-        return max(window["device_id"].n_unique(), len(self.devices))
+        return max(int(self.meanwhile.devices["session"].sum()), self.hit.height)
 
     @cached_property
-    def window(self) -> pl.DataFrame:
-        """All requests of the system from the onset to the last refusal."""
-        return self.events.filter(pl.col("timestamp").is_between(self.onset, self.last))
+    def accepted(self) -> int:
+        """API calls of the whole system that were accepted meanwhile."""
+        calls = self.meanwhile.calls
+        return int(calls.filter(pl.col("auth_event") == AuthEvent.API_OK.value)["total"].sum())
 
     @cached_property
     def writes_lost(self) -> int:
         """Refused POST, PUT, PATCH and DELETE calls on the API."""
-        return self.denials.filter(name() == AuthEvent.API_DENIED.value, pl.col("write")).height
+        return self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, pl.col("write")).height
 
     @cached_property
-    def final_episodes(self) -> pl.DataFrame:
-        """Each device's last ill episode: closed if the device has been proven well after it."""
-        return self.cluster.episodes.sort("first_seen").group_by(*DEVICE, maintain_order=True).last()
+    def closings(self) -> pl.Series:
+        """When devices that were accepted again on a protected call, after their last ill episode, were so, sorted."""
+        final = self.cluster.episodes.sort("first_seen", "episode").group_by("device_id").last()
+        return final["closed_at"].drop_nulls().sort()
 
-    @cached_property
+    @property
     def recovered(self) -> int:
-        """Devices that were accepted again on a protected call."""
-        return self.final_episodes["closed_at"].count()
+        """The number of those devices."""
+        return len(self.closings)
 
     @cached_property
     def proofs(self) -> pl.Series:
         """When affected devices were accepted after the last refusal, the first time each, sorted."""
-        accepted = self.events.filter(
-            name() == AuthEvent.API_OK.value,
-            pl.col("timestamp") >= self.last,
-            pl.col("device_id").is_in(self.devices),
-            # Within one tick of the clock the order of the lines decides.
-            (pl.col("timestamp") > self.last) | (pl.col("row") > self.denials["row"][-1]),
-        )
-        return accepted.group_by("device_id").agg(pl.col("timestamp").min())["timestamp"].sort()
+        return self.meanwhile.proofs
 
     @cached_property
     def over(self) -> bool:
@@ -110,7 +116,7 @@ class Case:
 
         Long enough: a minute, and ten times the longest pause between refusals of the last half.
         """
-        times = self.denials["timestamp"].tail(max(self.denials.height // 2, 2))
+        times = self.denials["timestamp"].sort().tail(max(self.denials.height // 2, 2))
         longest = times.diff().max()
         quiet = (self.end - self.last).total_seconds()
         needed = max(60.0, 10 * longest.total_seconds()) if isinstance(longest, timedelta) else 60.0
@@ -119,54 +125,75 @@ class Case:
     @cached_property
     def half_seconds(self) -> float:
         """Seconds from the onset until half of the affected devices were hit."""
-        firsts = self.denials.group_by("device_id").agg(pl.col("timestamp").min())["timestamp"].sort()
+        firsts = self.hit["first_seen"].sort()
         return float((firsts[(len(firsts) - 1) // 2] - self.onset).total_seconds())
 
+    @cached_property
     def reason_counts(self) -> dict[str, int]:
         """Refusals by stated reason, most first; those without one are left out."""
         return _counts(self.denials)
 
     def refresh_share_of(self, *reasons: Reason) -> float:
         """As `share_of`, of the refused refreshes."""
-        return _share(_counts(self.denials.filter(name() == AuthEvent.REFRESH_DENIED.value)), reasons)
+        return _share(self._refresh_reasons, reasons)
+
+    @cached_property
+    def _refresh_reasons(self) -> dict[str, int]:
+        return _counts(self.denials.filter(pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value))
 
     def share_of(self, *reasons: Reason) -> float:
         """Share of the refusals with a stated reason that have one of these; 0 where none has any."""
-        return _share(self.reason_counts(), reasons)
+        return _share(self.reason_counts, reasons)
 
-    def outcomes(self, event: AuthEvent, begin: datetime | None = None, end: datetime | None = None) -> tuple[int, int]:
+    def outcomes(self, event: AuthEvent, *, before: bool = False) -> tuple[int, int]:
         """Of the tokens given by `event` to any device: how many were refused at first use, how many accepted at all.
 
-        Tokens never used are left out. From the onset to the last refusal, unless told otherwise.
+        Tokens never used are left out. From the onset to the last refusal, or from the log's begin until the onset.
         """
-        given = self.grants.filter(
-            pl.col("granted_by") == event.value,
-            pl.col("granted_at").is_between(begin or self.onset, end or self.last),
-            (pl.col("accepted") + pl.col("refused")) > 0,
-        )
-        return given.filter("rejected").height, given.filter(pl.col("accepted") > 0).height
+        given = self.meanwhile.tokens.filter(pl.col("granted_by") == event.value, _stretch(before=before))
+        return int(given["refused"].sum()), int(given["accepted"].sum())
 
-    def refreshes(self, begin: datetime, end: datetime) -> dict[str, int]:
-        """Refreshes of all devices in a stretch of time: `ok`, `denied`, `failed`."""
-        window = self.events.filter(pl.col("timestamp").is_between(begin, end), ~pl.col("straggler"))
+    def refreshes(self, *, before: bool = False) -> dict[str, int]:
+        """Refreshes of all devices, during the incident or before: `ok`, `denied`, `failed`."""
+        tried = self.meanwhile.refreshes.filter(_stretch(before=before))
+        counts = tried.group_by(pl.col("auth_event").cast(pl.String)).agg(pl.col("count").sum())
+        found = dict(counts.rows())
         return {
-            "ok": window.filter(name() == AuthEvent.REFRESH_OK.value).height,
-            "denied": window.filter(name() == AuthEvent.REFRESH_DENIED.value).height,
-            "failed": window.filter(name() == AuthEvent.REFRESH_FAILED.value).height,
+            "ok": found.get(AuthEvent.REFRESH_OK.value, 0),
+            "denied": found.get(AuthEvent.REFRESH_DENIED.value, 0),
+            "failed": found.get(AuthEvent.REFRESH_FAILED.value, 0),
         }
 
-    @cached_property
+    @property
     def refused_refreshes(self) -> pl.DataFrame:
         """GRANTS of affected devices that ended in a refused refresh in the incident: `session_age` at the first."""
-        return self.grants.filter(
-            pl.col("device_id").is_in(self.devices),
-            pl.col("refresh_denied_at").is_between(self.onset, self.last),
-        ).with_columns(session_age=(pl.col("refresh_denied_at") - pl.col("login_at")).dt.total_microseconds() / 1e6)
+        return self.meanwhile.refused
+
+    def logged_in(self, devices: Collection[str]) -> int:
+        """How many of these devices logged in during the incident."""
+        logins = self.meanwhile.devices.filter("login")["device_id"].cast(pl.String)
+        return int(logins.is_in(list(devices)).sum())
+
+    def refreshing(self, first_login: datetime) -> tuple[int, int]:
+        """Devices given a token by a refresh since the onset: with a session begun before `first_login`, and since."""
+        older = pl.col("login_at").is_null() | (pl.col("login_at") < first_login)
+        kinds = (
+            self.grants.filter(pl.col("granted_by") == AuthEvent.REFRESH_OK.value, pl.col("granted_at") >= self.onset)
+            .group_by("device_id")
+            .agg(older=older.any(), younger=(~older).any())
+            .select(pl.col("older").sum(), pl.col("younger").sum())
+            .collect(engine="streaming")
+        )
+        return int(kinds["older"][0]), int(kinds["younger"][0])
+
+
+def _stretch(*, before: bool) -> pl.Expr:
+    return pl.col("when").is_in([meanwhile.BEFORE, meanwhile.ONSET] if before else [meanwhile.ONSET, meanwhile.SINCE])
 
 
 def _counts(denials: pl.DataFrame) -> dict[str, int]:
-    told = denials.filter(pl.col("reason").is_not_null()).group_by(pl.col("reason").cast(pl.String)).len()
-    table = told.sort("len", "reason", descending=[True, False])
+    told = denials.filter(pl.col("reason").is_not_null()).group_by("reason").len()
+    table = told.with_columns(pl.col("reason").cast(pl.String)).sort("len", "reason", descending=[True, False])
     return dict(zip(table["reason"].to_list(), table["len"].to_list(), strict=True))
 
 
@@ -175,16 +202,14 @@ def _share(counts: dict[str, int], reasons: tuple[Reason, ...]) -> float:
     return sum(counts.get(reason.value, 0) for reason in reasons) / total if total else 0.0
 
 
-def build(cluster: Cluster, sessions: Sessions, lifetimes: Lifetimes) -> Case:
-    """The case of a cluster; its `scope` is measured on the case itself, and filled in by `dataclasses.replace`."""
+def build(cluster: Cluster, denials: pl.DataFrame, history: History, lifetimes: Lifetimes) -> Case:
+    """The case of a cluster and its refusals."""
     mine = pl.col("system") == cluster.system
-    span = sessions.spans.filter(mine)
     return Case(
         cluster=cluster,
-        events=sessions.events.filter(mine),
-        grants=sessions.grants.filter(mine),
-        begin=span["begin"][0],
-        end=span["end"][0],
+        denials=denials,
+        events=history.events.filter(mine),
+        grants=history.grants.filter(mine),
+        end=history.spans.filter(mine)["end"][0],
         lifetimes=lifetimes,
-        scope=Scope(),
     )

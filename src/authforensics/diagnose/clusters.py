@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 
 import polars as pl
 
 from authforensics.findings import Finding
-from authforensics.schema import Reason, Sessions
+from authforensics.schema import TIMESTAMP, Reason
 
 DEVICE = ["system", "device_id"]
 KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
@@ -21,6 +22,8 @@ MARGIN_SECONDS = 900.0
 _MARGIN = timedelta(seconds=MARGIN_SECONDS)
 #: Refusals before a login that an obedient client may have: the refresh, and one that ran beside it.
 OBEYS = 2
+_KINDS = pl.Enum(["ignored", "key", "refresh", "rejected"])
+_GROUP = ["system", "kind", "cluster"]
 
 
 @dataclass(frozen=True)
@@ -33,93 +36,188 @@ class Cluster:
     episodes: pl.DataFrame
 
     def stuck(self) -> Cluster:
-        """Without the episodes of clients that obeyed; all of it, if nothing else remains."""
+        """Without the episodes of clients that obeyed; itself, if there are none, or if nothing else remains."""
         rest = self.episodes.filter(~pl.col("obeyed"))
-        return self if rest.is_empty() else replace(self, episodes=rest)
+        return self if rest.height in {0, self.episodes.height} else replace(self, episodes=rest)
+
+    @cached_property
+    def explained(self) -> bool:
+        """Whether any refusal has a reason."""
+        return bool(self.episodes["told"].any())
+
+    def meets(self, other: Cluster) -> bool:
+        """Whether they overlap in time."""
+        (begin, end), (other_begin, other_end) = self._span, other._span
+        return bool(other_begin <= end and begin <= other_end)
+
+    @cached_property
+    def _span(self) -> tuple[int, int]:
+        return self.episodes.select(
+            pl.col("first_seen").min().to_physical(), pl.col("last_seen").max().to_physical()
+        ).row(0)
 
 
-def ill(sessions: Sessions) -> pl.DataFrame:
-    """The episodes that are no ordinary expiry, with their `kind`, and whether the client `obeyed`.
+def _kind() -> pl.Expr:
+    """What is wrong in an episode; null in an ordinary expiry, which a refresh heals.
 
     `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused), `ignored`
-    (refused, and the client never tried to refresh). An expiry that a refresh heals has no kind and is left out.
-    Obeyed: the refresh was refused and a login followed at once.
+    (refused, and the client never tried to refresh).
     """
     faults = [fault.value for fault in KEY_FAULTS]
-    key = pl.col("reason").cast(pl.String).is_in(faults) | pl.col("refresh_reason").cast(pl.String).is_in(faults)
+    key = pl.col("reason").is_in(faults) | pl.col("refresh_reason").is_in(faults)
     tried = pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") > 0
+    return (
+        pl.when(key.fill_null(value=False))
+        .then(pl.lit("key", _KINDS))
+        .when(pl.col("rejected_refresh") + pl.col("rejected_login") > 0)
+        .then(pl.lit("rejected", _KINDS))
+        .when(pl.col("refresh_denied") > 0)
+        .then(pl.lit("refresh", _KINDS))
+        .when(~tried & pl.col("session_seen"))
+        .then(pl.lit("ignored", _KINDS))
+    )
+
+
+def keep(episodes: pl.DataFrame) -> pl.DataFrame:
+    """Of EPISODES those that can be part of an incident: all but ordinary expiries."""
+    return episodes.filter(_kind().is_not_null())
+
+
+def _ill(episodes: pl.LazyFrame) -> pl.DataFrame:
+    """Each episode with its `kind`, whether the client `obeyed`, and whether the log `told` a reason.
+
+    Obeyed: the refresh was refused and a login followed at once.
+    """
     # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
     obeyed = (pl.col("login_ok") > 0) & (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
-    kind = (
-        pl.when(key.fill_null(value=False))
-        .then(pl.lit("key"))
-        .when(pl.col("rejected_refresh") + pl.col("rejected_login") > 0)
-        .then(pl.lit("rejected"))
-        .when(pl.col("refresh_denied") > 0)
-        .then(pl.lit("refresh"))
-        .when(~tried & pl.col("session_seen"))
-        .then(pl.lit("ignored"))
-    )
-    return sessions.episodes.with_columns(kind=kind, obeyed=obeyed & (kind == "refresh")).filter(
-        pl.col("kind").is_not_null()
+    return (
+        episodes.with_columns(kind=_kind())
+        .filter(pl.col("kind").is_not_null())
+        .select(
+            *DEVICE,
+            "episode",
+            "first_seen",
+            "last_seen",
+            "closed_at",
+            "kind",
+            obeyed=obeyed & (pl.col("kind") == "refresh"),
+            told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
+        )
+        .collect(engine="streaming")
     )
 
 
-def cluster(sessions: Sessions, findings: list[Finding]) -> list[Cluster]:
+def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
     """Group findings, each with all episodes of its kind and time, whether or not a finding speaks of them.
 
     Its time: from its first finding to its last, and `MARGIN_SECONDS` around. A lone episode of the same kind hours
     before is chance.
+
+    Args:
+        episodes: EPISODES of all devices; ordinary expiries among them are left out here.
+        findings: in a fixed order, which decides between clusters that are equal.
     """
-    episodes = _numbered(ill(sessions))
+    if not findings:
+        return []
+    numbered = _numbered(_ill(episodes))
     groups: dict[tuple[str, str, int], list[Finding]] = {}
-    for finding in findings:
-        found = _home(finding, episodes)
-        if found is not None:
-            groups.setdefault(found, []).append(finding)
-    clusters = [
-        Cluster(
-            system=system,
-            kind=kind,
-            findings=tuple(members),
-            episodes=episodes.filter(
-                pl.col("system") == system,
-                pl.col("kind") == kind,
-                pl.col("cluster") == number,
-                pl.col("last_seen") >= min(one.first_seen for one in members) - _MARGIN,
-                pl.col("first_seen") <= max(one.last_seen for one in members) + _MARGIN,
-            ),
-        )
-        for (system, kind, number), members in groups.items()
-    ]
-    return _merge_unexplained(clusters)
+    for finding, home in zip(findings, _homes(findings, numbered), strict=True):
+        if home is not None:
+            groups.setdefault((finding.system, *home), []).append(finding)
+    members = _members(groups, numbered)
+    return _merge_unexplained(
+        [
+            Cluster(system=system, kind=kind, findings=tuple(found), episodes=members[index])
+            for index, ((system, kind, _), found) in enumerate(groups.items())
+        ]
+    )
 
 
 def _numbered(episodes: pl.DataFrame) -> pl.DataFrame:
     """Number clusters per system and kind: a new one begins where nothing was ill for `GAP_SECONDS`."""
     until = pl.col("last_seen").cum_max().shift().over("system", "kind")
     pause = (pl.col("first_seen") - until).dt.total_seconds() > GAP_SECONDS
-    return episodes.sort("first_seen", *DEVICE).with_columns(
-        cluster=pause.fill_null(value=False).cum_sum().over("system", "kind")
+    return episodes.sort("first_seen").with_columns(
+        cluster=pause.fill_null(value=False).cum_sum().over("system", "kind").cast(pl.UInt32)
     )
 
 
-def _home(finding: Finding, episodes: pl.DataFrame) -> tuple[str, str, int] | None:
-    """The cluster that a finding belongs to: by its device's episodes, or by reason for one about the fleet."""
-    near = episodes.filter(
-        pl.col("system") == finding.system,
-        pl.col("first_seen") <= finding.last_seen,
-        pl.col("last_seen") >= finding.first_seen,
+def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, int] | None]:
+    """The kind and number of the cluster that each finding belongs to, null where none is near.
+
+    By its device's episodes, or by its reason for one about the fleet.
+    """
+    faults = {fault.value for fault in KEY_FAULTS}
+    asked = pl.DataFrame(
+        [
+            (
+                index,
+                one.system,
+                one.device_id,
+                one.first_seen,
+                one.last_seen,
+                "key" if one.reason in faults else "refresh",
+            )
+            for index, one in enumerate(findings)
+        ],
+        schema={
+            "finding": pl.UInt32,
+            "system": pl.String,
+            "device_id": pl.String,
+            "begin": TIMESTAMP,
+            "end": TIMESTAMP,
+            "kind": _KINDS,
+        },
+        orient="row",
+    ).cast({name: episodes.schema[name] for name in DEVICE})
+    of_device, of_fleet = pl.col("device_id").is_not_null(), pl.col("device_id").is_null()
+    columns = ("finding", "kind", "cluster", "first_seen", "last_seen", "begin", "end")
+    pairs = [
+        asked.lazy().filter(of_device).drop("kind").join(episodes.lazy(), on=DEVICE).select(columns),
+        asked.lazy().filter(of_fleet).drop("device_id").join(episodes.lazy(), on=["system", "kind"]).select(columns),
+    ]
+    near = (
+        pl.concat(pairs)
+        .filter(pl.col("first_seen") <= pl.col("end"), pl.col("last_seen") >= pl.col("begin"))
+        .group_by("finding", "kind", "cluster")
+        .len()
+        .collect(engine="streaming")
+        .sort("finding", "len", "kind", "cluster", descending=[False, True, False, False])
+        .unique("finding", keep="first")
     )
-    if finding.device_id is not None:
-        near = near.filter(pl.col("device_id") == finding.device_id)
-    else:
-        kind = "key" if finding.reason in {fault.value for fault in KEY_FAULTS} else "refresh"
-        near = near.filter(pl.col("kind") == kind)
-    if near.is_empty():
-        return None
-    top = near.group_by("kind", "cluster").len().sort("len", "kind", "cluster", descending=[True, False, False])
-    return finding.system, str(top["kind"][0]), int(top["cluster"][0])
+    homes = {index: (str(kind), int(number)) for index, kind, number, _ in near.rows()}
+    return [homes.get(index) for index in range(len(findings))]
+
+
+def _members(groups: dict[tuple[str, str, int], list[Finding]], episodes: pl.DataFrame) -> list[pl.DataFrame]:
+    """The episodes of each group, in the order of the groups."""
+    bounds = pl.DataFrame(
+        [
+            (
+                index,
+                *key,
+                min(one.first_seen for one in found) - _MARGIN,
+                max(one.last_seen for one in found) + _MARGIN,
+            )
+            for index, (key, found) in enumerate(groups.items())
+        ],
+        schema={
+            "group": pl.UInt32,
+            "system": pl.String,
+            "kind": _KINDS,
+            "cluster": pl.UInt32,
+            "begin": TIMESTAMP,
+            "end": TIMESTAMP,
+        },
+        orient="row",
+    ).cast({"system": episodes.schema["system"]})
+    inside = (
+        episodes.join(bounds, on=_GROUP)
+        .filter(pl.col("last_seen") >= pl.col("begin"), pl.col("first_seen") <= pl.col("end"))
+        .drop("begin", "end", "cluster")
+        .partition_by("group", as_dict=True, include_key=False)
+    )
+    return [inside[index,] for index in range(len(groups))]
 
 
 def _merge_unexplained(clusters: list[Cluster]) -> list[Cluster]:
@@ -128,27 +226,17 @@ def _merge_unexplained(clusters: list[Cluster]) -> list[Cluster]:
     Where the log gives no reasons, one fault shows in several kinds: refreshes refused first, new tokens later.
     """
     done: list[Cluster] = []
-    for one in sorted(clusters, key=lambda each: (not _explained(each), -each.episodes.height, each.kind)):
+    for one in sorted(clusters, key=lambda each: (not each.explained, -each.episodes.height, each.kind)):
         host = next((index for index, other in enumerate(done) if _same(one, other)), None)
         if host is None:
             done.append(one)
             continue
         other = done[host]
-        done[host] = Cluster(
-            system=other.system,
-            kind=other.kind,
-            findings=other.findings + one.findings,
-            episodes=pl.concat([other.episodes, one.episodes]),
+        done[host] = replace(
+            other, findings=other.findings + one.findings, episodes=pl.concat([other.episodes, one.episodes])
         )
     return done
 
 
-def _explained(one: Cluster) -> bool:
-    return one.episodes["reason"].count() + one.episodes["refresh_reason"].count() > 0
-
-
 def _same(one: Cluster, other: Cluster) -> bool:
-    if one.system != other.system or _explained(one):
-        return False
-    begins, ends = one.episodes["first_seen"].min(), one.episodes["last_seen"].max()
-    return bool(other.episodes["first_seen"].min() <= ends and begins <= other.episodes["last_seen"].max())  # type: ignore[operator]
+    return one.system == other.system and not one.explained and one.meets(other)

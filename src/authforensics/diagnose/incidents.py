@@ -30,8 +30,8 @@ _LOCKED_OUT = Severity.CRITICAL
 _GROUP = Severity.HIGH
 
 
-def incident(case: Case, causes: Mapping[str, Cause]) -> Incident:
-    """Judge one case."""
+def incident(case: Case, ranked: tuple[RootCause, ...]) -> Incident:
+    """Judge one case, whose causes are `ranked`."""
     findings = sorted(case.cluster.findings, key=lambda one: (one.first_seen, one.detector, one.device_id or ""))
     steps = phases(case)
     identity = f"{case.cluster.system}\n{case.cluster.kind}\n{case.onset.isoformat()}"
@@ -57,7 +57,7 @@ def incident(case: Case, causes: Mapping[str, Cause]) -> Incident:
         findings=tuple(one.id for one in findings),
         scope=case.scope,
         phases=steps,
-        root_causes=rank(case, causes),
+        root_causes=ranked,
     )
 
 
@@ -74,7 +74,7 @@ def severity(case: Case, findings: list[Finding]) -> Severity:
     """The scale of the pathologies (S1-S3 by number and share of devices), as declared in `findings.Severity`."""
     devices = len(case.devices)
     many = devices / case.active >= _MANY_SHARE
-    worst = max((one.severity for one in findings), key=lambda one: one.rank)
+    worst = max({one.severity for one in findings}, key=lambda one: one.rank)
     locked_out = worst is _LOCKED_OUT
     if devices >= _SOME and (many or devices >= _MANY) and (locked_out or case.writes_lost):
         return Severity.CRITICAL

@@ -58,31 +58,23 @@ def agree(accepted: pl.Series, refused: pl.Series) -> Interval | None:
         accepted: ages in seconds at which a token was still accepted.
         refused: ages at which one was refused as expired.
     """
-    refused, accepted = refused.drop_nulls(), accepted.drop_nulls()
+    refused, accepted = refused.drop_nulls().sort(), accepted.drop_nulls().sort()
     if len(refused) < MIN_SAMPLES:
         return None
     # For a lifetime just under a refused age, statements that hold: accepted ages below it, refused ages from it on.
-    points = (
-        pl.concat(
-            [
-                pl.DataFrame({"age": accepted.cast(pl.Float64)}).with_columns(ok=1, bad=0),
-                pl.DataFrame({"age": refused.cast(pl.Float64)}).with_columns(ok=0, bad=1),
-            ]
-        )
-        .sort("age", "bad")
-        .with_columns(below=pl.col("ok").cum_sum(), above=pl.col("bad").sum() - pl.col("bad").cum_sum() + pl.col("bad"))
-        .with_columns(holds=pl.col("below") + pl.col("above"))
-    )
-    best = points.filter(pl.col("bad") == 1).sort("holds", "age", descending=[True, False])
-    high = best["age"][0]
-    below = points.filter(pl.col("ok") == 1, pl.col("age") < high)["age"]
-    agreement = best["holds"][0] / points.height
+    below = accepted.search_sorted(refused, side="right").cast(pl.Int64)
+    holds = below + pl.int_range(len(refused), 0, -1, eager=True)
+    best = int(holds.arg_max() or 0)
+    high = float(refused[best])
+    agreement = int(holds[best]) / (len(accepted) + len(refused))
     if agreement < MIN_AGREEMENT:
         return None
-    return Interval(low=float(below.max() or 0.0), high=float(high), samples=len(refused), agreement=agreement)  # type: ignore[arg-type]
+    under = int(accepted.search_sorted(high, side="left"))
+    low = float(accepted[under - 1]) if under else 0.0
+    return Interval(low=low, high=high, samples=len(refused), agreement=agreement)
 
 
-def infer(grants: pl.DataFrame) -> Lifetimes:
+def infer(grants: pl.LazyFrame) -> Lifetimes:
     """Both lifetimes of one system.
 
     Args:
@@ -90,7 +82,7 @@ def infer(grants: pl.DataFrame) -> Lifetimes:
     """
     access = _access(grants)
     seconds = access.lifetime().seconds if access else None
-    refresh, changed_at = _refresh(grants)
+    refresh, changed_at = _refresh(_first(grants))
     note = None
     if refresh is not None and changed_at is not None:
         note = (
@@ -104,29 +96,39 @@ def infer(grants: pl.DataFrame) -> Lifetimes:
     )
 
 
-def _access(grants: pl.DataFrame) -> Interval | None:
+def _access(grants: pl.LazyFrame) -> Interval | None:
     known = grants.filter(pl.col("granted_at").is_not_null())
-    reason = pl.col("refused_reason").cast(pl.String)
     # Without a stated reason only a token that had been accepted can be said to have expired.
+    reason = pl.col("refused_reason")
     expired = (reason == Reason.TOKEN_EXPIRED.value) | (reason.is_null() & (pl.col("accepted") > 0))
     refused = known.filter(expired.fill_null(value=False), ~pl.col("rejected"))
-    return agree(known["last_accepted_age"], refused["first_refused_age"])
+    return agree(_ages(known, "last_accepted_age"), _ages(refused, "first_refused_age"))
 
 
-def _refresh(grants: pl.DataFrame) -> tuple[Interval | None, datetime | None]:
-    """From first refreshes after a login only: later ones may carry the first token or a rotated one, no log tells.
+def _ages(grants: pl.LazyFrame, column: str) -> pl.Series:
+    return grants.select(pl.col(column).drop_nulls()).collect(engine="streaming")[column]
 
-    Returns:
-        The interval, and from which login on it holds, where sessions begun earlier contradict it.
+
+def _first(grants: pl.LazyFrame) -> pl.DataFrame:
+    """First refreshes after a login: the age at which each was granted, or refused as expired.
+
+    Of those only: later ones may carry the first token or a rotated one, no log tells.
     """
-    first = grants.filter(pl.col("granted_by") == AuthEvent.LOGIN_OK.value).with_columns(
-        granted_age=pl.when(pl.col("next_granted_by") == AuthEvent.REFRESH_OK.value).then(
-            (pl.col("next_granted_at") - pl.col("granted_at")).dt.total_microseconds() / 1e6
-        )
-    )
-    reason = pl.col("refresh_denied_reason").cast(pl.String)
+    renewed = pl.col("next_granted_by") == AuthEvent.REFRESH_OK.value
+    reason = pl.col("refresh_denied_reason")
     expired = reason.is_null() | (reason == Reason.REFRESH_EXPIRED.value)
-    first = first.with_columns(denied_age=pl.when(expired).then("refresh_denied_age")).sort("granted_at")
+    first = grants.filter(pl.col("granted_by") == AuthEvent.LOGIN_OK.value).select(
+        "granted_at",
+        granted_age=pl.when(renewed).then(
+            (pl.col("next_granted_at") - pl.col("granted_at")).dt.total_microseconds() / 1e6
+        ),
+        denied_age=pl.when(expired).then("refresh_denied_age"),
+    )
+    return first.collect(engine="streaming")
+
+
+def _refresh(first: pl.DataFrame) -> tuple[Interval | None, datetime | None]:
+    """The interval, and from which login on it holds, where sessions begun earlier contradict it."""
     whole = agree(first["granted_age"], first["denied_age"])
     if whole is not None:
         return whole, None

@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from authforensics.diagnose.case import Case, name
+from authforensics.diagnose.case import Case
 from authforensics.findings import Phase
 from authforensics.states import AuthEvent
 
@@ -48,16 +48,18 @@ def _predicaments(case: Case) -> list[Phase]:
 
 def _verdicts(case: Case) -> pl.DataFrame:
     """Refused refreshes, and refusals of tokens a refresh gave (`loop`), in order of `at`, when the verdict fell."""
-    loop = pl.col("rejection") & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value)
     return (
-        case.denials.filter((name() == AuthEvent.REFRESH_DENIED.value) | loop, ~pl.col("straggler"))
+        case.denials.filter(
+            (pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value) | pl.col("loop"), ~pl.col("straggler")
+        )
         .select(
             "timestamp",
+            "row",
             "device_id",
-            at=pl.when(loop).then("granted_at").otherwise("timestamp"),
-            loop=loop,
+            "loop",
+            at=pl.when("loop").then("granted_at").otherwise("timestamp"),
         )
-        .sort("at", "timestamp")
+        .sort("at", "timestamp", "row")
     )
 
 
@@ -85,8 +87,7 @@ def _change(told: pl.DataFrame) -> tuple[datetime, bool] | None:
 def _recovery(case: Case) -> list[Phase]:
     if not case.over:
         return []
-    closed = case.final_episodes["closed_at"].drop_nulls().sort()
-    early = closed.filter(closed <= case.last)
+    early = case.closings.filter(case.closings <= case.last)
     found: list[Phase] = []
     if len(early) >= MIN_DEVICES and (case.last - early[0]).total_seconds() >= MIN_RECOVERING_SECONDS:
         found.append(Phase(name="recovering", first_seen=early[0], last_seen=case.last))

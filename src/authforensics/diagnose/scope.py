@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from authforensics.diagnose.case import Case, name
+from authforensics.diagnose.meanwhile import Meanwhile
 from authforensics.findings import Scope
 from authforensics.states import AuthEvent
 
@@ -19,55 +19,57 @@ EXPLAINS = 0.95
 #: More values than this are no dimension to confine anything to (app versions of a fleet are tens, not hundreds).
 MAX_VALUES = 200
 
-_CALLS = [
-    event.value for event in (AuthEvent.API_OK, AuthEvent.API_DENIED, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED)
-]
-_API = [AuthEvent.API_OK.value, AuthEvent.API_DENIED.value]
 
+def measure(hits: pl.DataFrame, meanwhile: Meanwhile) -> Scope:
+    """The scope of an incident; a dimension with a single value in the whole system confines nothing.
 
-def measure(case: Case) -> Scope:
-    """The scope of a case; a dimension with a single value in the whole system confines nothing."""
-    calls = (
-        case.window.filter(name().is_in(_CALLS))
-        .join(_hits(case).select("row", hit=pl.lit(value=True)), on="row", how="left")
+    Args:
+        hits: the refusals that carry the incident.
+        meanwhile: what they are compared with.
+    """
+    devices = (
+        meanwhile.devices.lazy()
+        .filter("call")
+        .join(hits.lazy().select("device_id").unique().with_columns(hit=pl.lit(value=True)), on="device_id", how="left")
         .with_columns(pl.col("hit").fill_null(value=False))
+        .collect()
     )
-    by_device = calls.group_by("device_id").agg(
-        pl.col("hit").any(), pl.col("app_version").drop_nulls().last(), pl.col("platform").drop_nulls().last()
-    )
+    on_api = pl.col("auth_event").is_in([AuthEvent.API_OK.value, AuthEvent.API_DENIED.value])
     return Scope(
-        upstream=_confined(calls, "upstream"),
-        app_version=_confined(by_device, "app_version"),
-        platform=_confined(by_device, "platform"),
-        endpoint=_confined(calls.filter(name().is_in(_API)), "route"),
+        upstream=_of_calls(hits, meanwhile.calls, "upstream"),
+        app_version=_of_devices(devices, "app_version"),
+        platform=_of_devices(devices, "platform"),
+        endpoint=_of_calls(hits.filter(on_api), meanwhile.calls.filter(on_api), "route"),
     )
 
 
-def _hits(case: Case) -> pl.DataFrame:
-    """The refusals that carry the incident: of new tokens refused only those, not the expiries in between."""
-    return case.denials.filter("rejection") if case.cluster.kind == "rejected" else case.denials
+def _of_devices(devices: pl.DataFrame, dimension: str) -> tuple[str, ...]:
+    """For what a device has one of."""
+    return _confined(devices.group_by(value=dimension).agg(pl.col("hit").sum(), total=pl.len()))
 
 
-def _confined(units: pl.DataFrame, dimension: str) -> tuple[str, ...]:
-    """The values that explain the hits, or nothing. `units` are calls, or devices for what a device has one of."""
-    table = (
-        units.filter(pl.col(dimension).is_not_null())
-        .group_by(dimension)
-        .agg(hit=pl.col("hit").sum(), total=pl.len())
-        .sort(dimension)
-    )
-    if not 1 < table.height <= MAX_VALUES:
+def _of_calls(hits: pl.DataFrame, calls: pl.DataFrame, dimension: str) -> tuple[str, ...]:
+    """For what differs from call to call."""
+    total = calls.group_by(dimension).agg(pl.col("total").sum())
+    joined = total.join(hits.group_by(dimension).agg(hit=pl.len()), on=dimension, how="left")
+    return _confined(joined.select(pl.col("hit").fill_null(0), "total", value=dimension))
+
+
+def _confined(table: pl.DataFrame) -> tuple[str, ...]:
+    """Of the values of a dimension, with their hits and their total, those that explain the hits, or none."""
+    known = table.filter(pl.col("value").is_not_null())
+    if not 1 < known.height <= MAX_VALUES:
         return ()
-    hits, everything = int(table["hit"].sum()), int(table["total"].sum())
+    hits, everything = int(known["hit"].sum()), int(known["total"].sum())
     values: list[str] = []
     explained = 0
-    for value, hit, total in table.rows():
+    for value, hit, total in known.select(pl.col("value").cast(pl.String), "hit", "total").sort("value").rows():
         rest_hit, rest = hits - hit, everything - total
         rate, rest_rate = hit / total, rest_hit / rest
         if rate >= RATIO * rest_rate and hit and fisher(hit, total - hit, rest_hit, rest - rest_hit) < P_VALUE:
-            values.append(str(value))
+            values.append(value)
             explained += hit
-    return tuple(values) if values and len(values) < table.height and explained >= EXPLAINS * hits else ()
+    return tuple(values) if values and len(values) < known.height and explained >= EXPLAINS * hits else ()
 
 
 def fisher(hit: int, miss: int, rest_hit: int, rest_miss: int) -> float:

@@ -7,11 +7,12 @@ from datetime import datetime
 
 import polars as pl
 
-from authforensics.schema import Sessions
+from authforensics.schema import History
 from authforensics.states import AuthEvent
 
 #: Refreshes that fail in a row, and devices they are of, before a row is worth a word: fewer happen by chance.
 ROW_LENGTH, ROW_DEVICES = 20, 5
+_REFRESHES = [AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value]
 
 
 @dataclass(frozen=True)
@@ -45,38 +46,51 @@ class Tally:
     row: Row | None = None
 
 
-def tally(sessions: Sessions) -> Tally:
-    """Count."""
+def tally(history: History, *, rows: bool = True) -> Tally:
+    """Count.
+
+    Args:
+        history: of all systems.
+        rows: whether to look for `row`, which takes longer than all the rest.
+    """
     # Stragglers are left out, as in the episodes: they say nothing about the token held.
-    counted = sessions.events.filter(~pl.col("straggler")).group_by(pl.col("auth_event").cast(pl.String)).len()
-    events = dict(counted.rows())
-    ends = sessions.episodes.select(
-        healed=pl.col("denied").filter(pl.col("closed_at").is_not_null()).sum(),
-        strangers=pl.col("denied").filter(pl.col("closed_at").is_null(), ~pl.col("session_seen")).sum(),
-    )
+    counted = history.counts.filter(~pl.col("straggler")).group_by(pl.col("auth_event").cast(pl.String))
+    events = {event: int(count) for event, count in counted.agg(pl.col("count").sum()).rows()}
     return Tally(
-        requests=sessions.events.height,
-        devices=sessions.events.select("system", "device_id").n_unique(),
+        requests=int(history.devices["requests"].sum()),
+        devices=history.devices.height,
         accepted=events.get(AuthEvent.API_OK.value, 0),
         refused=events.get(AuthEvent.API_DENIED.value, 0),
-        healed=int(ends["healed"][0]),
-        strangers=int(ends["strangers"][0]),
+        healed=int(history.closed["healed"].sum()),
+        strangers=int(history.closed["strangers"].sum()),
         refreshes_refused=events.get(AuthEvent.REFRESH_DENIED.value, 0),
         refreshes_failed=events.get(AuthEvent.REFRESH_FAILED.value, 0),
         logins_refused=events.get(AuthEvent.LOGIN_DENIED.value, 0),
-        row=_row(sessions.events),
+        row=_row(history) if rows else None,
     )
 
 
-def _row(events: pl.DataFrame) -> Row | None:
-    name = pl.col("auth_event").cast(pl.String)
-    refreshes = events.filter(
-        name.is_in([AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value])
-    ).sort("system", "timestamp", "row")
+def _row(history: History) -> Row | None:
+    failed = pl.col("auth_event").is_in([AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value])
+    many = history.counts.filter(failed).group_by("system").agg(pl.col("count").sum())
+    systems = many.filter(pl.col("count") >= ROW_LENGTH)["system"].cast(pl.String).sort().to_list()
+    found = [row for row in (_row_of(history.events.filter(pl.col("system") == system)) for system in systems) if row]
+    return min(found, key=lambda row: (-row.count, row.first_seen), default=None)
+
+
+def _row_of(events: pl.LazyFrame) -> Row | None:
+    """The longest row of one system."""
+    succeeded = pl.col("auth_event") == AuthEvent.REFRESH_OK.value
+    refreshes = (
+        events.filter(pl.col("auth_event").is_in(_REFRESHES))
+        .select("timestamp", "row", "device_id", succeeded=succeeded)
+        .collect(engine="streaming")
+    )
     rows = (
-        refreshes.with_columns(row=(name == AuthEvent.REFRESH_OK.value).cum_sum().over("system"))
-        .filter(name != AuthEvent.REFRESH_OK.value)
-        .group_by("system", "row", maintain_order=True)
+        refreshes.sort("timestamp", "row")
+        .with_columns(row=pl.col("succeeded").cum_sum())
+        .filter(~pl.col("succeeded"))
+        .group_by("row", maintain_order=True)
         .agg(
             count=pl.len(),
             devices=pl.col("device_id").n_unique(),
@@ -84,6 +98,6 @@ def _row(events: pl.DataFrame) -> Row | None:
             last_seen=pl.col("timestamp").last(),
         )
         .filter(pl.col("count") >= ROW_LENGTH, pl.col("devices") >= ROW_DEVICES)
-        .sort("count", "first_seen", descending=[True, False])
+        .sort("count", "first_seen", "row", descending=[True, False, False])
     )
-    return Row(**rows.drop("system", "row").row(0, named=True)) if rows.height else None
+    return Row(**rows.drop("row").row(0, named=True)) if rows.height else None

@@ -25,6 +25,27 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
+def of_each_kind(findings: Iterable[Finding], most: int, room: int) -> list[Finding]:
+    """At most `most` findings with about `room` characters of evidence, the worst first.
+
+    Where not all fit, every detector of every system has its turn, so that a frequent pattern hides no rare one.
+    """
+    turns: Counter[tuple[str, str]] = Counter()
+    queue: list[tuple[int, Finding]] = []
+    for finding in ranked(findings):
+        kind = (finding.system, finding.detector)
+        queue.append((turns[kind], finding))
+        turns[kind] += 1
+    queue.sort(key=lambda turn: turn[0])
+    chosen: list[Finding] = []
+    for _, finding in queue[:most]:
+        room -= sum(len(line.text) for line in finding.evidence)
+        if room < 0 and chosen:
+            break
+        chosen.append(finding)
+    return ranked(chosen)
+
+
 def incidents(document: Document) -> list[Incident]:
     """Incidents, the worst first; among equals the one that is not over, then the one that cost most device time."""
     return sorted(

@@ -19,7 +19,7 @@ import polars as pl
 
 from authforensics.detect.bursts import bursts, hits, ongoing
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
-from authforensics.detect.runs import DEVICE, is_event, seconds
+from authforensics.detect.runs import NAMES, changed, is_event, one_of, seconds
 from authforensics.findings import duration
 from authforensics.schema import Reason, Sessions
 from authforensics.states import AuthEvent
@@ -30,26 +30,35 @@ _STUCK, _GRANTED, _FIRST_REFUSED, _FIRST_GRANTED = range(4)
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     """HITS with `what`: of refused and granted refreshes, and of those among them that were the first of a session."""
-    events = sessions.events.with_columns(
-        next_login=pl.when(is_event(AuthEvent.LOGIN_OK)).then("timestamp").backward_fill().over(DEVICE),
+    own = ~changed("device")
+    tries = sessions.events.with_columns(
+        next_login=_next_login(),
         # The token that a granted refresh was made with is the one before the token it gave.
         held=pl.when(is_event(AuthEvent.REFRESH_OK))
-        .then(pl.col("granted_by").shift().over(DEVICE))
+        .then(pl.when(own).then(pl.col("granted_by").shift()))
         .otherwise("granted_by"),
-    )
+    ).filter(is_event(AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED))
     patience = (pl.col("next_login") - pl.col("timestamp")).dt.total_seconds() <= limits["patience"]
-    reason = pl.col("reason").cast(pl.String)
-    expired = reason.is_null() | (reason == Reason.REFRESH_EXPIRED.value)
-    refused = events.filter(is_event(AuthEvent.REFRESH_DENIED), expired)
-    granted = events.filter(is_event(AuthEvent.REFRESH_OK))
+    expired = pl.col("reason").is_null() | one_of("reason", [Reason.REFRESH_EXPIRED.value])
+    refused = tries.filter(is_event(AuthEvent.REFRESH_DENIED), expired)
+    granted = tries.filter(is_event(AuthEvent.REFRESH_OK))
     first = pl.col("held") == AuthEvent.LOGIN_OK.value
     kinds = (
         (_STUCK, refused.filter(~patience.fill_null(value=False))),
         (_GRANTED, granted),
-        (_FIRST_REFUSED, refused.filter(first).unique([*DEVICE, "grant"], keep="first", maintain_order=True)),
+        (_FIRST_REFUSED, refused.filter(first).unique(["device", "grant"], keep="first", maintain_order=True)),
         (_FIRST_GRANTED, granted.filter(first)),
     )
-    return pl.concat([hits(part).with_columns(what=pl.lit(what, pl.UInt8)) for what, part in kinds])
+    found = pl.concat([hits(part).with_columns(what=pl.lit(what, pl.UInt8)) for what, part in kinds])
+    return found.with_columns(row=pl.when(pl.col("what").is_in([_STUCK, _FIRST_REFUSED])).then("row"))
+
+
+def _next_login() -> pl.Expr:
+    """When the device logs in next."""
+    login = is_event(AuthEvent.LOGIN_OK)
+    last = changed("device").shift(-1, fill_value=True)
+    at = pl.when(login | last).then(pl.int_range(pl.len())).backward_fill()
+    return pl.when(login).then("timestamp").gather(at)
 
 
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
@@ -58,9 +67,9 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
         observed.filter(what == _STUCK), observed.filter(what.is_in([_STUCK, _GRANTED])), fleet, limits, dead=False
     ).filter(pl.col("devices") >= limits["min_devices"], pl.col("share") >= limits["min_share"])
     refused = observed.filter(what == _FIRST_REFUSED)
-    again = refused.group_by(DEVICE).agg(pl.col("count").sum()).filter(pl.col("count") >= limits["min_sessions"])
+    again = refused.group_by(NAMES).agg(pl.col("count").sum()).filter(pl.col("count") >= limits["min_sessions"])
     dead = _storms(
-        refused.join(again.select(DEVICE), on=DEVICE, how="semi", maintain_order="left"),
+        refused.join(again.select(NAMES), on=NAMES, how="semi", maintain_order="left"),
         observed.filter(what.is_in([_FIRST_REFUSED, _FIRST_GRANTED])),
         fleet,
         limits,
@@ -79,7 +88,7 @@ def _storms(hit: pl.DataFrame, tried: pl.DataFrame, fleet: Fleet, limits: Limits
     found = ongoing(bursts(hit, limits["max_pause"]), fleet.spans, limits["max_pause"])
     tries = (
         found.select("system", "burst", "first_seen", "last_seen")
-        .join(tried, on="system", suffix="_hit")
+        .join(tried.with_columns(pl.col("system").cast(pl.String)), on="system", suffix="_hit")
         .filter(pl.col("minute").is_between(pl.col("first_seen").dt.truncate("1m"), "last_seen"))
         .group_by("system", "burst")
         .agg(

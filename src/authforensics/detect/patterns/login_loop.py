@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import DEVICE, dominant_reason, drafts, number, seconds, with_ending
+from authforensics.detect.runs import NAMES, drafts, number, seconds, with_ending, with_reason
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent
@@ -29,20 +29,20 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         pl.col("granted_by") == AuthEvent.LOGIN_OK.value,
         pl.col("age") <= limits["max_token_age"],
     )
+    rows = number(rejections, limits["max_pause"])
     runs = (
-        number(rejections, limits["max_pause"])
-        .group_by(*DEVICE, "run", maintain_order=True)
+        rows.group_by("run", maintain_order=True)
         .agg(
+            pl.col(NAMES).first(),
             episode=pl.col("episode").last(),
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len().cast(pl.UInt32),
-            reason=dominant_reason(),
             rows=pl.concat_list(pl.col("grant_row"), pl.col("row")).head(3).explode(),
         )
         .filter(pl.col("count") >= limits["min_logins"])
     )
-    return drafts(with_ending(runs, sessions), logins=pl.col("count"), seconds=seconds())
+    return drafts(with_ending(with_reason(runs, rows, "run"), sessions), logins=pl.col("count"), seconds=seconds())
 
 
 def _describe(measures: Mapping[str, float]) -> str:

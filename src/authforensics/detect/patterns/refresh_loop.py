@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import DEVICE, dominant_reason, drafts, is_event, number, seconds, with_ending
+from authforensics.detect.runs import NAMES, drafts, is_event, number, numbered, seconds, with_ending, with_reason
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent
@@ -26,41 +26,28 @@ from authforensics.states import AuthEvent
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     events = sessions.events
-    granted = events.filter(is_event(AuthEvent.API_OK)).select(*DEVICE, "grant", "route").unique()
+    token = ["device", "grant", "route"]
+    granted = events.filter(is_event(AuthEvent.API_OK)).select(token)
     rejections = events.filter(
         pl.col("rejection"),
         pl.col("granted_by") == AuthEvent.REFRESH_OK.value,
         pl.col("age") <= limits["max_token_age"],
-    ).join(granted, on=[*DEVICE, "grant", "route"], how="anti", maintain_order="left")
-    runs = (
-        number(rejections, limits["max_pause"])
-        .group_by(*DEVICE, "run", maintain_order=True)
-        .agg(
-            episode=pl.col("episode").last(),
-            first_episode=pl.col("episode").first(),
-            first_seen=pl.col("timestamp").first(),
-            last_rejection=pl.col("timestamp").last(),
-            count=pl.len().cast(pl.UInt32),
-            reason=dominant_reason(),
-            rows=pl.concat_list(pl.col("grant_row"), pl.col("row")).head(2).explode(),
-            last_row=pl.concat_list(pl.col("grant_row"), pl.col("row")).last(),
-        )
+    ).join(granted, on=token, how="anti", maintain_order="left")
+    rows = number(rejections, limits["max_pause"])
+    runs = rows.group_by("run", maintain_order=True).agg(
+        pl.col("device", *NAMES).first(),
+        episode=pl.col("episode").last(),
+        first_episode=pl.col("episode").first(),
+        first_seen=pl.col("timestamp").first(),
+        last_rejection=pl.col("timestamp").last(),
+        count=pl.len().cast(pl.UInt32),
+        rows=pl.concat_list(pl.col("grant_row"), pl.col("row")).head(2).explode(),
+        last_row=pl.concat_list(pl.col("grant_row"), pl.col("row")).last(),
     )
-    denials = (
-        events.filter(is_event(AuthEvent.API_DENIED))
-        .group_by(*DEVICE, "episode")
-        .agg(last_denied=pl.col("timestamp").max(), denied=pl.len(), writes=pl.col("write").sum())
+    runs = with_ending(with_reason(runs, rows, "run"), sessions)
+    runs = runs.join(_refused(events, runs), on="run", how="left", maintain_order="left").with_columns(
+        last_seen=pl.max_horizontal("last_rejection", "last_denied")
     )
-    runs = with_ending(runs, sessions)
-    inside = (
-        runs.select(*DEVICE, "run", "first_episode", last_episode="episode")
-        .join(denials.with_columns(pl.col("episode").cast(pl.UInt32)), on=DEVICE)
-        .filter(pl.col("episode").is_between("first_episode", "last_episode"))
-        .group_by(*DEVICE, "run")
-        .agg(pl.col("last_denied").max(), pl.col("denied").sum(), pl.col("writes").sum())
-    )
-    runs = runs.join(inside, on=[*DEVICE, "run"], how="left", maintain_order="left")
-    runs = runs.with_columns(last_seen=pl.max_horizontal("last_rejection", "last_denied"))
     for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
     found = runs.filter((pl.col("count") >= limits["min_cycles"]) | for_good)
     return drafts(
@@ -69,6 +56,28 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         denied=pl.col("denied"),
         writes_denied=pl.col("writes"),
         seconds=seconds(),
+    )
+
+
+def _refused(events: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    """The calls refused in the episodes of each of `runs`: how many, the last of them, and how many writes."""
+    denials = numbered(
+        events.filter(is_event(AuthEvent.API_DENIED)).join(runs, on="device", how="semi", maintain_order="left"),
+        "device",
+        "episode",
+    )
+    episodes = denials.group_by("run").agg(
+        pl.col("device", "episode").first(),
+        last_denied=pl.col("timestamp").max(),
+        denied=pl.len(),
+        writes=pl.col("write").sum(),
+    )
+    return (
+        runs.select("device", "run", "first_episode", last_episode="episode")
+        .join(episodes.drop("run"), on="device")
+        .filter(pl.col("episode").is_between("first_episode", "last_episode"))
+        .group_by("run")
+        .agg(pl.col("last_denied").max(), pl.col("denied").sum(), pl.col("writes").sum())
     )
 
 

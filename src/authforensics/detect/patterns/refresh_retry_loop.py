@@ -16,26 +16,26 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import DEVICE, dominant_reason, drafts, is_event, seconds, with_ending
+from authforensics.detect.runs import NAMES, drafts, is_event, numbered, seconds, with_ending, with_reason
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    rows = numbered(sessions.events.filter(is_event(AuthEvent.REFRESH_DENIED)), "device", "grant", "episode")
     runs = (
-        sessions.events.filter(is_event(AuthEvent.REFRESH_DENIED))
-        .group_by(*DEVICE, "grant", "episode", maintain_order=True)
+        rows.group_by("run", maintain_order=True)
         .agg(
+            pl.col(*NAMES, "episode").first(),
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len().cast(pl.UInt32),
-            reason=dominant_reason(),
             rows=pl.col("row").head(int(limits["min_refusals"])),
         )
         .filter(pl.col("count") >= limits["min_refusals"])
     )
-    return drafts(with_ending(runs, sessions), refusals=pl.col("count"), seconds=seconds())
+    return drafts(with_ending(with_reason(runs, rows, "run"), sessions), refusals=pl.col("count"), seconds=seconds())
 
 
 def _describe(measures: Mapping[str, float]) -> str:

@@ -18,7 +18,7 @@ import polars as pl
 
 from authforensics.detect.bursts import bursts, hits, ongoing
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
-from authforensics.detect.runs import seconds
+from authforensics.detect.runs import NAMES, one_of, seconds
 from authforensics.findings import duration
 from authforensics.schema import Reason, Sessions
 
@@ -27,9 +27,9 @@ _KEY_FAULTS = [Reason.SIGNATURE_INVALID.value, Reason.KEY_NOT_FOUND.value, Reaso
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     del limits
-    known = sessions.episodes.filter("session_seen").select("system", "device_id").unique()
-    faults = sessions.events.filter(pl.col("reason").cast(pl.String).is_in(_KEY_FAULTS))
-    return hits(faults.join(known, on=["system", "device_id"], how="semi", maintain_order="left"))
+    faults = sessions.events.filter(one_of("reason", _KEY_FAULTS))
+    known = sessions.episodes.filter("session_seen").select(NAMES)
+    return hits(faults.join(known, on=NAMES, how="semi", maintain_order="left"))
 
 
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:

@@ -17,37 +17,37 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import DEVICE, dominant_reason, drafts, is_event, seconds, with_ending
+from authforensics.detect.runs import NAMES, drafts, is_event, numbered, seconds, with_ending, with_reason
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent, AuthState
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
-    refused = is_event(AuthEvent.API_DENIED)
-    after_verdict = refused & (pl.col("state") == AuthState.ZOMBIE.value)
     # No refresh and no login at all in the episode: the client doesn't even try.
     idle = sessions.episodes.filter(
         pl.col("session_seen"),
         pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") == 0,
-    ).select(*DEVICE, "episode", idle=pl.lit(value=True))
-    events = sessions.events.with_columns(pl.col("episode").cast(pl.UInt32)).join(
-        idle, on=[*DEVICE, "episode"], how="left", maintain_order="left"
+    ).select(*NAMES, "episode", idle=pl.lit(value=True))
+    refused = sessions.events.filter(is_event(AuthEvent.API_DENIED)).join(
+        idle, on=[*NAMES, "episode"], how="left", maintain_order="left"
     )
+    after_verdict = pl.col("state") == AuthState.ZOMBIE.value
+    rows = numbered(refused.filter(after_verdict | pl.col("idle").fill_null(value=False)), "device", "grant", "episode")
     runs = (
-        events.filter(after_verdict | (refused & pl.col("idle").fill_null(value=False)))
-        .group_by(*DEVICE, "grant", "episode", maintain_order=True)
+        rows.group_by("run", maintain_order=True)
         .agg(
+            pl.col(*NAMES, "episode").first(),
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len().cast(pl.UInt32),
             writes=pl.col("write").sum(),
-            reason=dominant_reason(),
             rows=pl.concat([pl.col("row").head(2), pl.col("row").tail(1)]),
         )
         .filter(pl.col("count") >= limits["min_calls"], seconds() >= limits["min_seconds"])
     )
-    return drafts(with_ending(runs, sessions), calls=pl.col("count"), writes_denied=pl.col("writes"), seconds=seconds())
+    found = with_ending(with_reason(runs, rows, "run"), sessions)
+    return drafts(found, calls=pl.col("count"), writes_denied=pl.col("writes"), seconds=seconds())
 
 
 def _describe(measures: Mapping[str, float]) -> str:

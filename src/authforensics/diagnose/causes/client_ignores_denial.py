@@ -7,9 +7,7 @@ clients).
 
 from __future__ import annotations
 
-import polars as pl
-
-from authforensics.diagnose.case import Case, name
+from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
@@ -38,8 +36,7 @@ def _judge(case: Case) -> Judgement:
         len(stuck) / devices,
         f"{len(stuck):,} of {plural(devices, 'device')} went on calling after the verdict",
     )
-    mine = case.window.filter(pl.col("device_id").is_in(sorted(stuck)))
-    logins = mine.filter(name() == AuthEvent.LOGIN_OK.value)["device_id"].n_unique()
+    logins = case.logged_in(stuck)
     if logins < len(stuck):
         found.speaks_for(
             "no_login", 1 - logins / len(stuck), f"{len(stuck) - logins:,} of them never logged in meanwhile"

@@ -13,7 +13,6 @@ from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.wording import clock, plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
-from authforensics.states import AuthEvent
 
 _WEIGHTS = {
     "reason": Weight(2.0, "the server says the refresh token has expired"),
@@ -37,7 +36,7 @@ _ALONE = 0.45
 
 def _judge(case: Case) -> Judgement:
     found = Judgement()
-    counts = case.reason_counts()
+    counts = case.reason_counts
     refused = case.refused_refreshes
     if refused.is_empty():
         return found
@@ -57,7 +56,7 @@ def _judge(case: Case) -> Judgement:
     _older_sessions(case, refused, found)
     supported = any(weight in {"reason", "older_sessions"} and strength >= 0.9 for weight, strength, _ in found.for_)
     _sessions(case, refused, found, supported=supported)
-    tries = case.refreshes(case.onset, case.last)
+    tries = case.refreshes()
     if tries["failed"] > tries["denied"]:
         found.speaks_against("no_verdict", 1.0, f"{tries['failed']:,} refreshes got no verdict (5xx, 429, timeout)")
     return found
@@ -67,7 +66,7 @@ def _sessions(case: Case, refused: pl.DataFrame, found: Judgement, *, supported:
     """Whether sessions died at their first refresh, and at which age."""
     known = (
         refused.filter(pl.col("refreshes").is_not_null())
-        .sort("refresh_denied_at")
+        .sort("refresh_denied_at", "grant")
         .unique(["device_id", "login_at"], keep="first", maintain_order=True)
     )
     if known.height < 2:
@@ -81,7 +80,7 @@ def _sessions(case: Case, refused: pl.DataFrame, found: Judgement, *, supported:
             f"in {never.height:,} of {plural(known.height, 'session')} the very first refresh was refused",
         )
     before = known.height - never.height
-    tries = case.refreshes(case.onset, case.last)
+    tries = case.refreshes()
     # Where no refresh of anybody succeeds any more, those before may have been of tokens issued before a change.
     if before / known.height > 0.1 and tries["ok"] > 0.05 * sum(tries.values()):
         found.speaks_against(
@@ -113,9 +112,7 @@ def _older_sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None
     first_login = refused["login_at"].min()
     if first_login is None:
         return
-    since = case.grants.filter(pl.col("granted_by") == AuthEvent.REFRESH_OK.value, pl.col("granted_at") >= case.onset)
-    older = since.filter(pl.col("login_at").is_null() | (pl.col("login_at") < first_login))["device_id"].n_unique()
-    younger = since.filter(pl.col("login_at") >= first_login)["device_id"].n_unique()
+    older, younger = case.refreshing(first_login)  # type: ignore[arg-type]
     if older > younger:
         found.speaks_for(
             "older_sessions",

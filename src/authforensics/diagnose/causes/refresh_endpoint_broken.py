@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from authforensics.diagnose.case import Case, name
+from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.schema import Reason
-from authforensics.states import AuthEvent
 
 _WEIGHTS = {
     "none_succeeds": Weight(2.5, "no refresh of anybody succeeds"),
@@ -37,7 +36,7 @@ YOUNG = 0.5
 
 def _judge(case: Case) -> Judgement:
     found = Judgement()
-    during = case.refreshes(case.onset, case.last)
+    during = case.refreshes()
     tries = sum(during.values())
     bad = during["denied"] + during["failed"]
     if not bad:
@@ -52,7 +51,7 @@ def _judge(case: Case) -> Judgement:
             min(2 * during["ok"] / tries, 1.0),
             f"{during['ok']:,} refreshes succeeded during the incident",
         )
-    before = case.refreshes(case.begin, case.onset)
+    before = case.refreshes(before=True)
     if before["ok"] >= 3 and before["ok"] / max(sum(before.values()), 1) >= 0.9:
         found.speaks_for(
             "worked_before", 1.0, f"{before['ok']:,} of {sum(before.values()):,} refreshes before the onset succeeded"
@@ -62,16 +61,15 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for(
             "no_verdict", during["failed"] / bad, f"{during['failed']:,} got no verdict (5xx, 429, timeout)"
         )
-    accepted = case.window.filter(name() == AuthEvent.API_OK.value).height
-    if accepted > case.denials.height:
-        found.speaks_for("api_works", 1.0, f"{accepted:,} API calls were accepted meanwhile")
+    if case.accepted > case.denials.height:
+        found.speaks_for("api_works", 1.0, f"{case.accepted:,} API calls were accepted meanwhile")
     for weight, reason in (("expired", Reason.REFRESH_EXPIRED), ("signature", Reason.SIGNATURE_INVALID)):
         share = case.refresh_share_of(reason)
         if share > 0.1:
             found.speaks_against(
                 weight, share, f"{share:.0%} of the refused refreshes with a reason say {reason.value}"
             )
-    if not case.reason_counts():
+    if not case.reason_counts:
         found.missing.append("why refreshes are refused: log the error that the refresh endpoint answers")
     return found
 
@@ -96,7 +94,7 @@ def _sessions(case: Case, found: Judgement, *, failed: bool) -> None:
         found.speaks_for(
             "young", 1.0, f"{young:,} refresh tokens were refused long before an access token would expire"
         )
-    elif len(ages) >= 2 and not case.reason_counts() and not failed:
+    elif len(ages) >= 2 and not case.reason_counts and not failed:
         found.speaks_against(
             "looks_expired",
             1.0,

@@ -60,7 +60,7 @@ def _onset(case: Case, found: Judgement) -> None:
         )
         return
     events = (AuthEvent.REFRESH_OK, AuthEvent.LOGIN_OK)
-    before = [case.outcomes(event, case.begin, case.onset) for event in events]
+    before = [case.outcomes(event, before=True) for event in events]
     after = [case.outcomes(event) for event in events]
     good, bad = sum(accepted for _, accepted in before), sum(refused for refused, _ in after)
     given_before, given_after = sum(map(sum, before)), sum(map(sum, after))
@@ -74,7 +74,7 @@ def _onset(case: Case, found: Judgement) -> None:
 
 
 def _reasons(case: Case, found: Judgement) -> None:
-    counts = case.reason_counts()
+    counts = case.reason_counts
     total = sum(counts.values())
     signature = counts.get(Reason.SIGNATURE_INVALID.value, 0)
     if not total:

@@ -11,17 +11,16 @@ from authforensics.diagnose.cause import Cause, Judgement
 
 def _judge(case: Case) -> Judgement:
     found = Judgement()
-    counts = case.reason_counts()
-    if not counts:
+    if not case.reason_counts:
         found.missing.append(
             "why calls are refused: log the verifier's error with the request id, or in nginx"
             " $sent_http_www_authenticate"
         )
-    if case.denials["request_id"].null_count():
+    if not case.denials["traced"].all():
         found.missing.append(
             "request ids in both logs (nginx: $request_id, passed on as X-Request-Id): they tie a refusal to its reason"
         )
-    if case.denials["duration_ms"].null_count():
+    if not case.denials["timed"].all():
         found.missing.append("request durations (nginx: $request_time): they tell a straggler from a refused new token")
     if case.denials["upstream"].null_count():
         found.missing.append("the upstream (nginx: $upstream_addr): it tells one bad instance from all")

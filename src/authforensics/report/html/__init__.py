@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from authforensics.redact import redact
 from authforensics.report import palette, selection, wording
 from authforensics.report.html import view
-from authforensics.report.html.text import embed, finish, prose
+from authforensics.report.html.text import embed, finish, pack, prose
 
 if TYPE_CHECKING:
     from authforensics.document import Document
@@ -28,9 +29,10 @@ def render(document: Document) -> str:
             document=document,
             page=page,
             style=_asset("page.css"),
+            inflate=_asset("inflate.js"),
             script=_asset("page.js"),
-            plotly=Markup(get_plotlyjs()),  # noqa: S704  plotly's own code
-            figures=embed(view.figures(document)),
+            plotly=_plotly(),
+            figures=pack(embed(view.figures(document))),
         )
     )
 
@@ -67,6 +69,12 @@ def _environment() -> Environment:
     }
     environment.globals |= {"palette": palette, "wording": wording}
     return environment
+
+
+@cache
+def _plotly() -> Markup:
+    """The code that draws, a third as long as plotly brings it."""
+    return pack(get_plotlyjs())
 
 
 def _asset(name: str) -> Markup:

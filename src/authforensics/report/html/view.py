@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from authforensics.document import Device, Document, Endpoint, Source, System, Timeline
     from authforensics.findings import Evidence, Finding, Incident, RootCause
 
+# What a page of a large fleet can hold; whatever is left out, the page says so.
+_CARDS = 60
 _EVIDENCE_LINES = 10
-_FINDING_ROWS = 400
+_CHIPS, _ALL_CHIPS = 200, 2_000
+_FINDING_ROWS, _FINDING_CHARACTERS = 200, 600_000
+_SOURCE_ROWS = 300
 _DISPOSITIONS = ("events", "continuations", "rejects", "blank", "header", "filtered", "duplicates")
 
 
@@ -35,11 +40,11 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Chip:
-    """A device with what a link to it shows; `link` is null where it has no timeline."""
+    """A device with what a link to it shows: `state` is null where it isn't known, `link` where it has no timeline."""
 
     system: str
     device_id: str
-    state: str
+    state: str | None
     severity: str
     link: str | None
 
@@ -72,7 +77,7 @@ class Page:
     @cached_property
     def cards(self) -> list[Card]:
         """Incidents, the worst first."""
-        return [self._card(incident) for incident in selection.incidents(self.document)]
+        return [self._card(incident) for incident in selection.incidents(self.document)[:_CARDS]]
 
     @cached_property
     def worst(self) -> dict[tuple[str, str], str]:
@@ -97,7 +102,18 @@ class Page:
     @cached_property
     def findings(self) -> list[Finding]:
         """The findings that the table shows, the worst first."""
-        return selection.ranked(self.document.findings)[:_FINDING_ROWS]
+        return selection.of_each_kind(self.document.findings, _FINDING_ROWS, _FINDING_CHARACTERS)
+
+    @cached_property
+    def thinned(self) -> list[str]:
+        """Of which pattern the table shows only some findings, and how many."""
+        shown = Counter(finding.detector for finding in self.findings)
+        found = Counter(finding.detector for finding in self.document.findings)
+        return [
+            f"{name} {wording.number(shown[name])} of {wording.number(total)}"
+            for name, total in found.most_common()
+            if shown[name] < total
+        ]
 
     def chip(self, system: str, device_id: str) -> Chip:
         """How a device is shown wherever it is named."""
@@ -106,7 +122,7 @@ class Page:
         return Chip(
             system=system,
             device_id=device_id,
-            state=device.state if device else "unknown",
+            state=device.state if device else None,
             severity=self.worst.get(key, "none"),
             link=self._link(system, device_id) if key in self._drawn else None,
         )
@@ -116,13 +132,23 @@ class Page:
         own = [one for one in self.document.endpoints if one.system == system.system]
         return sorted(own, key=lambda one: (-one.denied, -one.requests, one.route))
 
+    @cached_property
     def read(self) -> list[Source]:
-        """Files that were read."""
-        return [source for source in self.document.sources if source.format]
+        """Files that were read; of very many, first those that were not read whole."""
+        found = [source for source in self.document.sources if source.format]
+        if len(found) > _SOURCE_ROWS:
+            found.sort(key=lambda source: not (source.rejects or source.broken or source.note))
+        return found
 
+    @cached_property
     def left_alone(self) -> list[Source]:
         """Files that were not."""
         return selection.left_alone(self.document.sources)
+
+    @property
+    def most_sources(self) -> int:
+        """How many files of a kind are listed."""
+        return _SOURCE_ROWS
 
     def dispositions(self, source: Source) -> list[tuple[str, int, float]]:
         """What became of the lines: name, count and share in percent, without the empty ones."""
@@ -135,6 +161,11 @@ class Page:
 
     def _card(self, incident: Incident) -> Card:
         found = selection.findings_of(self.document, incident)
+        most = min(_CHIPS, _ALL_CHIPS // min(len(self.document.incidents), _CARDS))
+        named = list(incident.device_ids)
+        if len(named) > most:
+            keys = {device: (incident.system, device) for device in named}
+            named.sort(key=lambda device: (keys[device] not in self._drawn, keys[device] not in self._devices))
         lines, total = selection.evidence(found, _EVIDENCE_LINES)
         return Card(
             incident=incident,
@@ -145,7 +176,7 @@ class Page:
             others=incident.root_causes[1:],
             evidence=lines,
             evidence_total=total,
-            devices=[self.chip(incident.system, device) for device in incident.device_ids],
+            devices=[self.chip(incident.system, device) for device in named[:most]],
         )
 
 

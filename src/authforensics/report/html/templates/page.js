@@ -1,7 +1,12 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("figures").textContent);
   const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(inflate(byId("figures").textContent));
+  if (data.systems.length) {
+    const plotly = document.createElement("script");
+    plotly.textContent = inflate(byId("plotly").textContent);
+    document.head.append(plotly);
+  }
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const coarse = window.matchMedia("(pointer: coarse)");
   const drawn = new Set();
@@ -61,7 +66,9 @@
   charts.forEach((element) => near.observe(element));
 
   // Times in the reader's own zone, on demand.
-  document.querySelectorAll("time").forEach((element) => {
+  document.addEventListener("pointerover", ({ target }) => {
+    const element = target.closest?.("time");
+    if (!element || element.title) return;
     const at = new Date(element.dateTime);
     if (!Number.isNaN(at.valueOf())) element.title = at.toLocaleString(undefined, { timeZoneName: "short" });
   });

@@ -1,0 +1,96 @@
+"""What can be said of a line on its own: events of COLLECTED become narrow rows of REQUESTS and MESSAGES."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+import polars as pl
+
+from authforensics.correlate import clients, reasons
+from authforensics.correlate.identity import LADDER
+from authforensics.correlate.outcomes import REFUSED
+from authforensics.schema import MESSAGES, REASON, REQUESTS, TEXT, Kind, Reason
+
+#: The columns of COLLECTED that are looked at.
+COLUMNS = (
+    *("system", "source", "line_number", "timestamp", "started_at", "duration_ms", "clock", "kind", "method", "route"),
+    *("status", "client_ip", "user_agent", "user_id", "device_id", "session_id", "request_id", "upstream", "platform"),
+    *("app_version", "reason_text", "message"),
+)
+_IDS = ("request_id", "device_id", "session_id", "user_id")
+
+
+def requests(events: pl.DataFrame) -> pl.DataFrame:
+    """The REQUESTS among some events of COLLECTED."""
+    mine = _of_kind(events, Kind.REQUEST)
+    told = _own_reasons(mine["reason_text"])
+    narrow = mine.with_columns(
+        told,
+        _session(mine["session_id"]),
+        timed=pl.col("duration_ms").is_not_null(),
+        request_id=_hashed(pl.col("request_id")),
+    )
+    return clients.add_clients(narrow).select(REQUESTS.keys())
+
+
+def messages(events: pl.DataFrame) -> pl.DataFrame:
+    """The MESSAGES among some events of COLLECTED: those that say why a token was refused, or whose request it was."""
+    mine = _of_kind(events, Kind.MESSAGE)
+    if mine.is_empty():
+        return pl.DataFrame(schema=MESSAGES)
+    told = reasons.read_messages(mine).with_columns(
+        _session(mine["session_id"]), request_id=_hashed(pl.col("request_id"))
+    )
+    useful = pl.any_horizontal(pl.col("reason").is_not_null(), *(pl.col(name).is_not_null() for name in _IDS))
+    return told.filter(useful).select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
+
+
+def seen(narrow: pl.DataFrame) -> pl.DataFrame:
+    """How often each (system, method, route) of some REQUESTS was called: `requests`, and `refused` of them."""
+    return narrow.group_by("system", "method", "route").agg(
+        requests=pl.len(), refused=pl.col("status").is_in(REFUSED).sum()
+    )
+
+
+def all_seen(parts: Sequence[pl.DataFrame], folders: Mapping[str, str]) -> pl.DataFrame:
+    """The same of everything, per system in place of folder."""
+    key = ["system", "method", "route"]
+    whole = pl.concat(parts).with_columns(pl.col("system").cast(pl.String).replace(dict(folders)).cast(TEXT))
+    return whole.group_by(key).agg(pl.col("requests", "refused").sum())
+
+
+def coverage(narrow: pl.DataFrame) -> dict[str, int]:
+    """How many of some REQUESTS have each rung of the identity ladder; `len`: how many there are."""
+    return {"len": narrow.height, **{name: narrow[name].count() for name in LADDER}}
+
+
+def _of_kind(events: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    mine = (events["kind"] == kind.value).fill_null(value=False)
+    return events if mine.all() else events.filter(mine)
+
+
+def _hashed(value: pl.Expr) -> pl.Expr:
+    # Equal ids have equal hashes in every process of one run; that two of a billion are taken for one is unlikely.
+    return pl.when(value.is_not_null()).then(value.hash())
+
+
+def _own_reasons(texts: pl.Series) -> pl.Series:
+    """What the access log's own field says, each distinct text looked at once."""
+    if texts.null_count() == len(texts):
+        return pl.Series("reason", [None], dtype=REASON).new_from_index(0, len(texts))
+    known = texts.drop_nulls().unique().to_frame()
+    bare = pl.col("reason_text").str.contains(r"(?i)^\s*bearer(\s+realm=\"[^\"]*\")?\s*$")
+    # RFC 6750 section 3.1: a challenge without an error code answers a request without credentials.
+    missing = pl.lit(Reason.MISSING_TOKEN.value, REASON)
+    known = known.with_columns(reason=pl.when(bare).then(missing).otherwise(reasons.reason(pl.col("reason_text"))))
+    return texts.to_frame().join(known, on="reason_text", how="left", maintain_order="left")["reason"]
+
+
+def _session(ids: pl.Series) -> pl.Series:
+    """Session ids are secrets: from here on only a digest of them is known."""
+    known = ids.drop_nulls().unique().cast(pl.String).to_list()
+    if not known:
+        return ids.cast(TEXT)
+    digests = [sha256(value.encode()).hexdigest()[:32] for value in known]
+    return ids.cast(pl.String).replace_strict(known, digests, return_dtype=pl.String).cast(TEXT)

@@ -1,0 +1,229 @@
+"""Everything that is found out about the devices of one partition, in two rounds.
+
+Before the endpoints are classed: `arrange`. After it: `classed` → `refused` (for the join with messages) →
+`sessions_of`. All work on frames in order of device and time, by scans along them, never by groups of devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.correlate import endpoints, order, outcomes, population, reasons, sessions
+from authforensics.correlate.identity import FALLBACK, LADDER
+from authforensics.correlate.order import DEVICE, is_event
+from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, TEXT, EndpointClass, Sessions
+from authforensics.states import AuthEvent
+
+#: How the reason of a refusal was found; `log`: the access log's own field says so.
+REASON_HOW = pl.Enum(["log", "request_id", "path_time", "class_time"])
+#: The rungs of the identity ladder, the strongest first.
+_RUNGS = (*LADDER, FALLBACK)
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+#: Statuses that refuse a call, or may: what a message could explain.
+_DOUBTFUL = (*outcomes.REFUSED, 400, 403, 422)
+
+arrange = order.by_device
+
+
+def classed(arranged: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Add `endpoint_class`, `token` calls decided.
+
+    Args:
+        arranged: what `arrange` gave.
+        table: what `endpoints.classify` gave.
+    """
+    known = table.select("endpoint_class", code=endpoints.code())
+    found = arranged.select(code=endpoints.code()).join(known, on="code", how="left", maintain_order="left")
+    return _decide_token_calls(arranged.with_columns(found["endpoint_class"]))
+
+
+def _is_class(*names: EndpointClass) -> pl.Expr:
+    hit = pl.col("endpoint_class") == names[0].value
+    for name in names[1:]:
+        hit |= pl.col("endpoint_class") == name.value
+    return hit
+
+
+def _decide_token_calls(requests: pl.DataFrame) -> pl.DataFrame:
+    """A `token` call is a refresh or a login, by what its device did before.
+
+    It is a refresh where the device had a session, unless it has been to the authorization endpoint since; else a
+    login.
+    """
+    token = _is_class(EndpointClass.TOKEN)
+    if not requests.select(token.any()).item():
+        return requests
+    accepted = _is_class(EndpointClass.TOKEN, EndpointClass.LOGIN) & (pl.col("status") < 300)
+    session = _is_class(*outcomes.PROTECTED) | accepted
+    step = session | _is_class(EndpointClass.AUTHORIZE, EndpointClass.LOGOUT)
+    before = order.before(order.latest(step.fill_null(value=False), session))
+    decided = (
+        pl.when(before.fill_null(value=False))
+        .then(pl.lit(EndpointClass.REFRESH.value, ENDPOINT_CLASS))
+        .otherwise(pl.lit(EndpointClass.LOGIN.value, ENDPOINT_CLASS))
+    )
+    return (
+        requests.with_columns(first=order.first_of_device())
+        .with_columns(endpoint_class=pl.when(token).then(decided).otherwise("endpoint_class"))
+        .drop("first")
+    )
+
+
+def refused(classed: pl.DataFrame) -> pl.DataFrame:
+    """The refused requests that need an explanation, or have one: those that a message may speak of.
+
+    Args:
+        classed: what `classed` gave.
+
+    Returns:
+        `row`, `system`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, `reason` (what the
+        access log itself says); `session_before` (its device had been accepted before, so that it has a token to be
+        refused) and `counted` (it is a refusal whether or not anything says why; one that isn't counts with a reason).
+    """
+    protected = _is_class(EndpointClass.REFRESH, *outcomes.PROTECTED)
+    carries = protected | _is_class(EndpointClass.LOGIN)
+    accepted = (carries & pl.col("status").is_between(200, 299)).fill_null(value=False)
+    at = classed.select(pl.arg_where(protected & pl.col("status").is_in(_DOUBTFUL))).to_series()
+    session_before = order.times_before(classed, accepted).gather(at) > 0
+    certain = pl.col("status").is_in(outcomes.REFUSED) | _is_class(EndpointClass.REFRESH)
+    return classed.select(
+        *("row", "system", "timestamp", "request_id", "route", "endpoint_class", "status", "clock", "reason")
+    )[at].with_columns(session_before=session_before, counted=certain)
+
+
+def sessions_of(
+    classed: pl.DataFrame, explained: pl.DataFrame | None, spans: pl.DataFrame, steps: Mapping[str, int]
+) -> Sessions:
+    """The sessions of the devices of a partition.
+
+    Args:
+        classed: what `classed` gave.
+        explained: `row`, `reason`, `how` of refusals that messages explain.
+        spans: `system`, `begin`, `end`, of everything, not only of this partition.
+        steps: the seconds of a step in time of each system's chart, see `population.step`.
+    """
+    events = _with_reasons(classed, explained)
+    events = events.with_columns(outcomes.auth_events(events), write=pl.col("method").is_in(_WRITES))
+    # Between two calls that were accepted lies one episode.
+    episode = order.times_before(events, is_event(AuthEvent.API_OK, AuthEvent.LOGOUT)).alias("episode")
+    events = order.number_turns(events.with_columns(episode))
+    turns = sessions.number_runs(sessions.add_states(order.mark_stragglers(order.turns(events))))
+    names = events.select("system", "device_id")[events.select(pl.arg_where(order.first_of_device())).to_series()]
+    episodes = sessions.episodes(turns, names)
+    return Sessions(
+        events=sessions.spread(events, turns).drop("turn"),
+        sessions=sessions.sessions(turns, names),
+        grants=sessions.grants(turns, names),
+        episodes=episodes,
+        rates=population.rates(events, names),
+        spans=spans,
+        devices=_devices(events, turns),
+        changes=population.changes(turns, names, steps),
+        counts=_counts(turns, names),
+        closed=_closed(episodes),
+    )
+
+
+def _with_reasons(classed: pl.DataFrame, explained: pl.DataFrame | None) -> pl.DataFrame:
+    """Decide `reason`, and `reason_how` it was found: the log's own, else the message's, as read at its endpoint."""
+    doubtful = pl.col("reason").is_not_null()
+    if explained is not None and explained.height:
+        doubtful |= pl.col("status").is_in(_DOUBTFUL)
+    at = classed.select(pl.arg_where(doubtful)).to_series()
+    told = classed.select("row", "reason", "endpoint_class")[at]
+    if explained is None or explained.is_empty():
+        told = told.with_columns(_joined=pl.lit(None, REASON), how=pl.lit(None, REASON_HOW))
+    else:
+        joined = explained.select(
+            pl.col("row").cast(told.schema["row"]),
+            pl.col("how").cast(REASON_HOW),
+            _joined=pl.col("reason").cast(pl.String).cast(REASON),
+        )
+        told = told.join(joined, on="row", how="left", maintain_order="left")
+    told = told.select(
+        reason=reasons.at_endpoint(pl.coalesce("reason", "_joined"), pl.col("endpoint_class")),
+        reason_how=pl.when(pl.col("reason").is_not_null()).then(pl.lit("log", REASON_HOW)).otherwise("how"),
+    )
+    return classed.with_columns(
+        _scattered(at, told["reason"], classed.height), _scattered(at, told["reason_how"], classed.height)
+    )
+
+
+def _scattered(at: pl.Series, values: pl.Series, height: int) -> pl.Series:
+    """`values` in a column of nulls."""
+    column = pl.repeat(None, height, dtype=pl.UInt8, eager=True)
+    return column.scatter(at, values.to_physical().cast(pl.UInt8)).cat.to(values.dtype).alias(values.name)
+
+
+def _devices(events: pl.DataFrame, turns: pl.DataFrame) -> pl.DataFrame:
+    """What is known of each device in the end, one row each."""
+    first = events.select(pl.arg_where(order.first_of_device())).to_series()
+    ends = pl.select(first.shift(-1, fill_value=events.height) - 1).to_series()
+    alive = ~is_event(AuthEvent.IGNORED, AuthEvent.LOGIN_DENIED)
+    summed = turns.group_by(DEVICE, maintain_order=True).agg(
+        pl.col("requests").sum(),
+        denied=is_event(AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED).sum(),
+        state=pl.col("state").last(),
+        alive=alive.any(),
+    )
+    own = pl.col(DEVICE) == pl.col(DEVICE).shift()
+    keys = (
+        events.select(DEVICE, "identity_key")
+        .filter(((pl.col("identity_key") != pl.col("identity_key").shift()) | ~own).fill_null(value=True))
+        .with_columns(rung=pl.col("identity_key").cast(pl.String).replace_strict(_RUNGS, range(len(_RUNGS))))
+        .group_by(DEVICE)
+        .agg(pl.col("rung").max())
+        .sort(DEVICE)
+    )
+    rungs = pl.Series("identity_key", _RUNGS, dtype=TEXT)
+    last = events.select(_last_known("platform"), _last_known("app_version"))[ends]
+    return (
+        events.select("system", "device_id")[first]
+        .with_columns(rungs.gather(keys["rung"]))
+        .hstack(_within(events, last, first))
+        .hstack(summed.drop(DEVICE))
+    )
+
+
+def _last_known(name: str) -> pl.Expr:
+    return pl.when(pl.col(name).is_not_null()).then(pl.int_range(pl.len(), dtype=pl.UInt32)).forward_fill().alias(name)
+
+
+def _within(events: pl.DataFrame, places: pl.DataFrame, first: pl.Series) -> pl.DataFrame:
+    """The values of `events` at `places`; those before the device's `first` row are another's."""
+    return pl.DataFrame(
+        [
+            events[name].gather(places.select(pl.when(pl.col(name) >= first).then(name)).to_series())
+            for name in places.columns
+        ]
+    )
+
+
+def _counts(turns: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Requests per `system`, `auth_event` and `straggler`."""
+    system = names["system"].gather(turns[DEVICE])
+    many = pl.when(is_event(AuthEvent.API_OK)).then("calls").otherwise(pl.col("acting").cast(pl.UInt32))
+    acted = turns.select("auth_event", "straggler", count=many, system=system)
+    idle = turns.select(
+        auth_event=pl.lit(AuthEvent.IGNORED.value, AUTH_EVENT),
+        straggler=pl.lit(value=False),
+        count=pl.col("requests") - pl.col("calls"),
+        system=system,
+    )
+    return (
+        pl.concat([acted, idle])
+        .group_by("system", "auth_event", "straggler")
+        .agg(pl.col("count").sum())
+        .filter(pl.col("count") > 0)
+    )
+
+
+def _closed(episodes: pl.DataFrame) -> pl.DataFrame:
+    """Refused calls per `system`: `healed`, whose device was accepted again, and of `strangers` without a session."""
+    denied = pl.col("denied").cast(pl.Int64)
+    return episodes.group_by("system").agg(
+        healed=pl.when(pl.col("closed_at").is_not_null()).then(denied).sum(),
+        strangers=pl.when(pl.col("closed_at").is_null() & ~pl.col("session_seen")).then(denied).sum(),
+    )

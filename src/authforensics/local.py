@@ -1,0 +1,286 @@
+"""Reads and studies logs on this machine: one pass over the files into partitions by device, then one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+import polars as pl
+
+from authforensics import collect, correlate, detect
+from authforensics.correlate import condense, endpoints, identity
+from authforensics.parallel import in_order
+from authforensics.partitions import Partitions, WorkDirectory
+from authforensics.schema import EVENTS, MESSAGES, REQUESTS, ROW, TEXT
+from authforensics.study import Studies, Study, Task, study
+
+#: What is worked with unless the caller says otherwise; beyond it events are put aside in files.
+MEMORY = 512 << 20
+#: Bytes of a line, about; and of memory that studying it takes, all told.
+_LINE, _STUDIED = 150, 1500
+#: More partitions than this are too many files; those that many logs then fill are studied all the same.
+_MOST = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to read, correlate and detect; within how much memory, and where to put what doesn't fit."""
+
+    collect: collect.Options
+    correlate: correlate.Options
+    wanted: Sequence[detect.Detector]
+    thresholds: Mapping[str, Mapping[str, float]]
+    memory: int = MEMORY
+    work_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Studied:
+    """Everything that was read and found out about devices, ready to be concluded.
+
+    `requests` are REQUESTS by partition; `messages` are MESSAGES with `row`; `heard` says how many lines of messages
+    each system has, whatever they say; `named` whether any request had a device id; `work` is where large tables are.
+    """
+
+    found: Sequence[collect.Found]
+    collected: collect.Collected
+    requests: Partitions
+    messages: pl.DataFrame
+    heard: Mapping[str, int]
+    named: bool
+    ground: correlate.Ground
+    table: pl.DataFrame
+    explained: pl.DataFrame | None
+    studies: Studies
+    work: WorkDirectory
+
+
+def study_logs(paths: Sequence[str | Path], settings: Settings, progress: collect.Progress | None = None) -> Studied:
+    """Read logs and study their devices.
+
+    Raises:
+        UsageError: a path, name, time or zone that can't be used.
+        InputError: nothing could be read; there is no room for temporary files.
+    """
+    work = WorkDirectory(settings.work_dir)
+    try:
+        return _study_logs(paths, settings, progress, work)
+    except BaseException:
+        work.close()
+        raise
+
+
+def _study_logs(
+    paths: Sequence[str | Path], settings: Settings, progress: collect.Progress | None, work: WorkDirectory
+) -> Studied:
+    found = collect.discover(paths, lambda: work.path)
+    intake = Intake(
+        Partitions(_SCHEMA, _partitions(collect.extent(found), settings.memory), work, "requests"), settings
+    )
+    digest = collect.Digest(condense.COLUMNS, intake.digest)
+    collected = collect.collect(found, digest, intake.take_in, settings.collect, progress=progress)
+    told = pl.concat([pl.DataFrame(schema=MESSAGES), *intake.messages])
+    ground = correlate.ground(
+        intake.requests.scan_all(),
+        told,
+        intake.covered,
+        extents(collected),
+        collected.bases,
+        options=settings.correlate,
+    )
+    requests = intake.settled(ground, work)
+    messages = correlate.placed(told, ground.folders, ground.bases)
+    seen = condense.all_seen(intake.seen, ground.folders)
+    task, studies = _studied(requests, messages, seen, ground, settings)
+    return Studied(
+        found=found,
+        collected=collected,
+        requests=requests,
+        messages=messages,
+        heard=heard(intake.heard, ground.folders),
+        named=any(counts["device_id"] for counts in intake.covered.values()),
+        ground=ground,
+        table=task.table,
+        explained=task.explained,
+        studies=studies,
+        work=work,
+    )
+
+
+def _partitions(size: int, memory: int) -> int:
+    """How many partitions this many bytes of logs are to be cut into: one, if they fit."""
+    needed = size // _LINE * _STUDIED / memory
+    return 1 if needed <= 1 else min(int(needed) + 1, _MOST)
+
+
+_SCHEMA: dict[str, pl.DataType] = {**REQUESTS}
+_IDENTIFIED: dict[str, pl.DataType] = {**REQUESTS, "row": ROW, "identity_key": TEXT}
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What one block of events, all of one folder, came to."""
+
+    folder: str
+    requests: pl.DataFrame
+    messages: pl.DataFrame
+    seen: pl.DataFrame
+    heard: int
+
+
+class Intake:
+    """Takes in events, block by block: requests into partitions by a guess of what tells their devices apart."""
+
+    def __init__(self, requests: Partitions, settings: Settings) -> None:
+        self.requests = requests
+        self.messages: list[pl.DataFrame] = []
+        self.seen: list[pl.DataFrame] = []
+        self.covered: dict[str, dict[str, int]] = {}
+        self.heard: dict[str, int] = {}
+        self._device_key = settings.correlate.device_key
+        self._guesses: dict[str, str | None] = {}
+        self._guessing = Lock()
+
+    def digest(self, events: pl.DataFrame) -> Gathered:
+        """What is kept of a block of events, all of one folder; safe to be called from several threads."""
+        folder = str(events["system"][0])
+        requests = condense.requests(events)
+        messages = condense.messages(events)
+        if self.requests.count > 1 and not requests.is_empty():
+            with self._guessing:
+                guess = self._guesses.setdefault(folder, identity.likely(condense.coverage(requests), self._device_key))
+            requests = requests.with_columns(identity.spread(requests, guess, self.requests.count))
+        return Gathered(folder, requests, messages, condense.seen(requests), events.height - requests.height)
+
+    def take_in(self, block: Gathered) -> None:
+        """Keep it."""
+        if not block.requests.is_empty():
+            self.requests.add(block.requests)
+            self.seen.append(block.seen)
+            covered = self.covered.setdefault(block.folder, {})
+            for name, count in condense.coverage(block.requests).items():
+                covered[name] = covered.get(name, 0) + count
+        if block.heard:
+            self.heard[block.folder] = self.heard.get(block.folder, 0) + block.heard
+            self.messages.append(block.messages)
+
+    def settled(self, ground: correlate.Ground, work: WorkDirectory) -> Partitions:
+        """The requests, each device in one partition: as they are if every guess was right, else sorted anew."""
+        keys = ground.ladder.keys
+        right = all(guess == keys[ground.folders[folder]] for folder, guess in self._guesses.items())
+        if self.requests.count == 1 or (right and ground.ladder.links.is_empty() and ground.ladder.told.is_empty()):
+            return self.requests
+        settled = Partitions(_IDENTIFIED, self.requests.count, work, "identified")
+        for number in range(self.requests.count):
+            frame = correlate.identified(self.requests.load(number), ground)
+            settled.add(frame.with_columns(identity.spread(frame, "device_id", settled.count)))
+            self.requests.forget(number)
+        settled.write()
+        return settled
+
+
+def extents(collected: collect.Collected) -> dict[str, tuple[datetime, datetime]]:
+    """First and last event of each folder."""
+    found: dict[str, tuple[datetime, datetime]] = {}
+    for source in collected.sources:
+        if source.first_seen is not None and source.last_seen is not None:
+            first, last = found.get(source.system, (source.first_seen, source.last_seen))
+            found[source.system] = min(first, source.first_seen), max(last, source.last_seen)
+    return found
+
+
+def heard(folders: Mapping[str, int], systems: Mapping[str, str]) -> dict[str, int]:
+    """How many messages each system has."""
+    found: dict[str, int] = {}
+    for folder, count in folders.items():
+        found[systems[folder]] = found.get(systems[folder], 0) + count
+    return found
+
+
+def _studied(
+    requests: Partitions, messages: pl.DataFrame, seen: pl.DataFrame, ground: correlate.Ground, settings: Settings
+) -> tuple[Task, Studies]:
+    """Study every partition.
+
+    What endpoints there are to learn is known only when all devices have been seen. So the first partition's answer is
+    taken for that of all, and where it turns out to be another, all are studied once more.
+    """
+    arranged = _Arranged(requests, ground)
+    learned = endpoints.learned([endpoints.observe(arranged.first)])
+    while True:
+        table = endpoints.classify(seen, learned, settings.correlate.endpoints)
+        explained = arranged.explained(table, messages) if messages["reason"].count() else None
+        task = Task(ground, table, explained, settings.wanted, settings.thresholds)
+        studies = arranged.studied(task)
+        found = endpoints.learned(studies.small("refreshes"))
+        if _same(found, learned):
+            return task, studies
+        learned = found
+
+
+class _Arranged:
+    """The partitions, each put in order when it is asked for; the first is kept."""
+
+    def __init__(self, requests: Partitions, ground: correlate.Ground) -> None:
+        self._requests, self._ground = requests, ground
+        self._numbers = range(requests.count)
+        self._threads = 1 if requests.count == 1 else min(2, os.cpu_count() or 1)
+        self.first = correlate.arrange(requests.load(0), ground)
+
+    def _load(self, number: int) -> pl.DataFrame:
+        return self.first if number == 0 else correlate.arrange(self._requests.load(number), self._ground)
+
+    def explained(self, table: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
+        """Which refusals the messages explain, over all partitions."""
+
+        def look(number: int) -> correlate.Survey:
+            return correlate.survey(self._load(number), table, messages)
+
+        return correlate.explain(list(in_order(self._numbers, look, self._threads)), messages)
+
+    def studied(self, task: Task) -> Studies:
+        """The studies of all partitions."""
+        studies = Studies(None if self._requests.count == 1 else self._requests.work)
+
+        def one(number: int) -> Study:
+            return study(self._load(number), task)
+
+        for number, done in enumerate(in_order(self._numbers, one, self._threads)):
+            studies.add(number, done)
+        return studies
+
+
+def _same(one: pl.DataFrame, other: pl.DataFrame) -> bool:
+    keys = ["system", "method", "route"]
+    return one.height == other.height == one.join(other, on=keys, how="semi", nulls_equal=True).height
+
+
+def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
+    """Every event, with all that is known of it: EVENTS, in order of time. All at once, in memory.
+
+    The files are read again: what only this table has isn't kept.
+    """
+    whole, _ = collect.gather_found(studied.found, settings.collect)
+    whole = correlate.placed(whole, studied.ground.folders, studied.ground.bases)
+    parts = [_known(studied, number) for number in range(studied.requests.count)]
+    known = pl.concat([*parts, studied.messages.select("row", "device_id", "reason")], how="diagonal")
+    own = [name for name in known.columns if name != "row" and name in whole.columns]
+    joined = whole.join(known, on="row", how="left", suffix="_known", maintain_order="left")
+    joined = joined.with_columns(pl.coalesce(f"{name}_known", name).alias(name) for name in own)
+    missing = {name: pl.lit(None, dtype) for name, dtype in EVENTS.items() if name not in joined.columns}
+    told = joined.sort("timestamp", "row").with_columns(**missing)
+    return told.select(pl.col(name).cast(dtype) for name, dtype in EVENTS.items())
+
+
+def _known(studied: Studied, number: int) -> pl.DataFrame:
+    """What EVENTS has beyond COLLECTED, of the requests of one partition."""
+    arranged = correlate.arrange(studied.requests.load(number), studied.ground)
+    sessions, _ = correlate.sessionize(arranged, studied.table, studied.explained, studied.ground)
+    return sessions.events.select(
+        *("row", "device_id", "identity_key", "platform", "app_version", "endpoint_class", "auth_event", "reason"),
+        *("state", "straggler"),
+    )

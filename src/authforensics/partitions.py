@@ -1,0 +1,238 @@
+"""Keeps frames in partitions: in memory where there is little, else as Parquet files in a directory of its own."""
+
+from __future__ import annotations
+
+import errno
+import re
+import secrets
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import polars as pl
+
+from authforensics.errors import InputError
+
+#: Rows that are held back before they are written, so that files are few.
+_HELD = 1_500_000
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: What polars says of these, which has no numbers for errors.
+_FULL_SIGNS = ("no space left", "quota exceeded", "file too large")
+_ADVICE = "name a directory with room: --work-dir"
+_PREFIX, _GONE = "authforensics-", ".gone"
+_IN_TEXT = re.compile(rf"[^\n:']*{_PREFIX}[0-9a-f]{{16}}")
+#: What there is to remove should the process end before its objects do.
+_OPEN: set[Path] = set()
+
+
+class WorkDirectory:
+    """A directory that nobody else may look into, made when first used and gone when this object is."""
+
+    def __init__(self, parent: Path | None = None) -> None:
+        self._parent = parent
+        self._made: Path | None = None
+        self._finalizer: weakref.finalize[[Path], WorkDirectory] | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it is.
+
+        Raises:
+            InputError: it can't be made.
+        """
+        if self._made is None:
+            place = self._parent or Path(tempfile.gettempdir())
+            path = place.resolve() / f"{_PREFIX}{secrets.token_hex(8)}"
+            # Before it is made: an interrupt may come at any moment.
+            _OPEN.add(path)
+            self._made, self._finalizer = path, weakref.finalize(self, _remove, path)
+            try:
+                path.mkdir(mode=0o700)
+            except OSError as error:
+                self.close()
+                raise InputError(
+                    f"{place}: no work directory can be made there ({error.strerror}); {_ADVICE}"
+                ) from error
+        return self._made
+
+    def close(self) -> None:
+        """Remove it."""
+        if self._made is not None:
+            _remove(self._made)
+            if self._finalizer is not None:
+                self._finalizer.detach()
+            self._made = self._finalizer = None
+
+
+def remove_all() -> None:
+    """Remove the work directories of this process, whoever still uses them."""
+    for path in list(_OPEN):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    # Under another name no thread that is still writing can add to it.
+    gone = path.with_name(path.name + _GONE)
+    with suppress(OSError):
+        path.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
+    _OPEN.discard(path)
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Says in one line what is wrong with `folder`, where writing into it or reading from it fails for that.
+
+    Raises:
+        InputError: it does: there is no room, it is gone, or it may not be used any more.
+    """
+    try:
+        yield
+    except (OSError, pl.exceptions.ComputeError) as error:
+        told = trouble(error, folder)
+        if told is None:
+            raise
+        raise told from error
+
+
+def trouble(error: Exception, folder: Path | None = None) -> InputError | None:
+    """What is wrong with a work directory, if `error` comes of that.
+
+    Args:
+        error: what polars or the system raised.
+        folder: what was worked with, where that is known; else the work directory that the error names.
+    """
+    named = folder or _named(error)
+    if named is None:
+        return None
+    place = _place(named)
+    text = str(error).lower()
+    if (isinstance(error, OSError) and error.errno in _FULL) or any(sign in text for sign in _FULL_SIGNS):
+        return InputError(f"{place}: no room for temporary files; {_ADVICE}")
+    if not isinstance(error, OSError):
+        return None
+    what = error.strerror or str(error).partition(" (")[0]
+    return InputError(f"{place}: the temporary files there can't be used any more ({what}); {_ADVICE}")
+
+
+def _named(error: Exception) -> Path | None:
+    found = _IN_TEXT.search(str(error))
+    return Path(found[0].strip()) if found else None
+
+
+def _place(folder: Path) -> Path:
+    """The directory that the caller knows: the one that the work directory was made in."""
+    return next((one.parent for one in (folder, *folder.parents) if one.name.startswith(_PREFIX)), folder)
+
+
+class Partitions:
+    """Frames of one schema, the rows of each in the partition that its column `partition` says.
+
+    With `count` 1 all stay in memory, and no such column is needed.
+    """
+
+    def __init__(self, schema: dict[str, pl.DataType], count: int, work: WorkDirectory, name: str) -> None:
+        self._schema, self.count, self.work, self._name = schema, count, work, name
+        self._held: list[pl.DataFrame] = []
+        self._rows = 0
+        self._files: list[list[Path]] = [[] for _ in range(count)]
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take in some rows.
+
+        Raises:
+            InputError: there is no room for them.
+        """
+        self._held.append(frame)
+        self._rows += frame.height
+        if self.count > 1 and self._rows >= _HELD:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is held back, if it is to be written at all."""
+        if self.count == 1 or not self._held:
+            return
+        whole = pl.concat(self._held)
+        self._held, self._rows = [], 0
+        # What no row has needs no room.
+        empty = [name for name in self._schema if whole[name].null_count() == whole.height]
+        parts = whole.drop(empty).partition_by("partition", as_dict=True, include_key=False)
+        folder = self.work.path / self._name
+        with room(folder):
+            folder.mkdir(exist_ok=True)
+            for (number,), part in parts.items():
+                files = self._files[int(str(number))]
+                file = folder / f"{number}-{len(files)}.parquet"
+                part.write_parquet(file, compression="lz4", statistics=False)
+                files.append(file)
+
+    def forget(self, number: int) -> None:
+        """Give up a partition that isn't needed any more."""
+        for file in self._files[number]:
+            file.unlink(missing_ok=True)
+        self._files[number] = []
+
+    def load(self, number: int) -> pl.DataFrame:
+        """All rows of one partition, in the order they came.
+
+        Raises:
+            InputError: they have been put aside, and are not there any more.
+        """
+        if self.count == 1:
+            return self.scan(number).collect()
+        with room(self.work.path / self._name):
+            return self.scan(number).collect()
+
+    def scan(self, number: int) -> pl.LazyFrame:
+        """The same, to be read as needed."""
+        self.write()
+        parts = self._held if self.count == 1 else [self._completed(file) for file in self._files[number]]
+        empty = pl.DataFrame(schema=self._schema)
+        return pl.concat([empty.lazy(), *(part.lazy() for part in parts)])
+
+    def scan_all(self) -> pl.LazyFrame:
+        """All rows of all partitions."""
+        return pl.concat([self.scan(number) for number in range(self.count)])
+
+    def _completed(self, file: Path) -> pl.LazyFrame:
+        found = pl.scan_parquet(file)
+        present = set(found.collect_schema().names())
+        return found.select(
+            (pl.col(name) if name in present else pl.lit(None, dtype).alias(name))
+            for name, dtype in self._schema.items()
+        )
+
+
+class Table:
+    """A table that comes in parts, one of each partition; kept in memory or written, as `work` says."""
+
+    def __init__(self, schema: dict[str, pl.DataType], work: WorkDirectory | None, name: str) -> None:
+        self._schema, self._work, self._name = schema, work, name
+        self._parts: dict[int, pl.DataFrame | Path] = {}
+
+    def add(self, number: int, part: pl.DataFrame) -> None:
+        """Take in the part of one partition; twice, and the second takes the first one's place.
+
+        Raises:
+            InputError: there is no room for it.
+        """
+        part = part.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
+        if self._work is None:
+            self._parts[number] = part
+            return
+        folder = self._work.path / self._name
+        with room(folder):
+            folder.mkdir(exist_ok=True)
+            file = folder / f"{number}.parquet"
+            part.write_parquet(file, compression="lz4")
+            self._parts[number] = file
+
+    def scan(self) -> pl.LazyFrame:
+        """All parts."""
+        parts = [self._parts[number] for number in sorted(self._parts)]
+        scanned = [pl.scan_parquet(part) if isinstance(part, Path) else part.lazy() for part in parts]
+        return pl.concat([pl.DataFrame(schema=self._schema).lazy(), *scanned])
