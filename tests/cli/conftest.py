@@ -25,6 +25,10 @@ class FakeAnalysis:
     rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame({"text": ["?"]}))
     sessions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame({"device_id": ["ios-0012"]}))
     findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame({"id": ["f1"]}))
+    closed: bool = False
+
+    def close(self) -> None:
+        self.closed = True
 
     def to_html(self) -> str:
         return "<!doctype html><title>report</title>"

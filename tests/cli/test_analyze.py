@@ -42,7 +42,7 @@ def test_options_reach_the_pipeline(run, calls):
             "1h",
         ),
         *("--tz", "Asia/Tokyo", "--device-key", "x_device_id", "--only", "refresh_loop", "--only", "login_loop"),
-        *("--skip", "refresh_churn", "--strict", "--no-html"),
+        *("--skip", "refresh_churn", "--strict", "--no-html", "--memory", "1.5GiB", "--work-dir", "."),
     )
     assert calls == [
         {
@@ -57,6 +57,8 @@ def test_options_reach_the_pipeline(run, calls):
             "skip": ["refresh_churn"],
             "strict": True,
             "config": None,
+            "memory": 3 << 29,
+            "work_dir": Path(),
             "progress": None,
         }
     ]

@@ -138,19 +138,20 @@ def test_explain_offers_the_nearest_name(run):
     assert "did you mean 'document'?" in result.err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("moment", ["run", "to_html", "write_csv"])
 def test_a_signal_ends_the_run_and_leaves_nothing_behind(tmp_path, number, code, moment):
     (tmp_path / "access.log").write_text("a line\n", encoding="utf-8")
     program = f"""
-import os, sys, types
+import os, signal, sys, types
 import polars as pl
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def stop(*_, **__): os.kill(os.getpid(), {int(number)}); import time; time.sleep(10)
 def fine(*_, **__): return "text"
 frame = pl.DataFrame({{"path": ["/"]}})
 class Analysis:
     events = rejects = sessions = findings = frame
-    to_json = to_markdown = fine
+    to_json = to_markdown = close = fine
     to_html = stop if {moment!r} == "to_html" else fine
 def analyze(*_, **__):
     if {moment!r} == "run": stop()
@@ -165,7 +166,7 @@ main()
 """
     done = _python(program, cwd=tmp_path)
     assert done.returncode == code, done.stderr
-    assert done.stderr in {"authforensics: error: interrupted\n", "authforensics: error: terminated\n"}
+    assert done.stderr in {f"authforensics: error: {word}\n" for word in ("interrupted", "terminated", "hung up")}
     assert [path.name for path in tmp_path.iterdir()] == ["access.log"]
 
 

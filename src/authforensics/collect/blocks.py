@@ -28,8 +28,8 @@ class Condition:
     text: str = ""
 
 
-def texts(path: Path, condition: Condition, size: int = BLOCK) -> Iterator[bytes]:
-    """The content of a file, decompressed, in blocks of about `size` bytes that end where a line ends.
+def texts(path: Path, condition: Condition) -> Iterator[bytes]:
+    """The content of a file, decompressed, in blocks of about `BLOCK` bytes that end where a line ends.
 
     The same blocks at every reading. `condition` is told of a break; the number of its line is yet to be added.
 
@@ -40,7 +40,7 @@ def texts(path: Path, condition: Condition, size: int = BLOCK) -> Iterator[bytes
     held = 0
     try:
         for chunk, condition.position in chunks(path):
-            cut = chunk.rfind(b"\n") + 1 if held + len(chunk) >= size else 0
+            cut = chunk.rfind(b"\n") + 1 if held + len(chunk) >= BLOCK else 0
             if cut:
                 yield b"".join((*block, chunk[:cut]))
                 block, held = [chunk[cut:]], len(chunk) - cut

@@ -20,9 +20,14 @@ def each(column: str, make: Make, dtypes: dict[str, pl.DataType]) -> pl.Expr:
     """
 
     def of(values: pl.Series) -> pl.Series:
-        return _spread(values, make, dtypes).to_struct(values.name)
+        return each_of(values, make, dtypes)
 
     return pl.col(column).map_batches(of, return_dtype=pl.Struct(dtypes), is_elementwise=True)
+
+
+def each_of(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl.Series:
+    """As `each`, of a text column at hand."""
+    return _spread(values, make, dtypes).to_struct(values.name)
 
 
 def mapped(column: str, make: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
@@ -37,19 +42,18 @@ def mapped(column: str, make: Callable[[pl.Series], pl.Series], dtype: pl.DataTy
 
 
 def _spread(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
-    if values.dtype != pl.String():
-        values = values.cast(pl.String)
     empty = values.null_count()
-    if empty == len(values) or (not empty and (values == values[0]).all()):
-        made = make(pl.DataFrame({"value": [values[0] if len(values) else None]}, schema={"value": pl.String}))
+    text = values.dtype == pl.String()
+    if empty == len(values) or (text and not empty and (values == values[0]).all()):
+        one = pl.Series("value", [values[0] if len(values) else None], dtype=pl.String)
+        made = make(one.to_frame())
         return pl.DataFrame([made[name].new_from_index(0, len(values)) for name in dtypes])
     # Categories of their own: those of the columns are shared, and would keep every value ever seen.
-    coded = values.cast(pl.Categorical(pl.Categories.random()))
+    coded = values.cast(pl.Categorical(pl.Categories.random())) if text else values
     known = coded.unique().drop_nulls()
     numbers = known.to_physical()
-    order = numbers.arg_sort()
-    codes = coded.to_physical()
-    if numbers.max() != len(known) - 1:  # Not counted from 0 without a gap: so that it is.
-        codes = codes.replace_strict(numbers.gather(order), pl.int_range(len(known), dtype=pl.UInt32, eager=True))
-    made = make(known.gather(order).cast(pl.String).extend_constant(None, 1).alias("value").to_frame())
-    return made.select(list(dtypes)).select(pl.all().gather(codes.fill_null(len(known))))
+    places = pl.zeros(int(numbers.max() or 0) + 1, dtype=pl.UInt32, eager=True)  # type: ignore[arg-type]
+    places = places.scatter(numbers, pl.int_range(len(known), dtype=pl.UInt32, eager=True))
+    made = make(known.cast(pl.String).extend_constant(None, 1).alias("value").to_frame()).select(list(dtypes))
+    rows = places.gather(coded.to_physical()).fill_null(len(known))
+    return made.select(pl.all().gather(rows))

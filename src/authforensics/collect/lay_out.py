@@ -8,9 +8,14 @@ from authforensics.collect.format import Format
 from authforensics.schema import DISPOSITION, Disposition
 
 
+def is_event() -> pl.Expr:
+    """Whether a normalized line became an event."""
+    return pl.col("matched") & pl.col("timestamp").is_not_null() & pl.col("problem").is_null()
+
+
 def classify(lines: pl.LazyFrame, form: Format) -> pl.LazyFrame:
     """Adds `disposition`, and `reason` where it is a reject, to normalized lines in the order of their file."""
-    event = pl.col("matched") & pl.col("timestamp").is_not_null() & pl.col("problem").is_null()
+    event = is_event()
     blank = ~pl.col("matched") & (pl.col("line").str.strip_chars() == "")
     header = ~pl.col("matched") & pl.col("line").str.contains(form.header) if form.header else pl.lit(False)
     begins = pl.col("line").str.contains(form.record_start) if form.record_start else pl.lit(True)

@@ -85,7 +85,7 @@ def _own(field: str, told: str) -> pl.Expr:
     """The field, or where it is empty what the query tells."""
 
     def of(columns: Sequence[pl.Series]) -> pl.Series:
-        own, asked = columns
+        own, asked = columns[0].cast(pl.String), columns[1]
         if asked.null_count() == len(asked):
             return own
         return pl.select(pl.coalesce(fields.text(pl.lit(own)), pl.lit(asked))).to_series()

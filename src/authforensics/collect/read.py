@@ -13,7 +13,8 @@ import polars as pl
 from authforensics.collect.blocks import Condition, lines, numbered, texts
 from authforensics.collect.continuations import exceptions, with_exceptions
 from authforensics.collect.discover import Found
-from authforensics.collect.lay_out import classify
+from authforensics.collect.format import Format
+from authforensics.collect.lay_out import classify, is_event
 from authforensics.collect.normalize import normalize
 from authforensics.collect.recognize import Match
 from authforensics.parallel import in_order
@@ -91,25 +92,13 @@ def read(
 
 def parse(frame: pl.DataFrame, match: Match, system: str, source: str, digest: Digest[Taken]) -> Block[Taken]:
     """Some lines of a file (`line_number`, `line`), that begin where a record begins."""
-    laid = classify(normalize(match.parser(frame.lazy()), match.form, system, source), match.form)
-    rejected = pl.col("disposition") == Disposition.REJECT.value
-    text = pl.when(rejected).then(pl.col("line").str.slice(0, _LONGEST_TEXT))
-    told = {"_source": pl.lit(source), "_line": pl.col("line_number"), "_reason": pl.col("reason"), "_text": text}
-    columns = dict.fromkeys((*digest.columns, "timestamp"))
-    if match.form.multiline:
-        columns |= dict.fromkeys(("line_number", "message"))
-        laid = laid.select(*columns, "disposition", "zone", **told, **exceptions())
-        whole = with_exceptions(laid.collect(engine="in-memory"))
-    else:
-        whole = laid.select(*columns, "disposition", "zone", **told).collect(engine="in-memory")
-    counts: dict[str, int] = dict(whole["disposition"].value_counts().rows())
-    rejects = pl.DataFrame(schema=REJECTS)
-    if counts.get(Disposition.REJECT.value):
-        lost = whole.filter(rejected)
-        rejects = lost.select(source="_source", line_number="_line", reason="_reason", text="_text")
-    events = whole
-    if counts.get(Disposition.EVENT.value) != whole.height:
-        events = whole.filter(pl.col("disposition") == Disposition.EVENT.value)
+    columns = dict.fromkeys(
+        (*digest.columns, "timestamp", "line_number", *(("message",) if match.form.multiline else ()))
+    )
+    normal = normalize(match.parser(frame.lazy()), match.form, system, source)
+    # One after the other: the threads are busy with other blocks.
+    whole = normal.select(*columns, "line", "matched", "problem", "zone").collect(engine="in-memory")
+    events, rejects, counts = _sorted(whole, match.form, source)
     zones = frozenset(events["zone"].unique().drop_nulls().to_list())
     inside = events if digest.wanted is None else events.filter(digest.wanted)
     block: Block[Taken] = Block(rejects, counts, zones, events.height, events.height - inside.height)
@@ -125,6 +114,23 @@ def parse(frame: pl.DataFrame, match: Match, system: str, source: str, digest: D
         ends=_utc(times[-1]),
         taken=digest.make(inside.select(digest.columns)),
     )
+
+
+def _sorted(whole: pl.DataFrame, form: Format, source: str) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
+    """The events, the rejects, and how many lines have each disposition."""
+    nothing = pl.DataFrame(schema=REJECTS)
+    if whole.select(is_event().all()).item():
+        return whole, nothing, {Disposition.EVENT.value: whole.height}
+    laid = classify(whole.lazy(), form).with_columns(**(exceptions() if form.multiline else {})).collect()
+    if form.multiline:
+        laid = with_exceptions(laid)
+    counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
+    events = laid.filter(pl.col("disposition") == Disposition.EVENT.value)
+    if not counts.get(Disposition.REJECT.value):
+        return events, nothing, counts
+    lost = laid.filter(pl.col("disposition") == Disposition.REJECT.value)
+    text = pl.col("line").str.slice(0, _LONGEST_TEXT)
+    return events, lost.select(pl.lit(source).alias("source"), "line_number", "reason", text=text), counts
 
 
 def _framed(file: File, match: Match, condition: Condition) -> Iterator[pl.DataFrame]:

@@ -31,10 +31,19 @@ def localize(naive: pl.Expr, tz: str | None) -> pl.Expr:
     return there.fill_null(skipped).dt.convert_time_zone("UTC")
 
 
+def clf(text: pl.Expr) -> pl.Expr:
+    """The moment of `10/Oct/2000:13:55:36 -0700`; month names are English whatever the locale."""
+    return text.str.to_datetime("%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="us").dt.convert_time_zone("UTC")
+
+
+def clf_zone(text: pl.Expr) -> pl.Expr:
+    """Its offset."""
+    return text.str.slice(21, 6)
+
+
 def read_clf(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
-    """Adds `time`, `zone`, `clock` from `10/Oct/2000:13:55:36 -0700`; month names are English whatever the locale."""
-    time = text.str.to_datetime("%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="us").dt.convert_time_zone("UTC")
-    return lines.with_columns(time=time, zone=text.str.slice(21, 6), clock=pl.lit(1.0, pl.Float32))
+    """Adds `time`, `zone`, `clock` from `10/Oct/2000:13:55:36 -0700`."""
+    return lines.with_columns(time=clf(text), zone=clf_zone(text), clock=pl.lit(1.0, pl.Float32))
 
 
 def read_iso(lines: pl.LazyFrame, text: pl.Expr, tz: str | None) -> pl.LazyFrame:

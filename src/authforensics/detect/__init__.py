@@ -36,11 +36,6 @@ __all__ = [
 _DECLARED = {1: Severity.CRITICAL, 2: Severity.HIGH, 3: Severity.MEDIUM}
 #: Rungs of the identity ladder on which one device may in truth be many.
 _WEAK = "client_ip+user_agent"
-#: The columns of events that patterns look at.
-_LOOKED_AT = (
-    *("row", "device", "system", "device_id", "timestamp", "source", "line_number", "route", "auth_event", "reason"),
-    *("state", "straggler", "grant", "episode", "granted_by", "grant_row", "age", "rejection", "write"),
-)
 
 
 def detectors() -> dict[str, Detector]:
@@ -84,9 +79,12 @@ def observe(sessions: Sessions, wanted: Iterable[Detector], overrides: Overrides
         overrides: per detector name, values in place of the declared ones; see `check_thresholds`.
     """
     told = replace(sessions, events=_telling(sessions.events))
-    frames = {one.name: one.observe(told, one.limits((overrides or {}).get(one.name, {}))) for one in wanted}
+    frames = {
+        one.name: one.observe(sessions if one.sees_all else told, one.limits((overrides or {}).get(one.name, {})))
+        for one in wanted
+    }
     named = [_rows(frame) for frame in frames.values()]
-    lines = told.events.select("row", "source", "line_number", "timestamp", "auth_event")
+    lines = sessions.events.select("row", "source", "line_number", "timestamp", "auth_event")
     return Observed(
         frames=frames,
         lines=lines.join(pl.concat(named).to_frame(), on="row", how="semi") if named else lines.clear(),
@@ -155,9 +153,9 @@ def check_thresholds(thresholds: Mapping[str, Mapping[str, float]], place: Calla
 def _telling(events: pl.DataFrame) -> pl.DataFrame:
     """The events that patterns are made of: all but accepted calls, and those made with tokens that were refused first.
 
-    A few of a hundred, as a rule; a detector that wants others, or other columns, has to say so here.
+    A few of a hundred, as a rule.
     """
-    seen = events.select(_LOOKED_AT)
+    seen = events
     accepted = seen["auth_event"] == AuthEvent.API_OK.value
     silent = (seen["auth_event"] == AuthEvent.IGNORED.value) & seen["reason"].is_null()
     calls = seen.filter(~(accepted | silent))

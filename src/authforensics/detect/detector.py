@@ -58,6 +58,8 @@ class Detector:
     pathologies). `observe` sees the sessions of a set of devices (a partition) and returns what is worth keeping of
     them, small: `system`, `device_id`, and in `row` or `rows` the events that may become evidence; `conclude` sees that
     of all devices together, in their order, and returns DRAFTS with `measures`. `describe` says one draft in words.
+    Accepted calls made with tokens that were good from the start are kept from it, and what says nothing about a
+    session, unless it `sees_all`.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Detector:
     observe: Callable[[Sessions, Limits], pl.DataFrame]
     conclude: Callable[[pl.DataFrame, Fleet, Limits], pl.DataFrame]
     describe: Callable[[Mapping[str, float]], str]
+    sees_all: bool = False
 
     def limits(self, overrides: Mapping[str, float]) -> dict[str, float]:
         """Its thresholds by name, with `overrides` in place of the declared values."""

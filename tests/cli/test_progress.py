@@ -1,0 +1,123 @@
+"""Progress: on a terminal, after a second, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from authforensics.cli.progress import Bar, progress_bar
+
+#: A pipeline that reads two files for some time, and studies devices for some more.
+SLOW = """
+import sys, time, types
+from authforensics.collect import Step
+def analyze(paths, progress, **options):
+    for _ in range({ticks}):
+        if progress: progress(Step("a\\x1b[2J.log", 1, 2, 3_000_000, 4_000_000))
+        time.sleep(0.1)
+    if progress: progress(Step("b.log", 2, 2, 4_000_000, 4_000_000))
+    time.sleep({study})
+    return types.SimpleNamespace(to_html=str, to_json=str, to_markdown=str, close=str, document=None)
+pipeline = types.ModuleType("authforensics.pipeline")
+pipeline.analyze = analyze
+sys.modules["authforensics.pipeline"] = pipeline
+import authforensics.cli.analyze as command
+command.print_summary = command._exit_code = lambda *_, **__: 0
+sys.modules["authforensics.cli.remarks"] = types.SimpleNamespace(remarks=lambda document: ())
+from authforensics.__main__ import main
+main()
+"""
+
+
+def _drawn(tmp_path, *arguments: str, ticks: int, study: float = 0, term: str = "xterm-256color") -> str:
+    """What a terminal gets, as it is."""
+    (tmp_path / "access.log").touch()
+    ours, theirs = pty.openpty()
+    search = os.pathsep.join(filter(None, sys.path))
+    environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW.format(ticks=ticks, study=study), "analyze", "access.log", "--no-html", *arguments],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": search, "TERM": term, "COLUMNS": "120"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        parts: list[bytes] = []
+        # Reading from a terminal that nobody has open any more is an error on Linux.
+        while process.poll() is None or select.select([ours], [], [], 0)[0]:
+            try:
+                if select.select([ours], [], [], 0.05)[0]:
+                    parts.append(os.read(ours, 1 << 16))
+            except OSError:
+                break
+    os.close(ours)
+    assert process.returncode == 0, b"".join(parts)
+    return b"".join(parts).decode()
+
+
+def test_a_terminal_is_told_how_far_the_run_is(tmp_path):
+    drawn = _drawn(tmp_path, ticks=30, study=1.0)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn)
+    assert re.search(r"3\.0 MB of 4\.0 MB, [\d.]+ [kM]B/s, 0:00:0\d left, 1 of 2 files done, a\\x1b\[2J\.log", text), (
+        text
+    )
+    assert "studying devices" in text
+    assert text.index("MB/s") < text.index("studying devices")
+    assert "\x1b[2J" not in drawn
+    # Gone at the end: the cursor is shown, and the line wiped.
+    assert drawn.endswith("\x1b[2K")
+    assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "term", "ticks"),
+    [
+        ([], "xterm", 1),
+        (["-q"], "xterm", 20),
+        (["--no-progress"], "xterm", 20),
+        ([], "dumb", 20),
+    ],
+)
+def test_nothing_is_drawn_before_a_second_or_where_it_is_not_wanted(tmp_path, arguments, term, ticks):
+    assert _drawn(tmp_path, *arguments, ticks=ticks, term=term) == ""
+
+
+def test_nothing_is_drawn_where_standard_error_is_no_terminal(capfd):
+    with progress_bar(enabled=True) as bar:
+        assert bar is None
+    assert capfd.readouterr() == ("", "")
+
+
+def _step(size: int, files: int = 0, all_files: int = 1) -> SimpleNamespace:
+    return SimpleNamespace(source="access.log", files=files, all_files=all_files, size=size, all_size=1000)
+
+
+def test_what_is_told_follows_the_run(monkeypatch):
+    clock = iter([100.0, 102.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    bar = Bar()
+    assert bar.told() == ("reading", 0, None)
+    bar.step(_step(500))
+    assert bar.told() == ("500 bytes of 1.0 kB, 250 bytes/s, 0:00:02 left, access.log", 500, 1000)
+    bar.step(_step(1000, files=1))
+    assert bar.told() == ("studying devices", 0, None)
+    bar.doing("writing the results")
+    assert bar.told() == ("writing the results", 0, None)
+
+
+def test_nothing_is_promised_before_anything_is_read(monkeypatch):
+    clock = iter([100.0, 101.5])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    bar = Bar()
+    bar.step(_step(0, all_files=3))
+    assert bar.told() == ("0 bytes of 1.0 kB, 0 of 3 files done, access.log", 0, 1000)

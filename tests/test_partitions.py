@@ -1,0 +1,154 @@
+"""The same document whatever the partitions, the blocks, the order of the files and their compression."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from authforensics import local
+from authforensics.collect import blocks
+from authforensics.config import Config
+from authforensics.errors import InputError
+from authforensics.partitions import Partitions, WorkDirectory
+from authforensics.pipeline import analyze
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = sorted(path for path in (ROOT / "sample_logs").rglob("*") if path.is_file() and path.suffix != ".md")
+#: What each partition may hold, by how many there are of the sample logs.
+MEMORY = {1: 1 << 40, 2: 12 << 20, 7: 3 << 20, 40: 400 << 10}
+
+
+def told(analysis) -> str:
+    """The document without what may differ."""
+    return analysis.document.model_copy(update={"run": None, "sources": ()}).model_dump_json(by_alias=True)
+
+
+@pytest.fixture(scope="module")
+def in_one_piece() -> str:
+    return told(analyze(SAMPLES, memory=MEMORY[1]))
+
+
+CUTS = {
+    "memory": st.sampled_from(list(MEMORY.values())),
+    "block": st.sampled_from([20_000, 100_000, 1 << 20]),
+    "seed": st.integers(0, 1 << 16),
+    "packed": st.sets(st.sampled_from(range(len(SAMPLES)))),
+}
+FEW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+MANY = settings(FEW, max_examples=40)
+
+
+def cut(folder: Path, memory: int, block: int, seed: int, packed: set[int]) -> str:
+    """The document of the samples in `folder`, cut and compressed like this."""
+    paths = []
+    for number, sample in enumerate(SAMPLES):
+        path = folder / sample.relative_to(ROOT / "sample_logs")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if number in packed and sample.suffix != ".gz":
+            # Names show in the evidence, so the name stays.
+            path.write_bytes(gzip.compress(sample.read_bytes()))
+        else:
+            shutil.copy(sample, path)
+        paths.append(path)
+    random.Random(seed).shuffle(paths)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", block)
+        analysis = analyze(paths, memory=memory, work_dir=folder)
+    document = told(analysis)
+    analysis.close()
+    assert not [path for path in folder.iterdir() if path.name.startswith("authforensics-")]
+    return document
+
+
+@FEW
+@given(**CUTS)
+def test_how_the_logs_are_cut_does_not_show(in_one_piece, tmp_path_factory, memory, block, seed, packed):
+    assert cut(tmp_path_factory.mktemp("logs"), memory, block, seed, packed) == in_one_piece
+
+
+@pytest.mark.slow
+@MANY
+@given(**CUTS)
+def test_however_the_logs_are_cut_it_does_not_show(in_one_piece, tmp_path_factory, memory, block, seed, packed):
+    assert cut(tmp_path_factory.mktemp("logs"), memory, block, seed, packed) == in_one_piece
+
+
+def test_so_many_partitions_are_really_made():
+    counts = {local._partitions(sum(path.stat().st_size for path in SAMPLES), size) for size in MEMORY.values()}
+    assert len(counts) == len(MEMORY)
+    assert 1 in counts
+    assert max(counts) > 20
+
+
+def test_a_guess_that_turns_out_wrong_is_mended(tmp_path):
+    """The first block has no device ids, the others do; and a login without one belongs to its device."""
+    early = '{{"time":"2025-12-25T10:00:{:02}Z","remote_addr":"203.0.113.{}","http_user_agent":"App/1","method":"GET","uri":"/api/me","status":200}}\n'
+    late = '{{"time":"2025-12-25T11:{:02}:{:02}Z","remote_addr":"203.0.113.{}","http_user_agent":"App/1","method":"GET","uri":"/api/me","status":200,"device_id":"d-{}"}}\n'
+    log = tmp_path / "access.log"
+    text = "".join(early.format(number, number % 5) for number in range(30))
+    text += "".join(late.format(number // 60, number % 60, number % 5, number % 5) for number in range(600))
+    log.write_text(text)
+    whole = analyze(log)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", 2_000)
+        parts = analyze(log, memory=100_000)
+    assert parts.studied.requests.count > 3
+    assert told(parts) == told(whole)
+    assert whole.document.systems[0].identity.devices == 5
+    assert parts.events.equals(whole.events)
+    assert parts.sessions.equals(whole.sessions)
+
+
+def test_endpoints_that_only_the_other_partitions_teach_are_learned(tmp_path):
+    """Of many devices each refreshes once, at an endpoint of no telling name."""
+    line = '203.0.113.{} - - [25/Dec/2025:13:{:02}:{:02} +0000] "{} HTTP/1.1" {} 5 "-" "App/1"\n'
+    log = tmp_path / "access.log"
+    text = ""
+    for number in range(200):
+        for second, call, status in ((1, "GET /api/a", 401), (2, "POST /api/q", 200), (3, "GET /api/a", 200)):
+            text += line.format(number, number % 60, second, call, status)
+    log.write_text(text)
+    whole, parts = analyze(log), analyze(log, memory=20_000)
+    assert parts.studied.requests.count > 10
+    assert {one.route: one.endpoint_class for one in whole.document.endpoints}["/api/q"] == "refresh"
+    assert told(parts) == told(whole)
+
+
+def test_the_tables_of_parts_are_those_of_the_whole():
+    whole, parts = analyze(SAMPLES), analyze(SAMPLES, memory=MEMORY[7], config=Config())
+    assert parts.studied.requests.count > 3
+    assert parts.events.equals(whole.events)
+    assert parts.sessions.equals(whole.sessions)
+    device = whole.document.devices[0].device_id
+    assert parts.timeline(device).to_json() == whole.timeline(device).to_json()
+
+
+def test_partitions_hold_what_was_put_in(tmp_path):
+    schema = {"name": pl.String(), "number": pl.Int64(), "nothing": pl.Int8()}
+    work = WorkDirectory(tmp_path)
+    kept = Partitions(schema, 3, work, "kept")
+    for begin in range(0, 90, 30):
+        numbers = list(range(begin, begin + 30))
+        frame = pl.DataFrame(
+            {"name": [str(number) for number in numbers], "number": numbers, "nothing": [None] * 30}, schema=schema
+        )
+        kept.add(frame.with_columns(partition=(pl.col("number") % 3).cast(pl.UInt16)))
+        kept.write()
+    for number in range(3):
+        assert kept.load(number)["number"].to_list() == list(range(number, 90, 3))
+        assert kept.load(number).schema == pl.Schema(schema)
+    assert kept.scan_all().collect().height == 90
+    work.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone.*--work-dir"):
+        _ = WorkDirectory(tmp_path / "gone").path
