@@ -282,10 +282,11 @@ def test_every_picture_is_small_and_described():
 
 def _exit_codes() -> set[int]:
     """The codes that `cli` can end with, by its own constants."""
-    from authforensics.cli import analyze, app
+    from authforensics.cli import analyze, app, signals
 
     severities = {10 + rank for rank, _ in enumerate(analyze.FAIL_ON, 1)}
-    return {0, app.FAILED, app.USAGE, app.SIGNALLED + 2, app.SIGNALLED + 15, *severities}
+    caught = {signals.SIGNALLED + number for number in signals.numbers()}
+    return {0, app.FAILED, app.USAGE, *caught, *severities}
 
 
 def test_every_exit_code_is_told():

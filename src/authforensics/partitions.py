@@ -23,9 +23,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_SIGNS = ("no space left", "quota exceeded", "file too large")
 _ADVICE = "name a directory with room: --work-dir"
 _PREFIX, _GONE = "authforensics-", ".gone"
-_IN_TEXT = re.compile(rf"[^\n:']*{_PREFIX}[0-9a-f]{{16}}")
+_NAME = re.compile(rf"{_PREFIX}[0-9a-f]{{16}}")
 #: What there is to remove should the process end before its objects do.
 _OPEN: set[Path] = set()
+#: By the names of work directories, where each was to be made, as its caller said; polars cuts long paths short.
+_PLACES: dict[str, Path] = {}
 
 
 class WorkDirectory:
@@ -48,6 +50,7 @@ class WorkDirectory:
             path = place.resolve() / f"{_PREFIX}{secrets.token_hex(8)}"
             # Before it is made: an interrupt may come at any moment.
             _OPEN.add(path)
+            _PLACES[path.name] = place
             self._made, self._finalizer = path, weakref.finalize(self, _remove, path)
             try:
                 path.mkdir(mode=0o700)
@@ -106,27 +109,19 @@ def trouble(error: Exception, folder: Path | None = None) -> InputError | None:
         error: what polars or the system raised.
         folder: what was worked with, where that is known; else the work directory that the error names.
     """
-    named = folder or _named(error)
-    if named is None:
+    text = str(error)
+    name = _NAME.search(str(folder or text))
+    place = folder if name is None else _PLACES.get(name[0], folder)
+    if place is None:
         return None
-    place = _place(named)
-    text = str(error).lower()
-    if (isinstance(error, OSError) and error.errno in _FULL) or any(sign in text for sign in _FULL_SIGNS):
+    if (isinstance(error, OSError) and error.errno in _FULL) or any(sign in text.lower() for sign in _FULL_SIGNS):
         return InputError(f"{place}: no room for temporary files; {_ADVICE}")
     if not isinstance(error, OSError):
         return None
-    what = error.strerror or str(error).partition(" (")[0]
-    return InputError(f"{place}: the temporary files there can't be used any more ({what}); {_ADVICE}")
-
-
-def _named(error: Exception) -> Path | None:
-    found = _IN_TEXT.search(str(error))
-    return Path(found[0].strip()) if found else None
-
-
-def _place(folder: Path) -> Path:
-    """The directory that the caller knows: the one that the work directory was made in."""
-    return next((one.parent for one in (folder, *folder.parents) if one.name.startswith(_PREFIX)), folder)
+    what = error.strerror or text.partition(" (")[0]
+    return InputError(
+        f"{place}: the temporary files there can't be used any more ({what}); --work-dir names another place"
+    )
 
 
 class Partitions:
@@ -182,9 +177,10 @@ class Partitions:
         Raises:
             InputError: they have been put aside, and are not there any more.
         """
-        if self.count == 1:
+        self.write()
+        if not self._files[number]:
             return self.scan(number).collect()
-        with room(self.work.path / self._name):
+        with room(self._files[number][0].parent):
             return self.scan(number).collect()
 
     def scan(self, number: int) -> pl.LazyFrame:

@@ -37,8 +37,10 @@ main()
 """
 
 
-def _drawn(tmp_path, *arguments: str, ticks: int, study: float = 0, term: str = "xterm-256color") -> str:
-    """What a terminal gets, as it is."""
+def _drawn(
+    tmp_path, *arguments: str, ticks: int, study: float = 0, term: str = "xterm-256color", stop: bool = False
+) -> tuple[int, str]:
+    """The exit code, and what a terminal gets as it is; with `stop` a signal arrives once something is drawn."""
     (tmp_path / "access.log").touch()
     ours, theirs = pty.openpty()
     search = os.pathsep.join(filter(None, sys.path))
@@ -58,15 +60,17 @@ def _drawn(tmp_path, *arguments: str, ticks: int, study: float = 0, term: str = 
             try:
                 if select.select([ours], [], [], 0.05)[0]:
                     parts.append(os.read(ours, 1 << 16))
+                    if stop and b"left" in parts[-1]:
+                        process.terminate()
             except OSError:
                 break
     os.close(ours)
-    assert process.returncode == 0, b"".join(parts)
-    return b"".join(parts).decode()
+    return process.returncode, b"".join(parts).decode()
 
 
 def test_a_terminal_is_told_how_far_the_run_is(tmp_path):
-    drawn = _drawn(tmp_path, ticks=30, study=1.0)
+    code, drawn = _drawn(tmp_path, ticks=25, study=0.8)
+    assert code == 0, drawn
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn)
     assert re.search(r"3\.0 MB of 4\.0 MB, [\d.]+ [kM]B/s, 0:00:0\d left, 1 of 2 files done, a\\x1b\[2J\.log", text), (
         text
@@ -79,17 +83,24 @@ def test_a_terminal_is_told_how_far_the_run_is(tmp_path):
     assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
 
 
+def test_a_terminal_is_left_as_it_was_found_by_an_interrupt(tmp_path):
+    code, drawn = _drawn(tmp_path, ticks=600, stop=True)
+    assert code == 143
+    assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
+    assert drawn.endswith("\x1b[2Kauthforensics: error: terminated\r\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "term", "ticks"),
     [
         ([], "xterm", 1),
-        (["-q"], "xterm", 20),
-        (["--no-progress"], "xterm", 20),
-        ([], "dumb", 20),
+        (["-q"], "xterm", 14),
+        (["--no-progress"], "xterm", 14),
+        ([], "dumb", 14),
     ],
 )
 def test_nothing_is_drawn_before_a_second_or_where_it_is_not_wanted(tmp_path, arguments, term, ticks):
-    assert _drawn(tmp_path, *arguments, ticks=ticks, term=term) == ""
+    assert _drawn(tmp_path, *arguments, ticks=ticks, term=term) == (0, "")
 
 
 def test_nothing_is_drawn_where_standard_error_is_no_terminal(capfd):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from authforensics.cli import bounds
+from authforensics.cli.engines import ENGINES, check_master, engine_named
 from authforensics.cli.messages import say
 from authforensics.cli.outputs import REPORT, Outputs
-from authforensics.cli.terminal import print_bytes, print_summary, progress_bar
+from authforensics.cli.progress import progress_bar
+from authforensics.cli.terminal import print_bytes, print_summary
 from authforensics.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
@@ -75,6 +79,17 @@ def analyze(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Any input that can't be read whole is an error.")] = False,
+    engine: Annotated[str, typer.Option(metavar="local|spark", help="What runs the analysis.")] = "local",
+    master: Annotated[
+        str | None, typer.Option(metavar="URL", help="Master of the Spark cluster. [default: Spark's own setting]")
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Events beyond it are worked on in parts: 512M, 2G. [default: 512MiB]"),
+    ] = None,
+    work_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where those parts are put. [default: the temporary directory]")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict, no warnings.")] = False,
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, show_default=False, help="More detail; repeatable.")
@@ -86,6 +101,9 @@ def analyze(
     _check_log_format(log_format, format)
     _check_choice("color setting", "--color", color, COLORS)
     _check_choice("severity", "--fail-on", fail_on, FAIL_ON)
+    _check_choice("engine", "--engine", engine, ENGINES)
+    check_master(master, engine)
+    most, place = bounds.memory(memory), bounds.work_dir(work_dir)
     outputs = Outputs.plan(
         html=html, no_html=no_html, json=json, markdown=markdown, export=export, export_format=export_format
     )
@@ -93,9 +111,8 @@ def analyze(
     settings = _load_config(config, paths)
 
     from authforensics.cli.remarks import remarks
-    from authforensics.pipeline import analyze as run
 
-    with progress_bar(enabled=not (no_progress or quiet)) as progress:
+    with progress_bar(enabled=not (no_progress or quiet), color=color) as bar, engine_named(engine, master) as run:
         analysis = run(
             paths,
             format=None if format == "auto" else format,
@@ -108,16 +125,21 @@ def analyze(
             skip=skip or (),
             config=settings,
             strict=strict,
-            progress=progress,
+            memory=most,
+            work_dir=place,
+            progress=bar and bar.step,
         )
-        written = outputs.write(analysis)
+        with closing(analysis):
+            if bar is not None:
+                bar.doing("writing the results")
+            written = outputs.write(analysis)
+            piped = outputs.piped(analysis)
     document = analysis.document
     if not quiet:
         for remark in remarks(document):
             say("warning", remark)
         for path in written:
             say("note", f"wrote {path}")
-    piped = outputs.piped(analysis)
     if piped is not None:
         print_bytes(piped)
     else:

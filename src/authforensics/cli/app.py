@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import traceback
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -15,11 +13,12 @@ import typer
 from authforensics.cli.analyze import analyze
 from authforensics.cli.explain import explain
 from authforensics.cli.messages import say
+from authforensics.cli.signals import Stopped, stopping
 from authforensics.cli.terminal import close_stdout
 from authforensics.errors import AuthforensicsError, UsageError
 
 PROGRAM = "authforensics"
-FAILED, USAGE, SIGNALLED = 1, 2, 128
+FAILED, USAGE = 1, 2
 
 app = typer.Typer(
     name=PROGRAM,
@@ -31,14 +30,6 @@ app = typer.Typer(
 )
 app.command(short_help="Analyse logs and explain the incident.")(analyze)
 app.command(short_help="Explain a name.")(explain)
-
-
-class Stopped(BaseException):
-    """A signal to stop arrived: unwinds what is under way, so that no partial file stays behind."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
 
 
 def _print_version(wanted: bool) -> None:
@@ -63,41 +54,42 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
     code = run(sys.argv[1:])
     _flush()
     sys.exit(code)
 
 
-def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal must not cut the cleaning up short.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise Stopped(signum)
-
-
 def run(arguments: list[str]) -> int:
-    """Run the command line; returns the exit code, and every error has become a line on standard error."""
+    """Run the command line; returns the exit code, and every error has become a line on standard error.
+
+    Raises:
+        Stopped: by a signal.
+    """
     try:
         return app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
-    except AuthforensicsError as error:
+    except (Stopped, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        # What fails once a signal has arrived fails for that.
+        if stopping():
+            raise Stopped from error
+        return _said(error, arguments)
+
+
+def _said(error: BaseException, arguments: list[str]) -> int:
+    if isinstance(error, AuthforensicsError):
         say("error", str(error))
         return USAGE if isinstance(error, UsageError) else FAILED
-    except typer.TyperException as error:
+    if isinstance(error, typer.TyperException):
         return _usage(error)
-    except Stopped as stopped:
-        say("error", "interrupted" if stopped.signum == signal.SIGINT else "terminated")
-        return SIGNALLED + stopped.signum
-    except OSError as error:
+    if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         say("error", f"{place}{error.strerror or error}")
         return FAILED
-    except MemoryError:
+    if isinstance(error, MemoryError):
         say("error", "out of memory")
         return FAILED
-    except Exception as error:  # noqa: BLE001 - a bug: its message may quote the log, so only its place is told
-        return _bug(error, arguments)
+    return _bug(error, arguments)
 
 
 def _usage(error: typer.TyperException) -> int:
@@ -109,7 +101,8 @@ def _usage(error: typer.TyperException) -> int:
     return USAGE
 
 
-def _bug(error: Exception, arguments: list[str]) -> int:
+def _bug(error: BaseException, arguments: list[str]) -> int:
+    """A bug: its message may quote the log, so only its place is told."""
     if "-vv" in arguments:
         traceback.print_exception(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]

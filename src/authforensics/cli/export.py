@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 #: What a spreadsheet takes for a formula.
 #: Reference: OWASP, CSV Injection.
 _FORMULA = r"^[=+\-@\t\r]"
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _UNSEEN = r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]"
 _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Zl", "Zp"})
 
@@ -42,16 +46,30 @@ def table_writers(analysis: Analysis, export_format: str) -> dict[str, Callable[
 
 def _write_parquet(frame: pl.DataFrame) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        frame.write_parquet(path)
+        with _by_number():
+            frame.write_parquet(path)
 
     return write
 
 
 def _write_csv(frame: pl.DataFrame) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        spreadsheet_safe(frame).write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+        with _by_number():
+            spreadsheet_safe(frame).write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
 
     return write
+
+
+@contextmanager
+def _by_number() -> Iterator[None]:
+    """Polars tells the system's errors in words, with their number at the end; this raises what Python would."""
+    try:
+        yield
+    except (OSError, pl.exceptions.ComputeError) as error:
+        found = _OS_ERROR.search(str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
 def spreadsheet_safe(frame: pl.DataFrame) -> pl.DataFrame:

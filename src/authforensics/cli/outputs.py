@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from authforensics.cli.signals import cleaned_by, undivided
 from authforensics.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 REPORT = "authforensics-report.html"
 STDOUT = "-"
 EXPORT_FORMATS = ("csv", "parquet")
+#: Characters of a file's name that its temporary name has, too: file systems allow 255 bytes.
+_LONGEST_NAME = 50
 
 
 @dataclass(frozen=True)
@@ -165,29 +168,31 @@ def staged() -> Iterator[Stage]:
         with _naming(path):
             path = path.resolve()
             if not path.parent.exists():
-                path.parent.mkdir()
                 made.append(path.parent)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-            pending[path] = Path(name)
-            os.close(handle)
-            Path(name).chmod(0o666 & ~_umask())
-            write(Path(name))
+                path.parent.mkdir()
+            # Before it is made: a signal may come at any moment.
+            pending[path] = path.with_name(f".{path.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.tmp")
+            pending[path].touch(exist_ok=False)
+            write(pending[path])
 
-    try:
+    def remove() -> None:
+        for temporary in list(pending.values()):
+            temporary.unlink(missing_ok=True)
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+    with cleaned_by(remove):
         yield stage
-        for path, temporary in list(pending.items()):
-            with _naming(path):
-                temporary.replace(path)
-            del pending[path]
-        made.clear()
+        with undivided():
+            for path, temporary in list(pending.items()):
+                with _naming(path):
+                    temporary.replace(path)
+                del pending[path]
+            made.clear()
         for path, write in streams:
             with _naming(path):
                 write(path)
-    finally:
-        for temporary in pending.values():
-            temporary.unlink(missing_ok=True)
-        for folder in made:
-            folder.rmdir()
 
 
 @contextmanager
@@ -197,9 +202,3 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,11 +1,11 @@
-"""Owns what goes to the terminal: summary, raw results, progress; and whether it is colored."""
+"""Owns what goes to standard output: summary and raw results; and whether it is colored."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -83,23 +83,3 @@ def _width(terminal: bool) -> int:
     if not terminal and "COLUMNS" not in os.environ:
         return PIPE_WIDTH
     return max(shutil.get_terminal_size((UNKNOWN_WIDTH, 0)).columns, LEAST_WIDTH)
-
-
-@contextmanager
-def progress_bar(*, enabled: bool) -> Iterator[Callable[[str, int], None] | None]:
-    """What to call with a file and the bytes read so far, drawn on standard error if that is a terminal."""
-    if not (enabled and sys.stderr.isatty()):
-        yield None
-        return
-    from rich.console import Console
-    from rich.filesize import decimal
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("analysing", total=None)
-
-        def show(name: str, size: int) -> None:
-            bar.update(task, description=f"analysing; {decimal(size)} read, last {visible(name)}")
-
-        yield show

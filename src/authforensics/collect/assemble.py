@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import polars as pl
 
 from authforensics.collect import fields, synonyms, times
+from authforensics.collect.distinct import each, mapped
 from authforensics.collect.format import Settings
 from authforensics.collect.requests import address, client_of
 from authforensics.schema import TIMESTAMP, Kind
@@ -51,7 +53,7 @@ def assemble(
     if duration is not None:
         columns["duration_ms"] = _duration(pl.col(column(duration[0])), duration[1])
     for name in ("reason", "error", "forwarded", "message"):
-        columns[f"_{name}"] = _first(found.get(name, []))
+        columns[f"_{name}"] = _first(found.get(name, []), cleaned=True)
     lines = lines.with_columns(**columns)
     if "forwarded" in found:
         lines = lines.with_columns(client_ip=client_of(address(pl.col("client_ip")), pl.col("_forwarded")))
@@ -72,7 +74,7 @@ def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -
     reason = pl.coalesce("_reason", "_error")
     if not messages:
         return lines.with_columns(reason_text=reason)
-    called = [fields.text(pl.col(name)).is_not_null() for name in ("method", "target", "request") if name in columns]
+    called = [fields.given(pl.col(name)) for name in ("method", "target", "request") if name in columns]
     # A message can quote a status; without a method or path it is still a message.
     request = pl.col("status").is_not_null() & pl.any_horizontal(pl.col("_message").is_null(), *called)
     lines = lines.with_columns(_request=request)
@@ -84,14 +86,16 @@ def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -
     ).drop("_request")
 
 
-def _first(keys: list[str]) -> pl.Expr:
+def _first(keys: list[str], *, cleaned: bool = False) -> pl.Expr:
     if not keys:
         return pl.lit(None, pl.String)
+    if len(keys) == 1 and not cleaned:  # Whoever uses it cleans it, each distinct value once.
+        return pl.col(column(keys[0]))
     return pl.coalesce([fields.text(pl.col(column(key))) for key in keys])
 
 
 def _status(keys: list[str]) -> pl.Expr:
-    numbers = [pl.col(column(key)).str.extract(_STATUS) for key in keys]
+    numbers = [mapped(column(key), lambda values: values.str.extract(_STATUS), pl.String()) for key in keys]
     return pl.coalesce(numbers) if numbers else pl.lit(None, pl.String)
 
 
@@ -116,16 +120,28 @@ def _with_time(lines: pl.LazyFrame, keys: Collection[str], examples: Mapping[str
     lines = lines.with_columns(**{f"_best_{name}": empty for name, empty in best.items()}, at_start=pl.lit(False))
     for key in order:
         missing = pl.col("_best_time").is_null()
-        lines = times.read_any(lines, pl.when(missing).then(pl.col(column(key))), tz, examples.get(key, ""))
+        read = each(column(key), partial(_moments, tz=tz, sample=examples.get(key, "")), _MOMENT)
+        lines = lines.with_columns(_read=read).unnest("_read")
         lines = lines.with_columns(
             at_start=pl.when(missing & pl.col("time").is_not_null()).then(starts[key]).otherwise(pl.col("at_start")),
             **{
                 f"_best_{name}": pl.when(missing).then(pl.col(name)).otherwise(pl.col(f"_best_{name}")) for name in best
             },
-        )
+        ).drop(*best)
     # An epoch beside a time with an offset: that is the zone people here think in.
-    offsets = [times.offset_of(pl.col(column(key))) for key in order if not examples.get(key, "0")[:9].isdigit()]
+    offsets = [mapped(column(key), _offsets, pl.String()) for key in order if not examples.get(key, "0")[:9].isdigit()]
     zone = pl.when(pl.col("_best_time").is_not_null()).then(pl.coalesce(*offsets, "_best_zone"))
     return lines.with_columns(time="_best_time", zone=zone, clock="_best_clock").drop(
         *(f"_best_{name}" for name in best)
     )
+
+
+_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
+
+
+def _offsets(values: pl.Series) -> pl.Series:
+    return values.to_frame("value").select(times.offset_of(pl.col("value"))).to_series()
+
+
+def _moments(values: pl.DataFrame, tz: str | None, sample: str) -> pl.DataFrame:
+    return times.read_any(values.lazy(), pl.col("value"), tz, sample).select(_MOMENT.keys()).collect()

@@ -26,7 +26,9 @@ else:
 #: Bytes read at a time: of compressed data few, since little can hold much.
 _CHUNK, _PLAIN_CHUNK = 1 << 16, 1 << 20
 _MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
-_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, ZstdError)
+#: isal's type hints take its exception for an instance.
+_BROKEN_GZIP: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
+_ERRORS = (_BROKEN_GZIP, OSError, EOFError, ValueError, lzma.LZMAError, ZstdError)
 
 
 class Decompressor(Protocol):

@@ -52,7 +52,8 @@ def _spread(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl
     coded = values.cast(pl.Categorical(pl.Categories.random())) if text else values
     known = coded.unique().drop_nulls()
     numbers = known.to_physical()
-    places = pl.zeros(int(numbers.max() or 0) + 1, dtype=pl.UInt32, eager=True)  # type: ignore[arg-type]
+    last = numbers.max()
+    places = pl.Series([0], dtype=pl.UInt32).new_from_index(0, last + 1 if isinstance(last, int) else 1)
     places = places.scatter(numbers, pl.int_range(len(known), dtype=pl.UInt32, eager=True))
     made = make(known.cast(pl.String).extend_constant(None, 1).alias("value").to_frame()).select(list(dtypes))
     rows = places.gather(coded.to_physical()).fill_null(len(known))

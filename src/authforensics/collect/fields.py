@@ -13,6 +13,11 @@ def text(value: pl.Expr) -> pl.Expr:
     return pl.when(~value.is_in(_NULLS)).then(value)
 
 
+def given(value: pl.Expr) -> pl.Expr:
+    """Whether there is a value: as `text` is not null, without looking for spaces around it."""
+    return value.is_not_null() & ~value.is_in(_NULLS)
+
+
 def agent(value: pl.Expr) -> pl.Expr:
     """A user agent: null markers gone, the quotes that Apache and nginx escape restored."""
     value = text(value)

@@ -129,7 +129,7 @@ class _Decoder:
     def batch(self, lines: pl.Series) -> pl.Series:
         """The struct of each line; all null and not valid where the line is no JSON object."""
         objects = lines.str.contains(r"^\s*\{")
-        decoded = self._try(lines.filter(objects))
+        decoded = self._try(lines if objects.all() else lines.filter(objects))
         if decoded is None:
             whole = lines.to_frame("line").select(pl.col("line").str.json_path_match("$").is_not_null()).to_series()
             objects &= whole
