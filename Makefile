@@ -29,16 +29,17 @@ lint: .venv/dev.stamp  ## Check style, types and architecture
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-logo
 
-slow: .venv/dev.stamp  ## Run the slow tests (browser, large inputs)
+slow: .venv/all.stamp  ## Run the slow tests (browser, Spark, large inputs)
 	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked slow
 
-bench: .venv/dev.stamp  ## Measure start-up time, throughput and memory
+bench: .venv/all.stamp  ## Measure beside GoAccess and DuckDB (AUTHFORENSICS_BENCH_LINES=5000000)
 	$(BIN)/python -m pytest -m bench -s tests/benchmarks
 
 lock: .venv/dev.stamp  ## Resolve the locked requirements anew
 	$(PIP) install uv
 	$(LOCK) pyproject.toml --upgrade --output-file requirements.lock
-	$(LOCK) pyproject.toml --upgrade --all-extras --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --upgrade --extra dev --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --upgrade --all-extras --output-file requirements-all.lock
 
 clean:  ## Remove what was made here
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist authforensics-report.html
@@ -65,3 +66,9 @@ clean:  ## Remove what was made here
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch .venv/run.stamp $@
+
+.venv/all.stamp: requirements-all.lock pyproject.toml | .venv/bin/python
+	@echo "Installing what the slow tests need, too, into .venv: Spark and DuckDB, 500 MB"
+	@$(PIP) install --require-hashes --requirement requirements-all.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch .venv/run.stamp .venv/dev.stamp $@

@@ -175,11 +175,14 @@ def test_the_locks_hold_every_dependency_with_hashes_and_no_address():
     wanted_for_development = [
         re.match(r"[\w.-]+", line)[0] for line in project["project"]["optional-dependencies"]["dev"]
     ]
-    run_time, development = _locked("requirements.lock"), _locked("requirements-dev.lock")
+    names = ("requirements.lock", "requirements-dev.lock", "requirements-all.lock")
+    run_time, development, everything = map(_locked, names)
     assert set(wanted) <= set(run_time)
     assert set(wanted_for_development) - {"authforensics"} <= set(development)
-    assert run_time.items() <= development.items()
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    assert run_time.items() <= development.items() <= everything.items()
+    for line in (line for lines in project["project"]["optional-dependencies"].values() for line in lines):
+        assert line.startswith("authforensics") or re.match(r"[\w.-]+", line)[0] in everything
+    for name in names:
         text = (ROOT / name).read_text(encoding="utf-8")
         assert text.count("==") <= text.count("--hash=sha256:")
         assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links", text)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import polars as pl
 import pytest
+from pages import unpacked
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 COMMAND = (sys.executable, "-m", "authforensics", "analyze")
@@ -246,8 +247,23 @@ class Exits:
                 texts[path.name] = json.dumps(pl.read_parquet(path).to_dicts(), default=str, ensure_ascii=False)
             elif path.is_file():
                 texts[path.name] = path.read_text(encoding="utf-8")
+        self.figures = json.loads(unpacked(texts["r.html"], "figures"))
+        texts["figures"] = "\n".join(_strings(self.figures)).replace("<br>", "")
         self.texts = MappingProxyType(texts)
         self.tables = sorted((out / "csv").glob("*.csv"))
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every string in what was JSON, as a browser gets it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
 
 
 HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
@@ -385,7 +401,8 @@ def test_no_secret_of_the_logs_leaves_by_any_exit(analyze: Analyze, tmp_path: Pa
     document = json.loads(exits.texts["r.json"])
     assert document["findings"], "the logs must give findings, or no evidence would be shown"
     assert sum(source["rejects"] for source in document["sources"]) >= 6
-    assert len(exits.texts) >= 14
+    assert len(exits.texts) >= 15
+    assert "/api/refresh_token" in exits.texts["figures"], "a log line must be drawn, or nothing of it could leak"
     pieces = {secret[start : start + 12] for secret in secrets.made for start in range(len(secret) - 11)}
     leaks = {name: sorted(_pieces(text) & pieces)[:3] for name, text in exits.texts.items()}
     assert not {name: found for name, found in leaks.items() if found}
@@ -458,6 +475,17 @@ def test_hostile_text_is_no_markup_in_the_report(hostile: Exits) -> None:
     assert page.count("</script") == page.count("<script")
     seen = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert not _invisible(seen, "\n\t")
+
+
+def test_hostile_text_is_no_markup_in_the_figures(hostile: Exits) -> None:
+    assert hostile.figures["devices"]
+    drawn = [one["figure"] for one in hostile.figures["devices"]]
+    drawn += [one[name] for one in hostile.figures["systems"] for name in ("fleet", "denials")]
+    for text in _strings(drawn):
+        for live in ("<script", "<img", "<a "):
+            assert live not in text
+        assert not _invisible(text, "\n")
+    assert any("&lt;script&gt;alert(1)" in text for text in _strings(drawn))
 
 
 def test_hostile_text_stays_text_in_markdown(hostile: Exits) -> None:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from authforensics.pipeline import Analysis, analyze, read_events, run_detectors, sessionize
+    from authforensics.spark import analyze_table
 
-__all__ = ["Analysis", "analyze", "read_events", "run_detectors", "sessionize"]
+__all__ = ["Analysis", "analyze", "analyze_table", "read_events", "run_detectors", "sessionize"]
 
 
 def __getattr__(name: str) -> object:
     """Load the library when it is first used: the command line's help must not wait for it."""
     if name in __all__:
-        return getattr(import_module("authforensics.pipeline"), name)
+        module = "authforensics.spark" if name == "analyze_table" else "authforensics.pipeline"
+        return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,7 +43,8 @@ class Studied:
     """Everything that was read and found out about devices, ready to be concluded.
 
     `requests` are REQUESTS by partition; `messages` are MESSAGES with `row`; `heard` says how many lines of messages
-    each system has, whatever they say; `named` whether any request had a device id; `work` is where large tables are.
+    each system has, whatever they say; `named` whether any request had a device id; `work` is where large tables are;
+    `whole` gives all events of COLLECTED where they don't come from files.
     """
 
     found: Sequence[collect.Found]
@@ -57,6 +58,7 @@ class Studied:
     explained: pl.DataFrame | None
     studies: Studies
     work: WorkDirectory
+    whole: Callable[[], pl.DataFrame] | None = None
 
 
 def study_logs(paths: Sequence[str | Path], settings: Settings, progress: collect.Progress | None = None) -> Studied:
@@ -95,7 +97,7 @@ def _study_logs(
     requests = intake.settled(ground, work)
     messages = correlate.placed(told, ground.folders, ground.bases)
     seen = condense.all_seen(intake.seen, ground.folders)
-    task, studies = _studied(requests, messages, seen, ground, settings)
+    task, studies = study_partitions(requests, messages, seen, ground, settings)
     return Studied(
         found=found,
         collected=collected,
@@ -201,7 +203,7 @@ def heard(folders: Mapping[str, int], systems: Mapping[str, str]) -> dict[str, i
     return found
 
 
-def _studied(
+def study_partitions(
     requests: Partitions, messages: pl.DataFrame, seen: pl.DataFrame, ground: correlate.Ground, settings: Settings
 ) -> tuple[Task, Studies]:
     """Study every partition.
@@ -264,7 +266,7 @@ def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
 
     The files are read again: what only this table has isn't kept.
     """
-    whole, _ = collect.gather_found(studied.found, settings.collect)
+    whole = collect.gather_found(studied.found, settings.collect)[0] if studied.whole is None else studied.whole()
     whole = correlate.placed(whole, studied.ground.folders, studied.ground.bases)
     parts = [_known(studied, number) for number in range(studied.requests.count)]
     known = pl.concat([*parts, studied.messages.select("row", "device_id", "reason")], how="diagonal")

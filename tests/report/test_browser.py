@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import documents
 import large
 import pytest
+from isal import isal_zlib
 from pages import unpacked
 
 from authforensics.pipeline import analyze
@@ -31,6 +32,7 @@ SAMPLES = Path(__file__).parent.parent.parent / "sample_logs"
 LOOPING = "incident-1-secret-mismatch"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 QUIET += ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+TEXTS = ["", "a", "größer → 日本 " * 9999, "".join(f"{n * n:x}" for n in range(20_000))]
 DRAWN = "document.querySelectorAll('#device-plot .scatterlayer .point').length > 0"
 
 
@@ -223,10 +225,17 @@ def test_the_page_unpacks_what_was_packed(visit: Visit, name: str) -> None:
 
 @pytest.mark.parametrize("level", [0, 1, 9])
 @pytest.mark.parametrize("strategy", [zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED, zlib.Z_HUFFMAN_ONLY])
-@pytest.mark.parametrize("text", ["", "a", "größer → 日本 " * 9999, "".join(f"{n * n:x}" for n in range(20_000))])
+@pytest.mark.parametrize("text", TEXTS)
 def test_every_kind_of_compressed_block_is_unpacked(visit: Visit, level: int, strategy: int, text: str) -> None:
     packer = zlib.compressobj(level, zlib.DEFLATED, 31, strategy=strategy)
     packed = b64encode(packer.compress(text.encode()) + packer.flush()).decode()
+    assert visit("empty").evaluate("(packed) => inflate(packed)", packed) == text
+
+
+@pytest.mark.parametrize("level", range(isal_zlib.ISAL_BEST_SPEED, isal_zlib.ISAL_BEST_COMPRESSION + 1))
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_the_faster_packer_writes_is_unpacked(visit: Visit, level: int, text: str) -> None:
+    packed = b64encode(isal_zlib.compress(text.encode(), level, wbits=31)).decode()
     assert visit("empty").evaluate("(packed) => inflate(packed)", packed) == text
 
 

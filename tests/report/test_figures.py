@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import documents
+import plotly.graph_objects as go
 import pytest
 
 from authforensics.document import Document
-from authforensics.report import figures, palette
+from authforensics.report import figures, palette, specs
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent, AuthState
 
@@ -19,6 +20,28 @@ def traces(figure: object) -> list[dict]:
 
 def named(figure: object, name: str) -> dict:
     return next(trace for trace in traces(figure) if trace.get("name") == name)
+
+
+@pytest.mark.parametrize("name", ["incident", "healthy", "empty", "several", "hostile", "bare"])
+def test_plotly_takes_every_figure_of_the_page_as_it_is(name: str) -> None:
+    document = getattr(documents, name)()
+    drawn = [(figures.fleet(document, one.system), specs.fleet(document, one.system)) for one in document.systems]
+    drawn += [(figures.denials(document, one.system), specs.denials(document, one.system)) for one in document.systems]
+    drawn += [
+        (figures.device_timeline(document, one), specs.device_timeline(document, one)) for one in document.timelines
+    ]
+    for figure, spec in drawn:
+        checked = json.loads(figure.to_json())
+        del checked["layout"]["template"]
+        assert checked == json.loads(json.dumps(spec))
+
+
+def test_plotly_refuses_a_property_that_it_does_not_know() -> None:
+    document = documents.incident()
+    spec = specs.fleet(document, documents.SYSTEM)
+    spec["data"][0]["colour"] = "red"
+    with pytest.raises(ValueError, match="colour"):
+        go.Figure(spec)
 
 
 def test_every_state_event_and_reason_has_a_colour() -> None:

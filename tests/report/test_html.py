@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from html.parser import HTMLParser
+from subprocess import run
 
 import documents
 import large
@@ -166,6 +169,15 @@ def test_plotly_comes_whole_and_in_less_than_half() -> None:
     page = html.render(documents.healthy())
     assert unpacked(page, "plotly") == get_plotlyjs()
     assert len(packed(page, "plotly")) < len(get_plotlyjs()) / 2
+
+
+def test_plotly_itself_is_not_imported() -> None:
+    program = (
+        "import documents, sys; from authforensics.report import html; page = html.render(documents.incident()); "
+        "assert 'id=\"plotly\"' in page; sys.exit(any(name.split('.')[0] == 'plotly' for name in sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
 
 
 def test_a_page_of_many_timelines_is_small() -> None:

@@ -1,7 +1,8 @@
 """The first stage: files become lines, lines become events and rejects, and no line vanishes."""
 
+from authforensics.collect.account import Collected
 from authforensics.collect.again import fetch_lines
-from authforensics.collect.collection import Collected, Progress, Step, collect, extent, gather, gather_found
+from authforensics.collect.collection import Progress, Step, collect, extent, gather, gather_found
 from authforensics.collect.discover import Found, discover
 from authforensics.collect.options import Options
 from authforensics.collect.read import Digest, File

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from authforensics.collect import times
-from authforensics.collect.distinct import each_of
+from authforensics.collect.distinct import each_of, each_run_of
 from authforensics.collect.format import Parser
 from authforensics.collect.requests import client_of
 from authforensics.schema import TEXT, TIMESTAMP
@@ -85,7 +85,7 @@ def _cut(lines: pl.Series, agents: bool) -> pl.DataFrame:
     _who, request, result, _referer, between, agent, rest = (pl.col(f"field_{index}") for index in range(7))
     cut = cut.with_columns(
         who=each_of(cut["field_0"].str.head(-_TIME_LENGTH), _caller, _CALLER),
-        at=each_of(cut["field_0"].str.tail(_TIME_LENGTH), _moment, _MOMENT),
+        at=each_run_of(cut["field_0"].str.tail(_TIME_LENGTH), _moment, _MOMENT),
     ).unnest("who", "at")
     behind = agents and bool(cut.select((rest != "").any()).item())
     combined = between == " " if agents else agent.is_null()

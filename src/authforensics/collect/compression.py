@@ -24,7 +24,7 @@ else:
 
 
 #: Bytes read at a time: of compressed data few, since little can hold much.
-_CHUNK, _PLAIN_CHUNK = 1 << 16, 1 << 20
+CHUNK, PLAIN_CHUNK = 1 << 16, 1 << 20
 _MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
 #: isal's type hints take its exception for an instance.
 _BROKEN_GZIP: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
@@ -70,12 +70,12 @@ def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
         Break: after the last good chunk, where the data are truncated or damaged.
     """
     with path.open("rb") as file:
-        data = file.read(_CHUNK)
+        data = file.read(CHUNK)
         name = kind_of(data)
         if name is None:
             while data:
                 yield data, file.tell()
-                data = file.read(_PLAIN_CHUNK)
+                data = file.read(PLAIN_CHUNK)
             return
         member = _NEW[name]()
         fresh = True
@@ -89,9 +89,9 @@ def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
             if plain:
                 yield plain, file.tell()
             if member.eof:
-                data = member.unused_data or file.read(_CHUNK)
+                data = member.unused_data or file.read(CHUNK)
                 member, fresh = _NEW[name](), True
             else:
-                data, fresh = file.read(_CHUNK), False
+                data, fresh = file.read(CHUNK), False
         if not fresh:
             raise Break(f"the {name} data end here before their end mark")

@@ -8,7 +8,7 @@ from functools import partial
 import polars as pl
 
 from authforensics.collect import fields, messages, requests, secrecy
-from authforensics.collect.distinct import each, mapped
+from authforensics.collect.distinct import each, each_of, mapped
 from authforensics.collect.format import PARSED, Format
 from authforensics.schema import COLLECTED, KIND, TEXT, TIMESTAMP, Kind
 
@@ -31,7 +31,7 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
         lines = _with_request(lines, present)
         ids |= {"device_id", "user_id"}
     else:
-        lines = lines.with_columns(_called(lines, present))
+        lines = lines.with_columns(_uncalled(present))
     if Kind.MESSAGE in form.kinds:
         lines = _with_message_ids(lines)
         ids |= {"device_id", "user_id", "request_id"}
@@ -42,7 +42,7 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
     return lines.select(*ordered, "line", "matched", "problem", "zone")
 
 
-def _called(_lines: pl.LazyFrame, present: set[str]) -> list[pl.Expr]:
+def _uncalled(present: set[str]) -> list[pl.Expr]:
     method = mapped("method", partial(_of, requests.method_of), TEXT) if "method" in present else pl.lit(None, TEXT)
     nothing = {"path": pl.String(), "action": TEXT, "route": TEXT}
     return [method.alias("method"), *(pl.lit(None, dtype).alias(name) for name, dtype in nothing.items())]
@@ -50,31 +50,72 @@ def _called(_lines: pl.LazyFrame, present: set[str]) -> list[pl.Expr]:
 
 def _with_request(lines: pl.LazyFrame, present: set[str]) -> pl.LazyFrame:
     """Takes the request apart: each distinct request line, target and query once."""
-    if "request" in present:
-        lines = lines.with_columns(_request=each("request", _request_line, _REQUEST)).unnest("_request")
-        method = [pl.col("_method")]
-        if "method" in present:
-            method.insert(0, mapped("method", partial(_of, requests.method_of), TEXT))
-        lines = lines.with_columns(method=pl.coalesce(method))
-        if "target" in present:
-            lines = lines.with_columns(_own=each("target", _target, _TARGET))
-            own = pl.col("_own").struct
-            lines = lines.with_columns(pl.coalesce(own.field(name), pl.col(name)).alias(name) for name in _TARGET)
+    own_method = [mapped("method", partial(_of, requests.method_of), TEXT)] if "method" in present else []
+    if "request" in present and present.isdisjoint({"target", "query"}):
+        lines = lines.with_columns(_call=each("request", _call, {"_method": TEXT, **_CALLED})).unnest("_call")
+        lines = lines.with_columns(method=pl.coalesce(*own_method, "_method"))
     else:
-        method_of = (
-            mapped("method", partial(_of, requests.method_of), TEXT) if "method" in present else pl.lit(None, TEXT)
-        )
-        lines = lines.with_columns(method=method_of, _own=each("target", _target, _TARGET)).unnest("_own")
-    if "query" in present:
-        given = "?" + fields.text(pl.col("query")).str.strip_chars_start("?")
-        lines = lines.with_columns(_query=pl.coalesce("_query", given))
-    lines = lines.with_columns(_told=each("_query", _query, _QUERY)).unnest("_told")
+        if "request" in present:
+            lines = lines.with_columns(_call=each("request", _split, _SPLIT)).unnest("_call")
+            own = [fields.text(pl.col("target"))] if "target" in present else []
+            lines = lines.with_columns(method=pl.coalesce(*own_method, "_method"), target=pl.coalesce(*own, "_target"))
+        else:
+            lines = lines.with_columns(method=pl.coalesce(*own_method, pl.lit(None, TEXT)))
+        lines = _with_query(lines) if "query" in present else lines.with_columns(_call=_target_call).unnest("_call")
     return lines.with_columns(
         path=mapped("path", secrecy.readable, COLLECTED["path"]),
-        route=requests.with_action(mapped("_route", _readable_route, TEXT), pl.col("action")).cast(TEXT),
         device_id=_own("device_id", "_device"),
         user_id=_own("user_id", "_user"),
     )
+
+
+_QUERY: dict[str, pl.DataType] = {"action": TEXT, "_device": pl.String(), "_user": pl.String()}
+_CALLED: dict[str, pl.DataType] = {"path": pl.String(), "route": TEXT, **_QUERY}
+_SPLIT: dict[str, pl.DataType] = {"_method": TEXT, "_target": pl.String()}
+_PATHS: dict[str, pl.DataType] = {"path": pl.String(), "_route": pl.String(), "_query": pl.String()}
+
+
+def _with_query(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """For formats that have the query in a field of its own, as nginx's `$args`."""
+    given = "?" + fields.text(pl.col("query")).str.strip_chars_start("?")
+    lines = lines.with_columns(_call=each("target", _target_paths, _PATHS)).unnest("_call")
+    lines = lines.with_columns(_query=pl.coalesce("_query", given))
+    lines = lines.with_columns(_told=each("_query", _query, _QUERY)).unnest("_told")
+    return lines.with_columns(
+        route=requests.with_action(mapped("_route", _readable_route, TEXT), pl.col("action")).cast(TEXT)
+    )
+
+
+def _call(values: pl.DataFrame) -> pl.DataFrame:
+    split = _split(values)
+    return pl.concat([split.select("_method"), _called(split["_target"])], how="horizontal")
+
+
+def _split(values: pl.DataFrame) -> pl.DataFrame:
+    method, target = requests.split_request(pl.col("value"))
+    return values.select(method.cast(TEXT).alias("_method"), target.alias("_target"))
+
+
+def _target_paths(values: pl.DataFrame) -> pl.DataFrame:
+    return _paths(_of(fields.text, values["value"]))
+
+
+_target_call = each("target", lambda values: _called(_of(fields.text, values["value"])), _CALLED)
+
+
+def _called(target: pl.Series) -> pl.DataFrame:
+    """What the targets of requests call: `_CALLED`."""
+    paths = _paths(target)
+    told = each_of(paths["_query"], _query, _QUERY).struct.unnest()
+    route = each_of(paths["_route"], _named_route, {"route": TEXT}).struct.unnest()
+    called = pl.concat([paths.select("path"), route, told], how="horizontal")
+    if told["action"].null_count() == told.height:
+        return called
+    return called.with_columns(route=requests.with_action(pl.col("route"), pl.col("action")).cast(TEXT))
+
+
+def _named_route(values: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame({"route": _readable_route(values["value"]).cast(TEXT)})
 
 
 def _readable_route(route: pl.Series) -> pl.Series:
@@ -91,21 +132,6 @@ def _own(field: str, told: str) -> pl.Expr:
         return pl.select(pl.coalesce(fields.text(pl.lit(own)), pl.lit(asked))).to_series()
 
     return pl.map_batches([field, told], of, return_dtype=pl.String(), is_elementwise=True)
-
-
-_TARGET: dict[str, pl.DataType] = {"path": pl.String(), "_route": pl.String(), "_query": pl.String()}
-_REQUEST: dict[str, pl.DataType] = {"_method": TEXT, **_TARGET}
-_QUERY: dict[str, pl.DataType] = {"action": TEXT, "_device": pl.String(), "_user": pl.String()}
-
-
-def _target(values: pl.DataFrame) -> pl.DataFrame:
-    return _paths(values.select(fields.text(pl.col("value"))).to_series())
-
-
-def _request_line(values: pl.DataFrame) -> pl.DataFrame:
-    method, target = requests.split_request(pl.col("value"))
-    parts = values.select(method.cast(TEXT).alias("_method"), target.alias("target"))
-    return pl.concat([parts.select("_method"), _paths(parts["target"])], how="horizontal")
 
 
 def _paths(target: pl.Series) -> pl.DataFrame:

@@ -57,7 +57,7 @@ def phase(name: str) -> str:
 
 def moment(at: datetime | None) -> str:
     """A time in UTC to the second; the zone is not written."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds") if at else "-"
 
 
 def precise(at: datetime) -> str:
@@ -69,10 +69,10 @@ def span(first: datetime | None, last: datetime | None) -> str:
     """From one time to another, the date written once where it is the same; in UTC, with the zone."""
     if first is None or last is None:
         return "no time known"
-    if moment(first) == moment(last):
-        return f"{moment(first)} UTC"
-    same_day = first.astimezone(UTC).date() == last.astimezone(UTC).date()
-    return f"{moment(first)} to {moment(last)[11:] if same_day else moment(last)} UTC"
+    since, until = moment(first), moment(last)
+    if since == until:
+        return f"{since} UTC"
+    return f"{since} to {until[11:] if since[:10] == until[:10] else until} UTC"
 
 
 def number(value: float) -> str:

@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from authforensics.report import figures as drawing
-from authforensics.report import selection, wording
+from authforensics.report import selection, specs, wording
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from collections.abc import Iterator
 
     from authforensics.document import Device, Document, Endpoint, Source, System, Timeline
     from authforensics.findings import Evidence, Finding, Incident, RootCause
@@ -191,18 +190,19 @@ def _stretches(incident: Incident) -> list[Stretch]:
     ]
 
 
-def figures(document: Document) -> dict[str, object]:
+def figures(document: Document) -> dict[str, Iterator[dict[str, object]]]:
     """Every figure of the page: per system the charts, per timeline its device, in the order of the document."""
     return {
-        "systems": [
-            {
-                "system": one.system,
-                "fleet": _spec(drawing.fleet(document, one.system)),
-                "denials": _spec(drawing.denials(document, one.system)),
-            }
-            for one in document.systems
-        ],
-        "devices": [_device(document, timeline) for timeline in document.timelines],
+        "systems": (_system(document, one) for one in document.systems),
+        "devices": (_device(document, timeline) for timeline in document.timelines),
+    }
+
+
+def _system(document: Document, system: System) -> dict[str, object]:
+    return {
+        "system": system.system,
+        "fleet": specs.fleet(document, system.system),
+        "denials": specs.denials(document, system.system),
     }
 
 
@@ -211,14 +211,5 @@ def _device(document: Document, timeline: Timeline) -> dict[str, object]:
         "system": timeline.system,
         "device": timeline.device_id,
         "omitted": timeline.omitted,
-        "figure": _spec(drawing.device_timeline(document, timeline)),
+        "figure": specs.device_timeline(document, timeline),
     }
-
-
-def _spec(figure: Figure) -> dict[str, object]:
-    """A figure as plotly.js takes it, without the template, which the page doesn't use."""
-    spec: dict[str, object] = figure.to_plotly_json()
-    layout = spec["layout"]
-    if isinstance(layout, dict):
-        layout.pop("template", None)
-    return spec

@@ -1,0 +1,452 @@
+"""The Spark engine says what the local one says; tables are analyzed like the logs they came from."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import importlib.util
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from authforensics import pipeline
+from authforensics.collect.blocks import BLOCK, Condition, texts
+from authforensics.errors import BadValue, InputError, NothingReadable, UnknownName, UsageError
+from authforensics.schema import REASON, TEXT
+from authforensics.spark import analyze, analyze_table, engine, jobs, session
+from authforensics.spark.reading import cuts
+from recordings import recordings
+
+SAMPLES = Path(__file__).parent.parent / "sample_logs"
+INCIDENT = SAMPLES / "incident-1-secret-mismatch"
+
+
+def said(analysis, *without):
+    told = json.loads(analysis.to_json())
+    return {name: told[name] for name in told if name not in ("run", *without)}
+
+
+def access_lines(count, seed=1):
+    """Requests of some devices in a common format, some of them refused, refreshed and tried again."""
+    chance = random.Random(seed)
+    at = datetime(2025, 10, 2, 12, tzinfo=UTC)
+    lines = []
+    while len(lines) < count:
+        at += timedelta(seconds=chance.random())
+        device = chance.randrange(40)
+        head = f"10.1.{device}.7 - user{device} [{at:%d/%b/%Y:%H:%M:%S} +0000]"
+        tail = f'"-" "Courier/2.{device % 5}.0 (iOS 17.{device % 4})"'
+        status = 401 if chance.random() < 0.05 else 200
+        lines.append(f'{head} "GET /api/trips/{chance.randrange(10**6)} HTTP/1.1" {status} 512 {tail}')
+        if status == 401 and chance.random() < 0.8:
+            lines.append(f'{head} "POST /auth/refresh HTTP/1.1" {chance.choice((200, 200, 401))} 64 {tail}')
+    return lines[:count]
+
+
+# Without Spark
+
+
+def test_what_is_missing_is_said_in_one_line(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "pyspark" else real(name, *rest)
+    )
+    with pytest.raises(UsageError, match=r"^--engine spark needs PySpark: pip install 'authforensics\[spark\]'$"):
+        session("local[2]")
+
+
+def test_a_part_that_pyspark_needs_counts_as_missing(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_rest: None if name == "pandas" else object())
+    with pytest.raises(UsageError, match=r"pip install 'authforensics\[spark\]'"):
+        session("local[2]")
+
+
+@pytest.mark.parametrize(
+    ("java", "told"),
+    [
+        (None, r"needs Java 17 or later, and JAVA_HOME=.* has none: .*apt install openjdk-17-jre-headless"),
+        ('openjdk version "11.0.20" 2023-07-18', r"and .*bin/java is version 11: install Java 17"),
+        ('java version "1.8.0_392"', r"is version 8"),
+        ("what", r"of no known version"),
+    ],
+)
+def test_without_the_right_java_it_says_which_one_and_how(java, told, monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: object())
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    if java is not None:
+        (tmp_path / "bin").mkdir()
+        program = tmp_path / "bin" / "java"
+        program.write_text(f"#!/bin/sh\necho '{java}' >&2\n")
+        program.chmod(0o755)
+    with pytest.raises(UsageError, match=told) as raised:
+        session("local[2]")
+    assert "\n" not in str(raised.value)
+
+
+def test_pyspark_is_not_imported_for_tables_of_others():
+    script = (
+        "import datetime, sys, polars as pl; from authforensics.spark import analyze_table\n"
+        "analyze_table(pl.DataFrame({'timestamp': [datetime.datetime(2025, 1, 1)], 'status': [200]}))\n"
+        "assert 'pyspark' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], env=environment(), check=True)
+
+
+def environment():
+    here = str(Path(pipeline.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))}
+
+
+@pytest.mark.parametrize("longest", [80, 3 << 20])
+def test_a_plain_file_is_cut_where_the_local_engine_cuts_it(tmp_path, longest):
+    chance = random.Random(longest)
+    file = tmp_path / "access.log"
+    with file.open("wb") as out:
+        while out.tell() < 5 * BLOCK // 2:
+            out.write(b"x" * chance.randrange(longest) + b"\n" * chance.choice((1, 1, 1, 20_000)))
+        out.write(b"no newline at the end")
+    blocks = [len(data) for data in texts(file, Condition())]
+    ends = [sum(blocks[: place + 1]) for place in range(len(blocks))]
+    assert len(ends) > 2
+    assert cuts(file) == ends
+
+
+# Tables
+
+
+@pytest.fixture(scope="module")
+def incident():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(SAMPLES)
+        analysis = pipeline.analyze(INCIDENT)
+        yield analysis
+        analysis.close()
+
+
+def bare(told):
+    """A document without what only files can tell."""
+    told = {name: value for name, value in told.items() if name not in {"sources", "systems"}}
+    return json.loads(re.sub(r'"text": "(\\.|[^"\\])*"', '"text": ""', json.dumps(told)))
+
+
+@pytest.mark.parametrize("kind", ["polars", "lazy", "arrow"])
+def test_an_exported_table_gives_what_its_logs_gave(incident, kind):
+    events = incident.events
+    if kind == "arrow":
+        pytest.importorskip("pyarrow")
+    table = {"polars": lambda: events, "lazy": events.lazy, "arrow": events.to_arrow}[kind]()
+    told = said(analyze_table(table))
+    assert told["findings"]
+    assert bare(told) == bare(said(incident))
+    assert {one["text"] for finding in told["findings"] for one in finding["evidence"]} == {""}
+    assert {one["source"]: one["events"] for one in told["sources"]} == {
+        one.source: one.events for one in incident.document.sources if one.events
+    }
+
+
+def test_without_routes_they_are_made_of_the_paths(incident):
+    assert bare(said(analyze_table(incident.events.drop("route")))) == bare(said(incident))
+
+
+def test_rows_without_line_numbers_are_numbered_in_their_order(incident):
+    told = analyze_table(incident.events.drop("line_number"))
+    assert [one.count for one in told.document.findings] == [one.count for one in incident.document.findings]
+
+
+def minimal(**columns):
+    times = pl.Series([f"2025-01-01 12:0{minute}" for minute in range(4)]).str.to_datetime("%Y-%m-%d %H:%M")
+    return pl.DataFrame({"timestamp": times, "status": [200, 401, 200, 500], **columns})
+
+
+def test_two_columns_are_enough():
+    told = analyze_table(minimal())
+    assert told.document.systems[0].requests == 4
+    assert [(one.source, one.lines, one.events) for one in told.document.sources] == [("table", 4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (minimal().drop("status"), "the table has no column 'status', of whole numbers; it has: timestamp"),
+        (minimal().cast({"status": pl.String}), "column 'status': expected whole numbers, found String"),
+        (minimal().cast({"timestamp": pl.Int64}), r"column 'timestamp': expected times \(Datetime\), found Int64"),
+        (minimal(method=[1, 2, 3, 4]), "column 'method': expected texts, found Int64"),
+        (minimal(user_id=[0.5] * 4), "column 'user_id': expected texts or whole numbers, found Float64"),
+        (minimal(line_number=[1, 2, 2, 3]), "line 2 of source 'table' is there twice"),
+        ([1, 2], "expected a polars, Arrow or Spark table, found list"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_by_column(table, told):
+    with pytest.raises(BadValue, match=told):
+        analyze_table(table)
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest():
+    with pytest.raises(UnknownName, match=r"column 'kind': unknown kind 'requests'; did you mean 'request'\?"):
+        analyze_table(minimal(kind=["requests"] * 4))
+
+
+def test_a_table_without_times_is_not_readable():
+    with pytest.raises(NothingReadable, match="no row of the table has a time"):
+        analyze_table(minimal(timestamp=pl.Series([None] * 4, dtype=pl.Datetime)))
+
+
+def test_rows_without_a_time_are_rejected_and_counted():
+    table = minimal()
+    table = table.with_columns(timestamp=pl.when(pl.int_range(pl.len()) != 1).then("timestamp"))
+    told = analyze_table(table)
+    assert told.rejects.rows() == [("table", 2, "its time is null", "")]
+    assert (told.document.sources[0].events, told.document.sources[0].rejects) == (3, 1)
+
+
+def test_the_window_and_the_zone_are_kept_to():
+    told = analyze_table(minimal(), tz="Asia/Tokyo", since="2025-01-01T03:02Z")
+    assert (told.document.sources[0].events, told.document.sources[0].filtered) == (2, 2)
+
+
+def test_devices_are_told_by_the_column_that_is_named():
+    table = minimal(customer=[1, 1, 2, 3], device_id=["a"] * 4)
+    told = analyze_table(table, device_key="customer")
+    assert set(told.history.devices["device_id"].cast(pl.String)) == {"1", "2", "3"}
+    with pytest.raises(BadValue, match="no line has a field 'custmer'"):
+        analyze_table(table, device_key="custmer")
+
+
+def test_credentials_in_a_table_stay_inside():
+    secret = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+    table = minimal(
+        path=[f"/api/{secret}?token={secret}"] * 4,
+        route=[f"/api/{secret}"] * 4,
+        user_id=[secret] * 4,
+        session_id=["s3cr3t-s3ss10n"] * 4,
+    )
+    told = analyze_table(table).to_json()
+    assert secret not in told
+    assert "s3cr3t-s3ss10n" not in told
+
+
+# On Spark
+
+CI = os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="module")
+def spark():
+    if not CI:
+        pytest.importorskip("pyspark", reason="PySpark is not installed")
+        if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+            pytest.skip("Java is not installed")
+    started = session("local[2]")
+    yield started
+    started.stop()
+
+
+def same(spark, paths, **options):
+    """Both engines, of the same logs, say the same; what they say."""
+    local, other = pipeline.analyze(paths, **options), analyze(spark, paths, **options)
+    try:
+        assert said(other) == said(local)
+        assert other.rejects.equals(local.rejects)
+        return local.document
+    finally:
+        local.close()
+        other.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recording", recordings(), ids=lambda one: one.id)
+def test_every_recording_gives_the_same(spark, recording):
+    assert same(spark, recording.path).systems
+
+
+@pytest.mark.slow
+def test_the_tables_are_the_same(spark, incident):
+    other = analyze(spark, INCIDENT)
+    assert other.events.equals(incident.events)
+    assert other.sessions.equals(incident.sessions)
+    device = incident.document.devices[0].device_id
+    assert other.timeline(device).to_json() == incident.timeline(device).to_json()
+    other.close()
+
+
+@pytest.mark.slow
+def test_files_of_many_blocks_and_many_partitions_give_the_same(spark, tmp_path):
+    lines = access_lines(260_000)
+    body = "\ufeff" + "\n".join(lines[:200_000]) + "\nwhat is this\n\n" + "\n".join(lines[200_000:])
+    (tmp_path / "access.log").write_text(body, encoding="utf-8")
+    assert len(cuts(tmp_path / "access.log")) > 1
+    told = same(spark, tmp_path, memory=64 << 20)
+    assert told.findings
+    assert (told.sources[0].events, told.sources[0].rejects, told.sources[0].blank) == (260_000, 1, 1)
+
+
+@pytest.mark.slow
+def test_compressed_damaged_and_foreign_files_give_the_same(spark, tmp_path):
+    body = ("\n".join(access_lines(3_000)) + "\n").encode()
+    (tmp_path / "access.log").write_bytes(body[: len(body) // 2].replace(b"\n", b"\r\n"))
+    (tmp_path / "access.log.1.gz").write_bytes(gzip.compress(body)[:-2_000])
+    (tmp_path / "access.log.2.bz2").write_bytes(bz2.compress(body))
+    (tmp_path / "bytes.log").write_bytes(b"\0\0" + body.replace(b"trips", b"tr\xffps"))
+    (tmp_path / "empty.log").write_bytes(b"")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG" + bytes(range(256)))
+    (tmp_path / "notes.txt").write_text("nothing\nof\ninterest\n")
+    told = same(spark, tmp_path)
+    notes = {source.source: source.note for source in told.sources}
+    assert "breaks off" in notes["access.log.1.gz"]
+    assert "not UTF-8" in notes["bytes.log"]
+    assert not any(source.rejects for source in told.sources if source.source == "access.log")
+
+
+@pytest.mark.slow
+def test_messages_of_several_lines_are_not_cut(spark, tmp_path):
+    lines = []
+    for number in range(2_000):
+        at = datetime(2025, 10, 2, 12, tzinfo=UTC) + timedelta(seconds=number / 2)
+        lines.append(
+            f"{at:%Y-%m-%d %H:%M:%S},{number % 1000:03d} ERROR app.auth: token rejected for user user{number % 40}"
+        )
+        lines += [
+            "Traceback (most recent call last):",
+            '  File "auth.py", line 7, in check',
+            "jwt.ExpiredSignatureError: Signature has expired",
+        ]
+    (tmp_path / "access.log").write_text("\n".join(access_lines(2_000)) + "\n")
+    (tmp_path / "app.log").write_text("\n".join(lines) + "\n")
+    told = same(spark, tmp_path)
+    assert {source.source: source.continuations for source in told.sources}["app.log"] == 6_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"since": "20m"},
+        {"since": "2025-12-25T04:30Z", "until": "2025-12-25T05:00Z", "only": ["signature_failure_burst"]},
+        {"device_key": "client_ip+user_agent"},
+        {"device_key": "user_id"},
+    ],
+    ids=str,
+)
+def test_options_mean_the_same(spark, options):
+    same(spark, INCIDENT, **options)
+
+
+@pytest.mark.slow
+def test_errors_are_the_same(spark, tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing\nof\ninterest\n")
+    with pytest.raises(NothingReadable) as local:
+        pipeline.analyze(tmp_path)
+    with pytest.raises(NothingReadable) as other:
+        analyze(spark, tmp_path)
+    assert str(other.value) == str(local.value)
+    with pytest.raises(BadValue, match="no line has a field 'custmer'"):
+        analyze(spark, INCIDENT, device_key="custmer")
+
+
+@pytest.mark.parametrize("master", ["foo", "local[2", "spark://nowhere", "http://localhost:7077"])
+def test_a_master_that_is_none_is_refused(master):
+    with pytest.raises(BadValue, match=rf"^--master {re.escape(master)}: expected local\[2\], spark://host:7077, yarn"):
+        session(master)
+
+
+def test_a_work_directory_that_is_not_shared_is_said_in_one_line(tmp_path):
+    with pytest.raises(
+        InputError, match=r"requests: what executors write there isn't seen by the driver; .*--work-dir$"
+    ):
+        engine._check_shared([tmp_path / "requests" / "0-0.parquet"])
+
+
+@pytest.mark.slow
+def test_an_error_on_an_executor_is_one_line(spark):
+    def fails(number):
+        raise InputError(f"no room for {number}")
+
+    with pytest.raises(InputError, match=r"^no room for 0$"):
+        jobs.run(spark, [0], fails)
+
+
+@pytest.mark.slow
+def test_numbers_categories_and_all_rows_of_a_key_survive_the_shuffle(spark, tmp_path):
+    schema = {"name": TEXT, "id": pl.UInt64, "reason": REASON, "at": pl.Datetime("us", "UTC")}
+    frame = pl.DataFrame(
+        {
+            "name": [f"d{n % 50}" for n in range(500)],
+            "id": [2**64 - 1 - n for n in range(500)],
+            "reason": ["other", None] * 250,
+        },
+        schema_overrides={name: schema[name] for name in ("name", "id", "reason")},
+    ).with_columns(at=pl.lit(datetime(2025, 1, 1, tzinfo=UTC)).cast(schema["at"]))
+    files = []
+    for number, part in enumerate(frame.iter_slices(100)):
+        files.append(tmp_path / f"{number}.parquet")
+        part.write_parquet(files[-1])
+    made = jobs.shuffle(
+        spark,
+        files,
+        pl.read_parquet,
+        keys=["name"],
+        count=7,
+        function=lambda _number, rows: {"rows": jobs.packed(rows)},
+    )
+    parts = [jobs.unpacked(pieces["rows"]) for _, pieces in made]
+    assert len(parts) == 7
+    assert sum(part["name"].n_unique() for part in parts) == 50
+    assert pl.concat(parts).sort("id").equals(frame.sort("id"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        ("Cannot call methods on a stopped SparkContext.\nThis stopped ...", "no master answers"),
+        ("Could not parse Master URL\n\tat org.apache", "Could not parse Master URL"),
+    ],
+)
+def test_a_master_that_cannot_be_used_is_one_line(spark, raised, told, monkeypatch):
+    def refuse(_builder):
+        raise RuntimeError(raised)
+
+    monkeypatch.setattr(type(spark).Builder, "getOrCreate", refuse)
+    with pytest.raises(UsageError) as error:
+        session("spark://localhost:1")
+    assert str(error.value) == f"--master spark://localhost:1: Spark does not start there: {told}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_spark_table_gives_what_it_gives_here(spark, incident, tmp_path, parts):
+    incident.events.write_parquet(tmp_path / "events.parquet")
+    told = analyze_table(spark.read.parquet(str(tmp_path / "events.parquet")).repartition(parts))
+    assert told.document.findings
+    assert said(told) == said(analyze_table(incident.events))
+    told.close()
+
+
+@pytest.mark.slow
+def test_a_spark_table_without_line_numbers_is_numbered_by_partition(spark, incident, tmp_path):
+    incident.events.drop("line_number").write_parquet(tmp_path / "events.parquet")
+    told = analyze_table(spark.read.parquet(str(tmp_path / "events.parquet")))
+    assert "access.log (part 0)" in {one.source for one in told.document.sources}
+    assert len(told.document.findings) == len(incident.document.findings)
+    told.close()
+
+
+@pytest.mark.slow
+def test_a_spark_table_that_cannot_be_used_is_refused(spark, incident, tmp_path):
+    incident.events.write_parquet(tmp_path / "events.parquet")
+    table = spark.read.parquet(str(tmp_path / "events.parquet"))
+    with pytest.raises(BadValue, match="is there twice"):
+        analyze_table(table.union(table))
+    with pytest.raises(BadValue, match="the table has no column 'status'"):
+        analyze_table(table.drop("status"))
+    with pytest.raises(BadValue, match="unknown kind 'requests'"):
+        analyze_table(table.selectExpr("timestamp", "status", "'requests' as kind"))
