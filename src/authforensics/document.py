@@ -14,12 +14,17 @@ SCHEMA: Final = "authforensics/1"
 
 
 class Run(Frozen):
-    """This run: the only part that differs between two runs on the same input. `stages` are seconds."""
+    """This run: the only part that differs between two runs on the same input.
+
+    `stages` has the seconds of each pass: `read` (over the files), `survey` (over the partitions, for refusals that
+    messages may explain), `study` (over the partitions: sessions, states, detectors), `diagnose` and `document`.
+    """
 
     version: str
     started_at: Moment
     seconds: float
     stages: dict[str, float] = Field(default_factory=dict)
+    partitions: int = 1
     options: dict[str, Any]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 import polars as pl
 
@@ -58,6 +59,7 @@ class Studied:
     explained: pl.DataFrame | None
     studies: Studies
     work: WorkDirectory
+    seconds: Mapping[str, float] = field(default_factory=dict)
     whole: Callable[[], pl.DataFrame] | None = None
 
 
@@ -79,12 +81,14 @@ def study_logs(paths: Sequence[str | Path], settings: Settings, progress: collec
 def _study_logs(
     paths: Sequence[str | Path], settings: Settings, progress: collect.Progress | None, work: WorkDirectory
 ) -> Studied:
+    began = monotonic()
     found = collect.discover(paths, lambda: work.path)
     intake = Intake(
         Partitions(_SCHEMA, _partitions(collect.extent(found), settings.memory), work, "requests"), settings
     )
     digest = collect.Digest(condense.COLUMNS, intake.digest)
     collected = collect.collect(found, digest, intake.take_in, settings.collect, progress=progress)
+    read = monotonic()
     told = pl.concat([pl.DataFrame(schema=MESSAGES), *intake.messages])
     ground = correlate.ground(
         intake.requests.scan_all(),
@@ -97,7 +101,8 @@ def _study_logs(
     requests = intake.settled(ground, work)
     messages = correlate.placed(told, ground.folders, ground.bases)
     seen = condense.all_seen(intake.seen, ground.folders)
-    task, studies = study_partitions(requests, messages, seen, ground, settings)
+    task, studies, surveyed = study_partitions(requests, messages, seen, ground, settings)
+    ended = monotonic()
     return Studied(
         found=found,
         collected=collected,
@@ -110,6 +115,7 @@ def _study_logs(
         explained=task.explained,
         studies=studies,
         work=work,
+        seconds={"read": read - began, "survey": surveyed, "study": ended - read - surveyed},
     )
 
 
@@ -205,22 +211,25 @@ def heard(folders: Mapping[str, int], systems: Mapping[str, str]) -> dict[str, i
 
 def study_partitions(
     requests: Partitions, messages: pl.DataFrame, seen: pl.DataFrame, ground: correlate.Ground, settings: Settings
-) -> tuple[Task, Studies]:
-    """Study every partition.
+) -> tuple[Task, Studies, float]:
+    """Study every partition; also the seconds that were spent on refusals that messages may explain.
 
     What endpoints there are to learn is known only when all devices have been seen. So the first partition's answer is
     taken for that of all, and where it turns out to be another, all are studied once more.
     """
     arranged = _Arranged(requests, ground)
     learned = endpoints.learned([endpoints.observe(arranged.first)])
+    surveyed = 0.0
     while True:
         table = endpoints.classify(seen, learned, settings.correlate.endpoints)
+        began = monotonic()
         explained = arranged.explained(table, messages) if messages["reason"].count() else None
+        surveyed += monotonic() - began
         task = Task(ground, table, explained, settings.wanted, settings.thresholds)
         studies = arranged.studied(task)
         found = endpoints.learned(studies.small("refreshes"))
         if _same(found, learned):
-            return task, studies
+            return task, studies, surveyed
         learned = found
 
 

@@ -8,8 +8,9 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -124,6 +125,37 @@ def trouble(error: Exception, folder: Path | None = None) -> InputError | None:
     )
 
 
+@dataclass(frozen=True)
+class _File:
+    """A frame in a file; the columns that have one value all over are kept beside it, as a single row."""
+
+    path: Path
+    constant: pl.DataFrame
+
+    @classmethod
+    def write(cls, frame: pl.DataFrame, path: Path, constant: list[str]) -> _File:
+        """Write it without its constant columns."""
+        frame.drop(constant).write_parquet(path, compression="lz4", statistics=False)
+        return cls(path, frame.select(constant).head(1))
+
+    def scan(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+        """The frame, with the columns of `schema`."""
+        beside = {name: pl.lit(self.constant[name].cast(schema[name])).first() for name in self.constant.columns}
+        return pl.scan_parquet(self.path).with_columns(**beside).select(schema.keys())
+
+
+def _constant(frame: pl.DataFrame) -> list[str]:
+    """The columns that have one value all over, or none at all."""
+    return [column.name for column in frame if column.null_count() == frame.height or _one_value(column)]
+
+
+def _one_value(column: pl.Series) -> bool:
+    if column.null_count() or column[0] != column[-1] or column.dtype.is_float():
+        return False
+    codes = column.to_physical()
+    return bool(codes.min() == codes.max())
+
+
 class Partitions:
     """Frames of one schema, the rows of each in the partition that its column `partition` says.
 
@@ -134,7 +166,7 @@ class Partitions:
         self._schema, self.count, self.work, self._name = schema, count, work, name
         self._held: list[pl.DataFrame] = []
         self._rows = 0
-        self._files: list[list[Path]] = [[] for _ in range(count)]
+        self._files: list[list[_File]] = [[] for _ in range(count)]
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take in some rows.
@@ -153,22 +185,19 @@ class Partitions:
             return
         whole = pl.concat(self._held)
         self._held, self._rows = [], 0
-        # What no row has needs no room.
-        empty = [name for name in self._schema if whole[name].null_count() == whole.height]
-        parts = whole.drop(empty).partition_by("partition", as_dict=True, include_key=False)
+        constant = _constant(whole.drop("partition"))
+        parts = whole.partition_by("partition", as_dict=True, include_key=False)
         folder = self.work.path / self._name
         with room(folder):
             folder.mkdir(exist_ok=True)
             for (number,), part in parts.items():
                 files = self._files[int(str(number))]
-                file = folder / f"{number}-{len(files)}.parquet"
-                part.write_parquet(file, compression="lz4", statistics=False)
-                files.append(file)
+                files.append(_File.write(part, folder / f"{number}-{len(files)}.parquet", constant))
 
     def forget(self, number: int) -> None:
         """Give up a partition that isn't needed any more."""
         for file in self._files[number]:
-            file.unlink(missing_ok=True)
+            file.path.unlink(missing_ok=True)
         self._files[number] = []
 
     def load(self, number: int) -> pl.DataFrame:
@@ -180,13 +209,13 @@ class Partitions:
         self.write()
         if not self._files[number]:
             return self.scan(number).collect()
-        with room(self._files[number][0].parent):
+        with room(self._files[number][0].path.parent):
             return self.scan(number).collect()
 
     def scan(self, number: int) -> pl.LazyFrame:
         """The same, to be read as needed."""
         self.write()
-        parts = self._held if self.count == 1 else [self._completed(file) for file in self._files[number]]
+        parts = self._held if self.count == 1 else [file.scan(self._schema) for file in self._files[number]]
         empty = pl.DataFrame(schema=self._schema)
         return pl.concat([empty.lazy(), *(part.lazy() for part in parts)])
 
@@ -194,21 +223,13 @@ class Partitions:
         """All rows of all partitions."""
         return pl.concat([self.scan(number) for number in range(self.count)])
 
-    def _completed(self, file: Path) -> pl.LazyFrame:
-        found = pl.scan_parquet(file)
-        present = set(found.collect_schema().names())
-        return found.select(
-            (pl.col(name) if name in present else pl.lit(None, dtype).alias(name))
-            for name, dtype in self._schema.items()
-        )
-
 
 class Table:
     """A table that comes in parts, one of each partition; kept in memory or written, as `work` says."""
 
     def __init__(self, schema: dict[str, pl.DataType], work: WorkDirectory | None, name: str) -> None:
         self._schema, self._work, self._name = schema, work, name
-        self._parts: dict[int, pl.DataFrame | Path] = {}
+        self._parts: dict[int, pl.DataFrame | _File] = {}
 
     def add(self, number: int, part: pl.DataFrame) -> None:
         """Take in the part of one partition; twice, and the second takes the first one's place.
@@ -223,12 +244,10 @@ class Table:
         folder = self._work.path / self._name
         with room(folder):
             folder.mkdir(exist_ok=True)
-            file = folder / f"{number}.parquet"
-            part.write_parquet(file, compression="lz4")
-            self._parts[number] = file
+            self._parts[number] = _File.write(part, folder / f"{number}.parquet", _constant(part))
 
     def scan(self) -> pl.LazyFrame:
         """All parts."""
         parts = [self._parts[number] for number in sorted(self._parts)]
-        scanned = [pl.scan_parquet(part) if isinstance(part, Path) else part.lazy() for part in parts]
+        scanned = [part.scan(self._schema) if isinstance(part, _File) else part.lazy() for part in parts]
         return pl.concat([pl.DataFrame(schema=self._schema).lazy(), *scanned])

@@ -71,14 +71,13 @@ def analyze(
         UsageError: a path, name, time or zone that can't be used.
         InputError: nothing could be read; under `strict`, anything could not; there is no room in `work_dir`.
     """
-    began, clock = datetime.now(UTC), monotonic()
+    began = datetime.now(UTC)
     chosen: dict[str, object] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
     chosen |= {"device_key": device_key, "only": list(only), "skip": list(skip), "strict": strict}
     plan = planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
     studied = local.study_logs(_listed(paths), plan.settings, progress)
-    read = monotonic()
     try:
-        return concluded(studied, plan, began, {"study": read - clock})
+        return concluded(studied, plan, began, studied.seconds)
     except BaseException:
         studied.work.close()
         raise
@@ -179,6 +178,7 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
         started_at=began,
         seconds=round(sum(told.values()), 3),
         stages={name: round(seconds, 3) for name, seconds in told.items()},
+        partitions=studied.requests.count,
         options={name: value for name, value in plan.chosen.items() if value},
     )
     return Analysis(document=document(run), studied=studied, history=history, plan=plan)

@@ -323,8 +323,6 @@ TRAIL: dict[str, pl.DataType] = {
     "upstream": TEXT,
     "platform": TEXT,
     "app_version": TEXT,
-    "identity_key": TEXT,
-    "endpoint_class": ENDPOINT_CLASS,
     "auth_event": AUTH_EVENT,
     "reason": REASON,
     "state": STATE,

@@ -60,11 +60,25 @@ def _spread(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl
         return pl.DataFrame([made[name].new_from_index(0, len(values)) for name in dtypes])
     # Categories of their own: those of the columns are shared, and would keep every value ever seen.
     coded = values.cast(pl.Categorical(pl.Categories.random())) if text else values
+    known, rows = _numbered(coded) if text else _renumbered(coded)
+    made = make(known.cast(pl.String).extend_constant(None, 1).alias("value").to_frame()).select(list(dtypes))
+    return made.select(pl.all().gather(rows.fill_null(len(known))))
+
+
+def _numbered(coded: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The values of categories that nobody shares, numbered as they came, and which of them stands where."""
+    codes = coded.to_physical()
+    last = codes.max()
+    every = pl.int_range(last + 1 if isinstance(last, int) else 0, dtype=pl.UInt32, eager=True)
+    known = every.cat.to(coded.dtype)
+    return (known, codes) if not known.null_count() else _renumbered(coded)
+
+
+def _renumbered(coded: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The same of categories that others use, too."""
     known = coded.unique().drop_nulls()
     numbers = known.to_physical()
     last = numbers.max()
     places = pl.Series([0], dtype=pl.UInt32).new_from_index(0, last + 1 if isinstance(last, int) else 1)
     places = places.scatter(numbers, pl.int_range(len(known), dtype=pl.UInt32, eager=True))
-    made = make(known.cast(pl.String).extend_constant(None, 1).alias("value").to_frame()).select(list(dtypes))
-    rows = places.gather(coded.to_physical()).fill_null(len(known))
-    return made.select(pl.all().gather(rows))
+    return known, places.gather(coded.to_physical())

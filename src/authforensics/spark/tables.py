@@ -106,7 +106,7 @@ def _study_table(events: Events, settings: local.Settings, work: WorkDirectory) 
     )
     messages = correlate.placed(told, ground.folders, ground.bases)
     seen = condense.all_seen([condense.seen(pl.DataFrame(schema=REQUESTS)), *intake.seen], ground.folders)
-    task, studies = local.study_partitions(intake.requests, messages, seen, ground, settings)
+    task, studies, _ = local.study_partitions(intake.requests, messages, seen, ground, settings)
     return local.Studied(
         found=(),
         collected=collected,
