@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 
 from authforensics.errors import InputError
 
 #: Rows that are held back before they are written, so that files are few.
-_HELD = 1_500_000
+_HELD = 600_000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: What polars says of these, which has no numbers for errors.
 _FULL_SIGNS = ("no space left", "quota exceeded", "file too large")
@@ -127,7 +128,10 @@ def trouble(error: Exception, folder: Path | None = None) -> InputError | None:
 
 @dataclass(frozen=True)
 class _File:
-    """A frame in a file; the columns that have one value all over are kept beside it, as a single row."""
+    """A frame in a file; the columns that have one value all over are kept beside it, as a single row.
+
+    Of categories the file has the numbers, which mean something in this process only.
+    """
 
     path: Path
     constant: pl.DataFrame
@@ -135,13 +139,24 @@ class _File:
     @classmethod
     def write(cls, frame: pl.DataFrame, path: Path, constant: list[str]) -> _File:
         """Write it without its constant columns."""
-        frame.drop(constant).write_parquet(path, compression="lz4", statistics=False)
+        numbers = frame.drop(constant).with_columns(_CODED.to_physical())
+        numbers.write_parquet(path, compression="lz4", statistics=False)
         return cls(path, frame.select(constant).head(1))
 
     def scan(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
         """The frame, with the columns of `schema`."""
         beside = {name: pl.lit(self.constant[name].cast(schema[name])).first() for name in self.constant.columns}
-        return pl.scan_parquet(self.path).with_columns(**beside).select(schema.keys())
+        coded = [name for name, dtype in schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
+        named = {name: pl.col(name).cat.to(schema[name]) for name in coded if name not in beside}
+        return pl.scan_parquet(self.path).with_columns(**named, **beside).select(schema.keys())
+
+
+_CODED = cs.categorical() | cs.enum()
+
+
+def _kept(schema: Mapping[str, pl.DataType]) -> list[pl.Series]:
+    """A series of each set of categories: while there is one, their numbers mean what they meant."""
+    return [pl.Series([""], dtype=dtype) for dtype in schema.values() if isinstance(dtype, pl.Categorical)]
 
 
 def _constant(frame: pl.DataFrame) -> list[str]:
@@ -164,6 +179,7 @@ class Partitions:
 
     def __init__(self, schema: dict[str, pl.DataType], count: int, work: WorkDirectory, name: str) -> None:
         self._schema, self.count, self.work, self._name = schema, count, work, name
+        self._kept = _kept(schema)
         self._held: list[pl.DataFrame] = []
         self._rows = 0
         self._files: list[list[_File]] = [[] for _ in range(count)]
@@ -229,6 +245,7 @@ class Table:
 
     def __init__(self, schema: dict[str, pl.DataType], work: WorkDirectory | None, name: str) -> None:
         self._schema, self._work, self._name = schema, work, name
+        self._kept = _kept(schema)
         self._parts: dict[int, pl.DataFrame | _File] = {}
 
     def add(self, number: int, part: pl.DataFrame) -> None:

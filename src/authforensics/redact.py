@@ -135,7 +135,7 @@ def conceal(text: str) -> str:
 
 def visible(text: str) -> str:
     r"""Control, format and bidirectional characters as `\xhh` or `\uhhhh`: what can't be seen can't deceive."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # None of the categories below is.
         return text
     return "".join(_show(char) for char in text)
 

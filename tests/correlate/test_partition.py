@@ -311,3 +311,22 @@ def test_refused_calls_are_healed_left_open_or_of_strangers():
         ("s-2", 0.0, "GET", "/api", 401),
     ]
     assert analysed(requests(calls)).table("closed").rows() == [("s", 2, 1)]
+
+
+def test_a_partition_without_requests_has_tables_without_rows():
+    calls = requests([("s-0", 0.0, "GET", "/api", 200), ("s-0", 5.0, "GET", "/api", 401)])
+    table = endpoints.classify(
+        endpoints.seen(calls), endpoints.observe(calls.clear().with_columns(device=0)), CONFIGURED
+    )
+    whole = analysed(calls)
+    empty = partition.sessions_of(
+        partition.classed(partition.arrange(calls.clear()), table), None, whole.spans, whole.steps
+    )
+    for name in ("events", "sessions", "grants", "episodes", "rates", "devices", "changes", "counts", "closed"):
+        assert getattr(empty, name).is_empty()
+        assert getattr(empty, name).schema == getattr(whole.parts[0], name).schema, name
+
+
+def test_what_only_told_devices_apart_is_left_behind():
+    calls = requests([("s-0", 0.0, "GET", "/api", 200)], client_ip=["192.0.2.1"], user_agent=["app/1"])
+    assert {"client_ip", "user_agent", "user_id", "session_id"}.isdisjoint(partition.arrange(calls).columns)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authforensics.correlate import Options, correlate
+from authforensics.correlate import Options, correlate, sessions
+from authforensics.schema import AUTH_EVENT
 from authforensics.states import AuthEvent, AuthState, step
 from script import ENDPOINTS, play
 
@@ -86,3 +87,18 @@ def test_recovered_is_proven_by_an_accepted_call_only():
     assert states_of(script) == ["authenticated", "refresh_denied", "zombie", "refreshed", "authenticated"]
     episode = correlate(play(script), Options(endpoints=ENDPOINTS)).sessions.episodes.to_dicts()[0]
     assert episode["closed_at"].strftime("%H:%M:%S") == "10:20:10"
+
+
+@given(st.lists(st.lists(st.sampled_from(list(AuthEvent)), min_size=1, max_size=12), min_size=1, max_size=5))
+def test_states_looked_up_by_the_last_few_events_are_those_of_walking_step_by_step(devices):
+    expected, events, first = [], [], []
+    for one in devices:
+        state = AuthState.UNKNOWN
+        for number, event in enumerate(one):
+            state = step(state, event)
+            expected.append(state.value)
+            events.append(event.value)
+            first.append(number == 0)
+    turns = pl.DataFrame({"auth_event": events, "first": first}, schema_overrides={"auth_event": AUTH_EVENT})
+    found = sessions.add_states(turns.with_columns(straggler=pl.lit(value=False)))
+    assert found["state"].to_list() == expected

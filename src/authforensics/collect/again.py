@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from authforensics.collect import secrecy
 from authforensics.collect.blocks import Condition, lines, texts
 from authforensics.collect.read import File
 from authforensics.parallel import in_order
-from authforensics.redact import redact
+from authforensics.redact import visible
 
 _LONGEST = 2_000
 _SCHEMA: dict[str, pl.DataType] = {"source": pl.String(), "line_number": pl.UInt32(), "text": pl.String()}
@@ -35,7 +36,7 @@ def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
             *in_order(_asked(file, numbers), _gathered, pl.thread_pool_size()),
         ]
     )
-    redacted = [redact(text[:_LONGEST]) for text in found["line"]]
+    redacted = [visible(text) for text in secrecy.readable(found["line"].str.slice(0, _LONGEST))]
     return pl.DataFrame(
         {"source": [source] * found.height, "line_number": found["line_number"], "text": redacted}, schema=_SCHEMA
     )

@@ -11,8 +11,8 @@ import polars as pl
 
 from authforensics.collect.compression import Break, chunks
 
-#: Bytes of text that are looked at in one go: some 150,000 lines.
-BLOCK = 24 << 20
+#: Bytes of text that are looked at in one go: some 80,000 lines.
+BLOCK = 12 << 20
 _BOM = b"\xef\xbb\xbf"
 _SCHEMA: dict[str, pl.DataType] = {"line_number": pl.UInt32(), "line": pl.String()}
 
