@@ -340,8 +340,9 @@ class Sessions:
     """What `correlate` makes of the events of a set of devices, a partition, and all that detectors look at.
 
     `events` are the requests in order of device and time, with the columns of `TRAIL` and, for each, what it belongs
-    to: `device` (its device's number in the partition), `session`, `grant` (the token held); `grant_row`, `age`
-    (seconds since it was given), `login_at` of that token. `devices` is DEVICES; `changes` tells how many devices came
+    to: `device` (its device's number in the partition), `session`, `grant` (the token held); `grant_row` and `age`
+    (seconds since it was given) of that token; `started_at`.
+    `devices` is DEVICES; `changes` tells how many devices came
     to a state, or left it, per step of time (`system`, `at`, `state`, `change`); `counts` how many events of each kind
     there are (`system`, `auth_event`, `straggler`, `count`); `closed` what became of refused calls (`system`, `healed`,
     `strangers`). `spans` has, per system, when its log begins and ends.

@@ -21,6 +21,8 @@ PATIENCE = 3
 DEVICE = "device"
 #: What is joined or grouped by in every partition, and therefore must be categories.
 _NAMES = ("system", "device_id", "method", "route")
+#: What is known by the device and needed no more.
+_TELLING = ("client_ip", "user_agent", "user_id", "session_id")
 _VERDICTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
@@ -35,17 +37,35 @@ def is_event(*events: AuthEvent) -> pl.Expr:
 
 
 def by_device(requests: pl.DataFrame) -> pl.DataFrame:
-    """Add `device`, numbered by system and name, and sort by it, then time, then the order of the files (`row`)."""
-    frame = requests.with_columns(pl.col(*_NAMES).cast(TEXT))
-    # First by device, as they come: what remains to be sorted is nearly in order then.
+    """Add `device`, numbered by system and name, and sort by it, then time, then the order of the files (`row`).
+
+    What only told devices apart is left behind.
+    """
+    frame = requests.drop(_TELLING, strict=False).with_columns(pl.col(*_NAMES).cast(TEXT))
+    # First by device, as they come: what remains to be sorted is in order then, or nearly.
     pair = pl.col("system").to_physical().cast(pl.UInt64) * 2**32 + pl.col("device_id").to_physical()
     groups = frame.select(pair=pair).with_row_index("at").group_by("pair").agg("at")
     names = frame.select(pl.col("system", "device_id").gather(groups["at"].list.first()).cast(pl.String))
     groups = groups[names.select(pl.arg_sort_by("system", "device_id")).to_series()]
     at = groups["at"].explode()
     devices = groups.select(pl.int_range(pl.len(), dtype=pl.UInt32).repeat_by(pl.col("at").list.len()).explode())
-    order = frame.select(pl.col("timestamp", "row").gather(at), device=devices.to_series()).select(_place().arg_sort())
-    return frame[at.gather(order.to_series())].with_columns(devices.to_series().alias(DEVICE).set_sorted())
+    order = frame.select("timestamp", "row")[at].with_columns(devices.to_series().alias(DEVICE))
+    if order.select(_out_of_order()).item():
+        at = at.gather(order.select(_place().arg_sort()).to_series())
+    empty = [name for name in frame.columns if frame[name].null_count() == frame.height]
+    return (
+        frame.drop(empty)[at]
+        .with_columns(frame[name].clear().extend_constant(None, frame.height) for name in empty)
+        .with_columns(devices.to_series().alias(DEVICE).set_sorted())
+        .select(*frame.columns, DEVICE)
+    )
+
+
+def _out_of_order() -> pl.Expr:
+    """Whether any row comes after its place."""
+    time, row = pl.col("timestamp"), pl.col("row")
+    late = (time < time.shift()) | ((time == time.shift()) & (row < row.shift()))
+    return (late & (pl.col(DEVICE) == pl.col(DEVICE).shift())).any()
 
 
 def _place() -> pl.Expr:
@@ -62,8 +82,7 @@ def first_of_device() -> pl.Expr:
 
 def latest(condition: pl.Expr, value: str | pl.Expr) -> pl.Expr:
     """`value` where `condition` last held for the device, this row included; `first` marks a device's first row."""
-    inside = pl.when(condition).then(value)
-    return inside.gather(pl.when(condition | pl.col("first")).then(pl.int_range(pl.len())).forward_fill())
+    return pl.when(condition).then(value).gather(_last(condition))
 
 
 def before(value: pl.Expr) -> pl.Expr:
@@ -71,19 +90,25 @@ def before(value: pl.Expr) -> pl.Expr:
     return pl.when(~pl.col("first")).then(value.shift())
 
 
-def count(condition: pl.Expr) -> pl.Expr:
-    """How often `condition` held for the device so far, this row included; `first` marks a device's first row."""
-    total = condition.cast(pl.UInt32).cum_sum()
-    return total - latest(pl.col("first"), total - condition.cast(pl.UInt32))
+def starts(events: pl.DataFrame) -> pl.Series:
+    """Where each device begins."""
+    return events.select(pl.arg_where(first_of_device())).to_series()
 
 
-def times_before(events: pl.DataFrame, condition: pl.Expr) -> pl.Series:
-    """How often `condition` held for the device of each of `events`, in order of device, before it."""
-    flow = events.select(
-        DEVICE, so_far=condition.cast(pl.UInt32).cum_sum().shift(fill_value=0), first=first_of_device()
-    )
-    others = flow["so_far"].gather(flow["first"].arg_true())
-    return flow["so_far"] - others.gather(flow[DEVICE])
+def times_before(events: pl.DataFrame, condition: pl.Expr, first: pl.Series, at: pl.Series | None = None) -> pl.Series:
+    """How often `condition` held before each of `events` for its device, where they are in order of device.
+
+    Args:
+        events: those of all devices.
+        condition: what is counted.
+        first: what `starts` gave.
+        at: only the events at these places.
+    """
+    so_far = events.select(condition.cast(pl.UInt32).cum_sum().shift(fill_value=0)).to_series()
+    others, device = so_far.gather(first), events[DEVICE]
+    if at is not None:
+        so_far, device = so_far.gather(at), device.gather(at)
+    return so_far - others.gather(device)
 
 
 def number_turns(events: pl.DataFrame) -> pl.DataFrame:
@@ -142,24 +167,39 @@ def mark_stragglers(turns: pl.DataFrame) -> pl.DataFrame:
     in flight end, a loop goes on. Refreshes granted beside one another count as one: those after the first are
     stragglers.
     """
-    granted = count(is_event(*_GRANTS))
-    frame = turns.with_columns(
-        _verdict=before(latest(is_event(*_VERDICTS), "timestamp")),
-        _grant=before(latest(is_event(*_GRANTS), "timestamp")),
-        _in_row=granted - latest(is_event(AuthEvent.API_OK), granted).fill_null(0),
+    verdict, grant, ok = is_event(*_VERDICTS), is_event(*_GRANTS), is_event(AuthEvent.API_OK)
+    granted = grant.cast(pl.UInt32).cum_sum()
+    flow = turns.select(
+        verdict=_last(verdict).shift(),
+        grant=_last(grant).shift(),
+        in_row=granted - (granted - grant.cast(pl.UInt32)).gather(_last(ok)),
     )
-    tie = pl.when(pl.col("clock") >= 1).then((pl.col("clock").cast(pl.Float64) * 1e6).cast(pl.Int64)).otherwise(0)
-
-    def during(verdict: str) -> pl.Expr:
-        started = (pl.col("started_at") - pl.col(verdict)).dt.total_microseconds()
-        ended = (pl.col("timestamp") - pl.col(verdict)).dt.total_microseconds()
-        perhaps = pl.when("timed").then((started < 0) | (ended < tie)).otherwise(ended <= GRACE_SECONDS * 1e6)
-        surely = pl.col("timed") & (started < -tie)
-        return (surely | (perhaps & (pl.col("_in_row") < PATIENCE))).fill_null(value=False)
-
+    refresh = is_event(AuthEvent.REFRESH_OK)
+    # Only what may be one is looked at.
+    at = turns.select(pl.arg_where(~pl.col("first") & (is_event(*_REFUSALS) | (refresh & refresh.shift())))).to_series()
+    times = turns.select(verdict=pl.when(verdict).then("timestamp"), grant=pl.when(grant).then("timestamp"))
+    found = (
+        turns.select("auth_event", "timestamp", "started_at", "timed", "clock")[at]
+        .hstack([times[name].gather(flow[name].gather(at)) for name in times.columns])
+        .hstack([flow["in_row"].gather(at)])
+    )
     # A refresh that is refused again at once is a retry, not a straggler, unless a sibling was granted meanwhile.
-    retry = is_event(AuthEvent.REFRESH_DENIED)
-    refusal = is_event(*_REFUSALS) & pl.when(retry).then(during("_grant")).otherwise(during("_verdict"))
-    granted_before = before(is_event(AuthEvent.REFRESH_OK)).fill_null(value=False)
-    twin = is_event(AuthEvent.REFRESH_OK) & granted_before & during("_grant")
-    return frame.with_columns(straggler=refusal | twin).drop("_verdict", "_grant", "_in_row")
+    by_grant = is_event(AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_OK)
+    late = found.select(pl.when(by_grant).then(_during("grant")).otherwise(_during("verdict"))).to_series()
+    straggler = pl.repeat(False, turns.height, dtype=pl.Boolean, eager=True).scatter(at.filter(late), True)
+    return turns.with_columns(straggler.alias("straggler"))
+
+
+def _last(condition: pl.Expr) -> pl.Expr:
+    """Where `condition` last held for the device, this row included, else the device's first row."""
+    return pl.when(condition | pl.col("first")).then(pl.int_range(pl.len(), dtype=pl.UInt32)).forward_fill()
+
+
+def _during(verdict: str) -> pl.Expr:
+    """Whether a request was made before `verdict` was in; `in_row` counts the tokens that no accepted call followed."""
+    tie = pl.when(pl.col("clock") >= 1).then((pl.col("clock").cast(pl.Float64) * 1e6).cast(pl.Int64)).otherwise(0)
+    started = (pl.col("started_at") - pl.col(verdict)).dt.total_microseconds()
+    ended = (pl.col("timestamp") - pl.col(verdict)).dt.total_microseconds()
+    perhaps = pl.when("timed").then((started < 0) | (ended < tie)).otherwise(ended <= GRACE_SECONDS * 1e6)
+    surely = pl.col("timed") & (started < -tie)
+    return (surely | (perhaps & (pl.col("in_row") < PATIENCE))).fill_null(value=False)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from authforensics import states
 from authforensics.correlate import endpoints, order, outcomes, population, reasons, sessions
 from authforensics.correlate.identity import FALLBACK, LADDER
 from authforensics.correlate.order import DEVICE, is_event
@@ -86,7 +87,7 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
     carries = protected | _is_class(EndpointClass.LOGIN)
     accepted = (carries & pl.col("status").is_between(200, 299)).fill_null(value=False)
     at = classed.select(pl.arg_where(protected & pl.col("status").is_in(_DOUBTFUL))).to_series()
-    session_before = order.times_before(classed, accepted).gather(at) > 0
+    session_before = order.times_before(classed, accepted, order.starts(classed), at) > 0
     certain = pl.col("status").is_in(outcomes.REFUSED) | _is_class(EndpointClass.REFRESH)
     return classed.select(
         *("row", "system", "timestamp", "request_id", "route", "endpoint_class", "status", "clock", "reason")
@@ -106,11 +107,12 @@ def sessions_of(
     """
     events = _with_reasons(classed, explained)
     events = events.with_columns(outcomes.auth_events(events), write=pl.col("method").is_in(_WRITES))
+    first = order.starts(events)
     # Between two calls that were accepted lies one episode.
-    episode = order.times_before(events, is_event(AuthEvent.API_OK, AuthEvent.LOGOUT)).alias("episode")
+    episode = order.times_before(events, is_event(AuthEvent.API_OK, AuthEvent.LOGOUT), first).alias("episode")
     events = order.number_turns(events.with_columns(episode))
     turns = sessions.number_runs(sessions.add_states(order.mark_stragglers(order.turns(events))))
-    names = events.select("system", "device_id")[events.select(pl.arg_where(order.first_of_device())).to_series()]
+    names = events.select("system", "device_id")[first]
     episodes = sessions.episodes(turns, names)
     return Sessions(
         events=sessions.spread(events, turns).drop("turn"),
@@ -119,7 +121,7 @@ def sessions_of(
         episodes=episodes,
         rates=population.rates(events, names),
         spans=spans,
-        devices=_devices(events, turns),
+        devices=_devices(events, turns, first),
         changes=population.changes(turns, names, steps),
         counts=_counts(turns, names),
         closed=_closed(episodes),
@@ -132,6 +134,8 @@ def _with_reasons(classed: pl.DataFrame, explained: pl.DataFrame | None) -> pl.D
     if explained is not None and explained.height:
         doubtful |= pl.col("status").is_in(_DOUBTFUL)
     at = classed.select(pl.arg_where(doubtful)).to_series()
+    if at.is_empty():
+        return classed.with_columns(reason_how=pl.lit(None, REASON_HOW))
     told = classed.select("row", "reason", "endpoint_class")[at]
     if explained is None or explained.is_empty():
         told = told.with_columns(_joined=pl.lit(None, REASON), how=pl.lit(None, REASON_HOW))
@@ -157,66 +161,77 @@ def _scattered(at: pl.Series, values: pl.Series, height: int) -> pl.Series:
     return column.scatter(at, values.to_physical().cast(pl.UInt8)).cat.to(values.dtype).alias(values.name)
 
 
-def _devices(events: pl.DataFrame, turns: pl.DataFrame) -> pl.DataFrame:
-    """What is known of each device in the end, one row each."""
-    first = events.select(pl.arg_where(order.first_of_device())).to_series()
-    ends = pl.select(first.shift(-1, fill_value=events.height) - 1).to_series()
-    alive = ~is_event(AuthEvent.IGNORED, AuthEvent.LOGIN_DENIED)
-    summed = turns.group_by(DEVICE, maintain_order=True).agg(
-        pl.col("requests").sum(),
-        denied=is_event(AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED).sum(),
-        state=pl.col("state").last(),
-        alive=alive.any(),
+def _devices(events: pl.DataFrame, turns: pl.DataFrame, first: pl.Series) -> pl.DataFrame:
+    """What is known of each device in the end, one row each; `first` is where its events begin."""
+    last = first.shift(-1, fill_value=events.height) - 1
+    of_device = turns[DEVICE]
+    denied = turns.select(is_event(AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED)).to_series()
+    dead = turns.select(is_event(AuthEvent.IGNORED, AuthEvent.LOGIN_DENIED)).to_series()
+    return events.select("system", "device_id")[first].with_columns(
+        _weakest(events),
+        _last_known(events["platform"], first, last),
+        _last_known(events["app_version"], first, last),
+        (last - first + 1).cast(pl.UInt32).alias("requests"),
+        _counted(of_device.filter(denied), len(first)).alias("denied"),
+        turns["state"].filter(of_device != of_device.shift(-1, fill_value=len(first))),
+        (_counted(of_device.filter(~dead), len(first)) > 0).alias("alive"),
     )
+
+
+def _weakest(events: pl.DataFrame) -> pl.Series:
+    """The weakest `identity_key` of each device."""
     own = pl.col(DEVICE) == pl.col(DEVICE).shift()
     keys = (
         events.select(DEVICE, "identity_key")
         .filter(((pl.col("identity_key") != pl.col("identity_key").shift()) | ~own).fill_null(value=True))
         .with_columns(rung=pl.col("identity_key").cast(pl.String).replace_strict(_RUNGS, range(len(_RUNGS))))
-        .group_by(DEVICE)
+        .group_by(DEVICE, maintain_order=True)
         .agg(pl.col("rung").max())
-        .sort(DEVICE)
     )
-    rungs = pl.Series("identity_key", _RUNGS, dtype=TEXT)
-    last = events.select(_last_known("platform"), _last_known("app_version"))[ends]
-    return (
-        events.select("system", "device_id")[first]
-        .with_columns(rungs.gather(keys["rung"]))
-        .hstack(_within(events, last, first))
-        .hstack(summed.drop(DEVICE))
-    )
+    return pl.Series("identity_key", _RUNGS, dtype=TEXT).gather(keys["rung"])
 
 
-def _last_known(name: str) -> pl.Expr:
-    return pl.when(pl.col(name).is_not_null()).then(pl.int_range(pl.len(), dtype=pl.UInt32)).forward_fill().alias(name)
+def _last_known(values: pl.Series, first: pl.Series, last: pl.Series) -> pl.Series:
+    """The last of `values` of each device that is known; those of each are from `first` to `last`."""
+    if not values.null_count():
+        return values.gather(last)
+    known = values.is_not_null().arg_true()
+    places = pl.DataFrame({"at": known.search_sorted(last, side="right").cast(pl.Int64) - 1, "first": first})
+    found = pl.select(
+        pl.lit(known).gather(places.select(pl.when(pl.col("at") >= 0).then("at")).to_series())
+    ).to_series()
+    return values.gather(places.select(pl.when(found >= pl.col("first")).then(found)).to_series())
 
 
-def _within(events: pl.DataFrame, places: pl.DataFrame, first: pl.Series) -> pl.DataFrame:
-    """The values of `events` at `places`; those before the device's `first` row are another's."""
-    return pl.DataFrame(
-        [
-            events[name].gather(places.select(pl.when(pl.col(name) >= first).then(name)).to_series())
-            for name in places.columns
-        ]
-    )
+def _counted(keys: pl.Series, size: int) -> pl.Series:
+    """How often each number below `size` is among `keys`, which are in order."""
+    runs = keys.rle().struct.unnest()
+    return pl.zeros(size, dtype=pl.UInt32, eager=True).scatter(runs["value"], runs["len"])
 
 
 def _counts(turns: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """Requests per `system`, `auth_event` and `straggler`."""
-    system = names["system"].gather(turns[DEVICE])
+    systems = names["system"].unique(maintain_order=True)
+    number = names.select(pl.col("system").rle_id()).to_series().gather(turns[DEVICE])
+    event = pl.col("auth_event").to_physical().cast(pl.UInt32)
+    key = ((number * len(states.EVENTS) + event) * 2 + pl.col("straggler").cast(pl.UInt32)).alias("key")
     many = pl.when(is_event(AuthEvent.API_OK)).then("calls").otherwise(pl.col("acting").cast(pl.UInt32))
-    acted = turns.select("auth_event", "straggler", count=many, system=system)
+    ignored = states.EVENTS.index(AuthEvent.IGNORED)
     idle = turns.select(
-        auth_event=pl.lit(AuthEvent.IGNORED.value, AUTH_EVENT),
-        straggler=pl.lit(value=False),
-        count=pl.col("requests") - pl.col("calls"),
-        system=system,
+        key=(number * len(states.EVENTS) + ignored) * 2, count=(pl.col("requests") - pl.col("calls")).cast(pl.UInt32)
     )
-    return (
-        pl.concat([acted, idle])
-        .group_by("system", "auth_event", "straggler")
+    code = pl.col("key")
+    found = (
+        pl.concat([turns.select(key, count=many), idle])
+        .group_by("key")
         .agg(pl.col("count").sum())
         .filter(pl.col("count") > 0)
+    )
+    return found.select(
+        system=systems.gather(found.select(code // (2 * len(states.EVENTS))).to_series()),
+        auth_event=(code // 2 % len(states.EVENTS)).cast(pl.UInt8).cat.to(AUTH_EVENT),
+        straggler=code % 2 == 1,
+        count="count",
     )
 
 

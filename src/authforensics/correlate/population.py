@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from authforensics.correlate.order import DEVICE, is_event
+from authforensics.correlate.order import DEVICE
 from authforensics.schema import AUTH_EVENT, RATES, REASON, STATE, TEXT, TIMESTAMP, Reason
 from authforensics.states import AuthEvent
 
@@ -15,8 +15,8 @@ from authforensics.states import AuthEvent
 STEPS = 120
 #: Their lengths, seconds: round ones, so that a person can name them.
 _ROUND = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 604800)
-#: Microseconds of a minute.
-_MINUTE = 60_000_000
+#: Microseconds of a second and a minute.
+_SECOND, _MINUTE = 1_000_000, 60_000_000
 
 
 #: More than there are auth events, or reasons and none.
@@ -33,22 +33,27 @@ def rates(events: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
         events: `device`, `timestamp`, `auth_event`, `reason`.
         names: `system` and `device_id` in order of `device`.
     """
+    if events.is_empty():
+        return pl.DataFrame(schema=RATES)
     systems = names["system"].unique(maintain_order=True)
-    number = names.select(pl.col("system").rle_id().cast(pl.Int64)).to_series().gather(events[DEVICE])
+    number = names.select(pl.col("system").rle_id().cast(pl.Int64)).to_series()
     # One number in place of four columns: a narrow key is grouped many times faster.
-    minute = pl.col("timestamp").to_physical() // _MINUTE
-    key = (minute - minute.min()) * systems.len() + pl.col("number")
+    told = events["auth_event"] != AuthEvent.IGNORED.value
+    time = pl.col("timestamp").to_physical()
+    begin, end = events.select(begin=time.min() // _MINUTE, end=time.max() // _MINUTE).row(0)
+    wide = (end - begin + 1) * len(systems) * _CODES**2 >= 2**32
+    key = (time // _MINUTE - begin).cast(pl.UInt64 if wide else pl.UInt32)
+    if len(systems) > 1:
+        key = key * len(systems) + number.cast(pl.UInt32).gather(events[DEVICE])
     key = (key * _CODES + pl.col("auth_event").to_physical()) * _CODES
     key += pl.col("reason").to_physical().fill_null(_CODES - 1)
-    begin = events.select(minute.min()).item()
-    keyed = events.select("timestamp", "auth_event", "reason", number=number).select(key=key)["key"]
-    counts = keyed.filter(events.select(~is_event(AuthEvent.IGNORED)).to_series()).value_counts()
+    counts = events.select(key=key)["key"].filter(told).value_counts().with_columns(pl.col("key").cast(pl.Int64))
     code = pl.col("key")
     reason = (code % _CODES).cast(pl.UInt8)
     place = code // _CODES**2
     return counts.select(
-        system=systems.gather(counts.select((place % systems.len()).cast(pl.UInt32)).to_series()),
-        minute=((place // systems.len() + begin) * _MINUTE).cast(TIMESTAMP),
+        system=systems.gather(counts.select((place % len(systems)).cast(pl.UInt32)).to_series()),
+        minute=((place // len(systems) + begin) * _MINUTE).cast(TIMESTAMP),
         auth_event=(code // _CODES % _CODES).cast(pl.UInt8).cat.to(AUTH_EVENT),
         reason=pl.when(reason < len(Reason)).then(reason).cat.to(REASON),
         count=pl.col("count").cast(pl.UInt32),
@@ -83,14 +88,23 @@ def changes(turns: pl.DataFrame, names: pl.DataFrame, steps: Mapping[str, int]) 
         steps: what `step` says of each system.
     """
     own = pl.col(DEVICE) == pl.col(DEVICE).shift()
-    moved = turns.filter(((pl.col("state") != pl.col("state").shift()) | ~own).fill_null(value=True))
-    every = pl.format("{}s", pl.col("system").cast(pl.String).replace_strict(dict(steps), return_dtype=pl.Int64))
+    moved = turns.select(DEVICE, "timestamp", "state").filter(
+        turns.select((pl.col("state") != pl.col("state").shift()) | ~own).to_series().fill_null(value=True)
+    )
+    every = names.select(
+        pl.col("system").cast(pl.String).replace_strict(dict(steps), return_dtype=pl.Int64) * _SECOND
+    ).to_series()
+    time = pl.col("timestamp").to_physical()
+    number = moved.select(time // every.gather(moved[DEVICE])).to_series().alias("number")
+    ends = ((pl.col("number") != pl.col("number").shift(-1)) | ~own.shift(-1)).fill_null(value=True)
     last = (
-        moved.select(DEVICE, "timestamp", "state", system=names["system"].gather(moved[DEVICE]))
-        .with_columns(at=pl.col("timestamp").dt.truncate(every))
-        .filter(((pl.col("at") != pl.col("at").shift(-1)) | ~own.shift(-1)).fill_null(value=True))
+        moved.with_columns(number)
+        .filter(ends)
         .with_columns(before=pl.when(own).then(pl.col("state").shift()))
         .filter(pl.col("state").ne_missing(pl.col("before")))
+    )
+    last = last.with_columns(
+        at=(pl.col("number") * every.gather(last[DEVICE])).cast(TIMESTAMP), system=names["system"].gather(last[DEVICE])
     )
     came = last.select("system", "at", "state", change=pl.lit(1, pl.Int64))
     went = last.filter(pl.col("before").is_not_null()).select(

@@ -11,7 +11,7 @@ import polars as pl
 
 from authforensics import _registry
 from authforensics.detect import patterns
-from authforensics.detect.detector import DRAFTS, Detector, Fleet, Threshold
+from authforensics.detect.detector import DRAFTS, SEEN, Detector, Fleet, Threshold
 from authforensics.detect.runs import NAMES
 from authforensics.errors import UnknownName
 from authforensics.findings import Confidence, Evidence, Finding, Severity
@@ -155,19 +155,18 @@ def _telling(events: pl.DataFrame) -> pl.DataFrame:
 
     A few of a hundred, as a rule.
     """
-    seen = events
-    accepted = seen["auth_event"] == AuthEvent.API_OK.value
-    silent = (seen["auth_event"] == AuthEvent.IGNORED.value) & seen["reason"].is_null()
-    calls = seen.filter(~(accepted | silent))
-    tokens = calls.filter("rejection").select("device", "grant")
-    if tokens.is_empty():
-        return calls
-    # First by device, a matter of looking at one list: few have such tokens.
-    doubted = pl.repeat(False, seen["device"][-1] + 1, dtype=pl.Boolean, eager=True)
-    doubted = doubted.scatter(tokens["device"].unique(), True)
-    granted = seen.filter(accepted & doubted.gather(seen["device"]))
-    used = granted.join(tokens, on=["device", "grant"], how="semi", maintain_order="left")
-    return pl.concat([calls, used]).sort("device", "timestamp", "row")
+    accepted = events["auth_event"] == AuthEvent.API_OK.value
+    silent = (events["auth_event"] == AuthEvent.IGNORED.value) & events["reason"].is_null()
+    telling = ~(accepted | silent)
+    tokens = events.select("device", "grant").filter(events["rejection"])
+    if not tokens.is_empty():
+        # First by device, a matter of looking at one list: few have such tokens.
+        doubted = pl.repeat(False, events["device"][-1] + 1, dtype=pl.Boolean, eager=True)
+        doubted = doubted.scatter(tokens["device"], True)
+        granted = (accepted & doubted.gather(events["device"])).arg_true()
+        used = events.select("device", "grant")[granted].hstack([granted.alias("at")])
+        telling = telling.scatter(used.join(tokens, on=["device", "grant"], how="semi")["at"], True)
+    return events.select(SEEN).filter(telling)
 
 
 def _rows(frame: pl.DataFrame) -> pl.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from authforensics.detect.runs import NAMES, numbered, with_reason
+from authforensics.detect.runs import NAMES, ends, numbered, with_reason
 from authforensics.schema import REASON, ROW, TEXT, TIMESTAMP
 
 #: What a fleet pattern observes: one row a device and minute. `row` is an event of it that may become evidence.
@@ -19,16 +19,21 @@ HITS: dict[str, pl.DataType] = {
     "row": ROW,
 }
 
+#: Microseconds of a minute.
+_MINUTE = 60_000_000
+
 
 def hits(events: pl.DataFrame) -> pl.DataFrame:
     """Reduce some events, in order of device and time, to HITS."""
-    rows = numbered(events.with_columns(minute=pl.col("timestamp").dt.truncate("1m")), "device", "minute")
-    found = rows.group_by("run", maintain_order=True).agg(
-        pl.col(*NAMES, "minute").first(),
-        first_seen=pl.col("timestamp").min(),
-        last_seen=pl.col("timestamp").max(),
-        count=pl.len().cast(pl.UInt32),
-        row=pl.col("row").first(),
+    minute = pl.col("timestamp").to_physical() // _MINUTE
+    rows = numbered(
+        events.select("device", *NAMES, "timestamp", "reason", "row").with_columns(minute=minute), "device", "minute"
+    )
+    first, last = ends(rows)
+    found = rows.select("run", *NAMES, "row", first_seen="timestamp")[first].with_columns(
+        minute=pl.col("first_seen").dt.truncate("1m"),
+        last_seen=rows["timestamp"].gather(last),
+        count=(last - first + 1).cast(pl.UInt32),
     )
     return with_reason(found, rows, "run").select(HITS.keys())
 

@@ -47,6 +47,12 @@ DRAFTS: dict[str, pl.DataType] = {
     "rows": pl.List(ROW),
 }
 
+#: What a detector sees of each event, unless it `sees_all`.
+SEEN = (
+    *("row", "system", "device_id", "device", "timestamp", "route", "auth_event", "reason", "state", "straggler"),
+    *("grant", "granted_by", "grant_row", "age", "episode", "rejection", "write"),
+)
+
 Limits = Mapping[str, float]
 
 
@@ -58,8 +64,8 @@ class Detector:
     pathologies). `observe` sees the sessions of a set of devices (a partition) and returns what is worth keeping of
     them, small: `system`, `device_id`, and in `row` or `rows` the events that may become evidence; `conclude` sees that
     of all devices together, in their order, and returns DRAFTS with `measures`. `describe` says one draft in words.
-    Accepted calls made with tokens that were good from the start are kept from it, and what says nothing about a
-    session, unless it `sees_all`.
+    Accepted calls made with tokens that were good from the start are kept from it, what says nothing about a session,
+    and all columns of events but SEEN, unless it `sees_all`.
     """
 
     name: str

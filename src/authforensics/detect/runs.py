@@ -44,11 +44,20 @@ def number(events: pl.DataFrame, gap_seconds: float) -> pl.DataFrame:
     return events.with_columns(run=(changed("device") | (pause & changed("episode"))).cum_sum())
 
 
+def ends(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """Where each `run` begins, and where it ends."""
+    first = rows.select(pl.arg_where(changed("run"))).to_series()
+    return first, first.shift(-1, fill_value=rows.height) - 1
+
+
 def with_ending(runs: pl.DataFrame, sessions: Sessions) -> pl.DataFrame:
     """Add `ongoing` to runs that have `episode`, their last: nothing was accepted after it, and no logout ended it."""
-    ended = sessions.episodes.select(*NAMES, "episode", ongoing=pl.col("closed_at").is_null() & ~pl.col("logged_out"))
     if runs.is_empty():
         return runs.with_columns(ongoing=pl.lit(value=True))
+    # First by one name, which most devices don't have.
+    ended = sessions.episodes.filter(pl.col("device_id").is_in(runs["device_id"].unique().implode())).select(
+        *NAMES, "episode", ongoing=pl.col("closed_at").is_null() & ~pl.col("logged_out")
+    )
     joined = runs.join(ended, on=[*NAMES, "episode"], how="left", maintain_order="left")
     return joined.with_columns(pl.col("ongoing").fill_null(value=True))
 
@@ -70,9 +79,9 @@ def drafts(runs: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
 
 def with_reason(groups: pl.DataFrame, rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     """Add to `groups` of `rows`, by `keys`, the `reason` that most of its rows have; null where none has one."""
-    told = rows.filter(pl.col("reason").is_not_null())
-    if told.is_empty():
+    if rows["reason"].null_count() == rows.height:
         return groups.with_columns(reason=pl.lit(None, REASON))
+    told = rows.filter(pl.col("reason").is_not_null())
     counts = told.group_by(*keys, "reason").len()
     most = counts.sort("len", "reason", descending=[True, False]).unique(keys, keep="first", maintain_order=True)
     return groups.join(most.select(*keys, "reason"), on=keys, how="left", maintain_order="left")

@@ -31,12 +31,12 @@ _STUCK, _GRANTED, _FIRST_REFUSED, _FIRST_GRANTED = range(4)
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     """HITS with `what`: of refused and granted refreshes, and of those among them that were the first of a session."""
     own = ~changed("device")
-    tries = sessions.events.with_columns(
+    again = is_event(AuthEvent.REFRESH_OK)
+    tries = sessions.events.select(
+        *("device", *NAMES, "timestamp", "row", "grant", "auth_event", "reason", "straggler"),
         next_login=_next_login(),
         # The token that a granted refresh was made with is the one before the token it gave.
-        held=pl.when(is_event(AuthEvent.REFRESH_OK))
-        .then(pl.when(own).then(pl.col("granted_by").shift()))
-        .otherwise("granted_by"),
+        held=pl.when(again).then(pl.when(own).then(pl.col("granted_by").shift())).otherwise("granted_by"),
     ).filter(is_event(AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED))
     patience = (pl.col("next_login") - pl.col("timestamp")).dt.total_seconds() <= limits["patience"]
     expired = pl.col("reason").is_null() | one_of("reason", [Reason.REFRESH_EXPIRED.value])

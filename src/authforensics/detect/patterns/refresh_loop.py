@@ -18,40 +18,39 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import NAMES, drafts, is_event, number, numbered, seconds, with_ending, with_reason
+from authforensics.detect.runs import NAMES, drafts, ends, is_event, number, numbered, seconds, with_ending, with_reason
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent
+
+#: What is looked at of the refusal of a token.
+_REJECTION = ("device", *NAMES, "grant", "route", "timestamp", "episode", "grant_row", "row", "reason")
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     events = sessions.events
     token = ["device", "grant", "route"]
-    granted = events.filter(is_event(AuthEvent.API_OK)).select(token)
-    rejections = events.filter(
-        pl.col("rejection"),
-        pl.col("granted_by") == AuthEvent.REFRESH_OK.value,
-        pl.col("age") <= limits["max_token_age"],
-    ).join(granted, on=token, how="anti", maintain_order="left")
-    rows = number(rejections, limits["max_pause"])
-    runs = rows.group_by("run", maintain_order=True).agg(
-        pl.col("device", *NAMES).first(),
-        episode=pl.col("episode").last(),
-        first_episode=pl.col("episode").first(),
-        first_seen=pl.col("timestamp").first(),
-        last_rejection=pl.col("timestamp").last(),
-        count=pl.len().cast(pl.UInt32),
-        rows=pl.concat_list(pl.col("grant_row"), pl.col("row")).head(2).explode(),
-        last_row=pl.concat_list(pl.col("grant_row"), pl.col("row")).last(),
+    granted = events.select(token).filter(events.select(is_event(AuthEvent.API_OK)).to_series())
+    rejected = (
+        pl.col("rejection")
+        & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value)
+        & (pl.col("age") <= limits["max_token_age"])
     )
-    runs = with_ending(with_reason(runs, rows, "run"), sessions)
+    rejections = events.select(_REJECTION).filter(events.select(rejected).to_series())
+    rows = number(rejections.join(granted, on=token, how="anti", maintain_order="left"), limits["max_pause"])
+    first, last = ends(rows)
+    runs = rows.select("run", "device", *NAMES, first_episode="episode", first_seen="timestamp")[first].hstack(
+        rows.select("episode", last_rejection="timestamp")[last]
+    )
+    runs = runs.with_columns(first.alias("first"), last.alias("last"), count=(last - first + 1).cast(pl.UInt32))
+    runs = with_ending(runs, sessions)
     runs = runs.join(_refused(events, runs), on="run", how="left", maintain_order="left").with_columns(
         last_seen=pl.max_horizontal("last_rejection", "last_denied")
     )
     for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
     found = runs.filter((pl.col("count") >= limits["min_cycles"]) | for_good)
     return drafts(
-        found.with_columns(rows=pl.concat_list("rows", "last_row").list.unique(maintain_order=True)),
+        with_reason(found.with_columns(_evidence(rows, found["first"], found["last"])), rows, "run"),
         cycles=pl.col("count"),
         denied=pl.col("denied"),
         writes_denied=pl.col("writes"),
@@ -59,10 +58,22 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     )
 
 
+def _evidence(rows: pl.DataFrame, first: pl.Series, last: pl.Series) -> pl.Series:
+    """`rows`: of each run its first two grants and refusals, and its last."""
+    second = pl.select(pl.min_horizontal(first + 1, last)).to_series()
+    named = [
+        rows[name].gather(at).alias(f"{name} {n}")
+        for n, at in enumerate((first, second, last))
+        for name in ("grant_row", "row")
+    ]
+    return pl.select(pl.concat_list(named).list.unique(maintain_order=True).alias("rows")).to_series()
+
+
 def _refused(events: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """The calls refused in the episodes of each of `runs`: how many, the last of them, and how many writes."""
+    denied = is_event(AuthEvent.API_DENIED) & pl.col("device").is_in(runs["device"].unique().implode())
     denials = numbered(
-        events.filter(is_event(AuthEvent.API_DENIED)).join(runs, on="device", how="semi", maintain_order="left"),
+        events.select("device", "episode", "timestamp", "write").filter(events.select(denied).to_series()),
         "device",
         "episode",
     )

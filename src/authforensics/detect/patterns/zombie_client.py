@@ -29,10 +29,12 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         pl.col("session_seen"),
         pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") == 0,
     ).select(*NAMES, "episode", idle=pl.lit(value=True))
-    refused = sessions.events.filter(is_event(AuthEvent.API_DENIED)).join(
+    after_verdict = pl.col("state") == AuthState.ZOMBIE.value
+    # First by one name, which most devices don't have.
+    perhaps = after_verdict | pl.col("device_id").is_in(idle["device_id"].unique().implode())
+    refused = sessions.events.filter(is_event(AuthEvent.API_DENIED) & perhaps).join(
         idle, on=[*NAMES, "episode"], how="left", maintain_order="left"
     )
-    after_verdict = pl.col("state") == AuthState.ZOMBIE.value
     rows = numbered(refused.filter(after_verdict | pl.col("idle").fill_null(value=False)), "device", "grant", "episode")
     runs = (
         rows.group_by("run", maintain_order=True)
