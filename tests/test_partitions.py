@@ -59,7 +59,7 @@ def cut(folder: Path, memory: int, block: int, seed: int, packed: set[int]) -> s
         paths.append(path)
     random.Random(seed).shuffle(paths)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "BLOCK", block)
+        patch.setattr(blocks, "MOST", block)
         analysis = analyze(paths, memory=memory, work_dir=folder)
     document = told(analysis)
     analysis.close()
@@ -97,7 +97,7 @@ def test_a_guess_that_turns_out_wrong_is_mended(tmp_path):
     log.write_text(text)
     whole = analyze(log)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "BLOCK", 2_000)
+        patch.setattr(blocks, "MOST", 2_000)
         parts = analyze(log, memory=100_000)
     assert parts.studied.requests.count > 3
     assert told(parts) == told(whole)

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 from authforensics import pipeline
-from authforensics.collect.blocks import BLOCK, Condition, texts
+from authforensics.collect.blocks import LEAST, Condition, texts
 from authforensics.errors import BadValue, InputError, NothingReadable, UnknownName, UsageError
 from authforensics.schema import REASON, TEXT
 from authforensics.spark import analyze, analyze_table, engine, jobs, session
@@ -111,13 +111,13 @@ def test_a_plain_file_is_cut_where_the_local_engine_cuts_it(tmp_path, longest):
     chance = random.Random(longest)
     file = tmp_path / "access.log"
     with file.open("wb") as out:
-        while out.tell() < 5 * BLOCK // 2:
+        while out.tell() < 5 * LEAST // 2:
             out.write(b"x" * chance.randrange(longest) + b"\n" * chance.choice((1, 1, 1, 20_000)))
         out.write(b"no newline at the end")
-    blocks = [len(data) for data in texts(file, Condition())]
+    blocks = [len(data) for data in texts(file, LEAST, Condition())]
     ends = [sum(blocks[: place + 1]) for place in range(len(blocks))]
     assert len(ends) > 2
-    assert cuts(file) == ends
+    assert cuts(file, LEAST) == ends
 
 
 # Tables
@@ -283,7 +283,7 @@ def test_files_of_many_blocks_and_many_partitions_give_the_same(spark, tmp_path)
     lines = access_lines(260_000)
     body = "\ufeff" + "\n".join(lines[:200_000]) + "\nwhat is this\n\n" + "\n".join(lines[200_000:])
     (tmp_path / "access.log").write_text(body, encoding="utf-8")
-    assert len(cuts(tmp_path / "access.log")) > 1
+    assert len(cuts(tmp_path / "access.log", LEAST)) > 1
     told = same(spark, tmp_path, memory=64 << 20)
     assert told.findings
     assert (told.sources[0].events, told.sources[0].rejects, told.sources[0].blank) == (260_000, 1, 1)

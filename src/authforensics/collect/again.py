@@ -46,7 +46,7 @@ def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[bytes, int, pl.Seri
     """The blocks that hold a line asked for, each with how many lines come before it and the numbers asked of it."""
     before = 0
     last = numbers[-1]
-    for data, count in zip(texts(file.path, Condition()), file.counts, strict=False):
+    for data, count in zip(texts(file.path, file.size, Condition()), file.counts, strict=False):
         begin, end = numbers.search_sorted(before + 1), numbers.search_sorted(before + count + 1)
         if end > begin:
             yield data, before, numbers[begin:end]

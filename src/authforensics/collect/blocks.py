@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import polars as pl
 
 from authforensics.collect.compression import Break, chunks
 
-#: Bytes of text that are looked at in one go: some 80,000 lines.
-BLOCK = 12 << 20
+#: Lines that are looked at in one go, about, and the least and most bytes that they may have.
+LINES = 80_000
+LEAST, MOST = 4 << 20, 24 << 20
 _BOM = b"\xef\xbb\xbf"
 _SCHEMA: dict[str, pl.DataType] = {"line_number": pl.UInt32(), "line": pl.String()}
 
@@ -28,8 +29,14 @@ class Condition:
     text: str = ""
 
 
-def texts(path: Path, condition: Condition) -> Iterator[bytes]:
-    """The content of a file, decompressed, in blocks of about `BLOCK` bytes that end where a line ends.
+def block_size(sample: Sequence[str]) -> int:
+    """The bytes of a block of a file with lines like these."""
+    length = sum(map(len, sample)) / max(len(sample), 1) + 1
+    return int(min(max(LINES * length, LEAST), MOST))
+
+
+def texts(path: Path, size: int, condition: Condition) -> Iterator[bytes]:
+    """The content of a file, decompressed, in blocks of about `size` bytes that end where a line ends.
 
     The same blocks at every reading. `condition` is told of a break; the number of its line is yet to be added.
 
@@ -40,7 +47,7 @@ def texts(path: Path, condition: Condition) -> Iterator[bytes]:
     held = 0
     try:
         for chunk, condition.position in chunks(path):
-            cut = chunk.rfind(b"\n") + 1 if held + len(chunk) >= BLOCK else 0
+            cut = chunk.rfind(b"\n") + 1 if held + len(chunk) >= size else 0
             if cut:
                 yield b"".join((*block, chunk[:cut]))
                 block, held = [chunk[cut:]], len(chunk) - cut

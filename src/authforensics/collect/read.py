@@ -29,9 +29,10 @@ _TAIL = 500
 
 @dataclass(slots=True)
 class File:
-    """What is needed to read a file again. `counts` are the lines of each of its blocks."""
+    """What is needed to read a file again: the `size` of its blocks, about; `counts` are the lines of each."""
 
     path: Path
+    size: int
     counts: list[int] = field(default_factory=list)
 
 
@@ -76,7 +77,7 @@ def read(
     Raises:
         OSError: the file can't be read at all.
     """
-    file = File(found.path)
+    file = File(found.path, match.block)
     framed = _framed(file, match, condition)
 
     def one(frame: pl.DataFrame) -> Block[Taken]:
@@ -137,7 +138,7 @@ def _framed(file: File, match: Match, condition: Condition) -> Iterator[pl.DataF
     """The blocks of a file as lines; of records of several lines none is cut in two."""
     done = 0
     rest: pl.DataFrame | None = None
-    for data in texts(file.path, condition):
+    for data in texts(file.path, file.size, condition):
         series, repaired = lines(data, first=not file.counts)
         condition.undecodable |= repaired
         frame = numbered(series, done)

@@ -10,6 +10,7 @@ import polars as pl
 
 from authforensics import _registry
 from authforensics.collect import formats as package
+from authforensics.collect.blocks import block_size
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.lay_out import classify
 from authforensics.collect.normalize import normalize
@@ -23,11 +24,12 @@ SURE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A format, its parser for this file and how sure that is."""
+    """A format, its parser for this file and how sure that is; `block` is how many bytes of it to read in one go."""
 
     form: Format
     parser: Parser
     confidence: float
+    block: int
 
 
 @cache
@@ -61,7 +63,8 @@ def recognize(
         parser = form.prepare(sample, settings)
         if parser is None:
             continue
-        match = Match(form, parser, round(share(sample, form, parser) * form.specificity, 4))
+        confidence = round(share(sample, form, parser) * form.specificity, 4)
+        match = Match(form, parser, confidence, block_size(sample))
         if best is None or match.confidence > best.confidence:
             best = match
         if name in first and best.confidence >= SURE:

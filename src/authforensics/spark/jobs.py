@@ -147,7 +147,7 @@ def unpacked(piece: bytes) -> pl.DataFrame:
 
 def cores(spark: SparkSession) -> int:
     """How many tasks run at a time."""
-    return max(1, spark.sparkContext.defaultParallelism)
+    return max(1, int(spark.sparkContext.defaultParallelism))
 
 
 def _numbers(spark: SparkSession, count: int) -> DataFrame:

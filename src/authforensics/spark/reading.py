@@ -19,7 +19,7 @@ import polars as pl
 
 from authforensics import collect, local
 from authforensics.collect.account import MOST_TEXTS, Account, Outcome, joined, left_alone, ordered, refuse, source_of
-from authforensics.collect.blocks import BLOCK, Condition, lines, numbered
+from authforensics.collect.blocks import Condition, lines, numbered
 from authforensics.collect.collection import Reader, checked, within
 from authforensics.collect.compression import CHUNK, PLAIN_CHUNK, kind_of
 from authforensics.collect.format import Settings
@@ -95,7 +95,7 @@ def read_logs(
     return joined(ordered(outcomes)), taken_in(made)
 
 
-def cuts(path: Path) -> list[int]:
+def cuts(path: Path, block: int) -> list[int]:
     """Where the blocks of a plain file end: where `collect.blocks.texts` ends them, without reading all of it."""
     size = path.stat().st_size
     found: list[int] = []
@@ -103,10 +103,10 @@ def cuts(path: Path) -> list[int]:
     with path.open("rb") as file:
         while True:
             # The first chunk that fills the block.
-            chunk = max(chunk + 1, -(-(start + BLOCK - CHUNK) // PLAIN_CHUNK))
+            chunk = max(chunk + 1, -(-(start + block - CHUNK) // PLAIN_CHUNK))
             begin = CHUNK + (chunk - 1) * PLAIN_CHUNK if chunk else 0
             end = min(size, CHUNK + chunk * PLAIN_CHUNK)
-            if begin >= size or end - start < BLOCK:
+            if begin >= size or end - start < block:
                 break
             file.seek(begin)
             cut = file.read(end - begin).rfind(b"\n") + 1
@@ -143,7 +143,7 @@ def _units(found: collect.Found, match: Match) -> list[Unit]:
     whole = Unit(found, match.form.name)
     with found.path.open("rb") as file:
         plain = kind_of(file.read(8)) is None
-    ends = cuts(found.path) if plain and not match.form.multiline else []
+    ends = cuts(found.path, match.block) if plain and not match.form.multiline else []
     if len(ends) < 2:
         return [whole]
     return [replace(whole, start=start, length=end - start) for start, end in zip([0, *ends], ends, strict=False)]
@@ -275,7 +275,7 @@ def _blocks(
         return read(found, match, digest, condition)
     series, condition.undecodable = lines(_data(unit), first=unit.start == 0)
     block = parse(numbered(series, unit.before), match, found.system, found.source, digest)
-    return collect.File(found.path, [len(series)]), iter([block])
+    return collect.File(found.path, match.block, [len(series)]), iter([block])
 
 
 def _told(block: Block[Any]) -> dict[str, object]:
@@ -286,7 +286,7 @@ def _told(block: Block[Any]) -> dict[str, object]:
 
 def _outcome(found: collect.Found, match: Match, parts: Iterable[jobs.Pieces], settings: Settings) -> Outcome:
     """What became of a log, of what the tasks say that read it."""
-    account, condition, file = Account(), Condition(), collect.File(found.path)
+    account, condition, file = Account(), Condition(), collect.File(found.path, match.block)
     for pieces in parts:
         told = json.loads(pieces["account"])
         if told["problem"] is not None:
