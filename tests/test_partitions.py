@@ -42,7 +42,7 @@ CUTS = {
     "packed": st.sets(st.sampled_from(range(len(SAMPLES)))),
 }
 FEW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-MANY = settings(FEW, max_examples=40)
+MANY = settings(FEW, max_examples=12)
 
 
 def cut(folder: Path, memory: int, block: int, seed: int, packed: set[int]) -> str:
