@@ -141,7 +141,8 @@ class _File:
         """Write it without its constant columns."""
         numbers = frame.drop(constant).with_columns(_CODED.to_physical())
         numbers.write_parquet(path, compression="lz4", statistics=False)
-        return cls(path, frame.select(constant).head(1))
+        # Gathered: a slice would keep the whole columns.
+        return cls(path, frame.select(pl.col(constant).gather([0])))
 
     def scan(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
         """The frame, with the columns of `schema`."""
