@@ -142,6 +142,8 @@ class _File:
         numbers = frame.drop(constant).with_columns(_CODED.to_physical())
         numbers.write_parquet(path, compression="lz4", statistics=False)
         # Gathered: a slice would keep the whole columns.
+        if frame.is_empty() or not constant:
+            return cls(path, pl.DataFrame({name: [None] for name in constant}))
         return cls(path, frame.select(pl.col(constant).gather([0])))
 
     def scan(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
