@@ -12,7 +12,7 @@ def history_of(sessions: Sessions) -> History:
     """The history of a single partition."""
     events = sessions.events.with_columns(traced=pl.col("request_id").is_not_null())
     return History(
-        events=events.filter(pl.col("auth_event") != "ignored").select(TRAIL.keys()).lazy(),
+        events=[events.filter(pl.col("auth_event") != "ignored").select(TRAIL.keys()).lazy()],
         sessions=sessions.sessions.lazy(),
         grants=sessions.grants.lazy(),
         episodes=diagnose.keep(sessions.episodes).lazy(),

@@ -126,8 +126,8 @@ def test_an_interrupt_while_standard_input_is_kept(place, log, number):
 
 
 PHASES = {
-    "partitions": "work/*/requests/*.parquet",
-    "studies": "work/*/events/*.parquet",
+    "partitions": "work/*/requests/*.arrow",
+    "studies": "work/*/events/*.arrow",
     "outputs": "here/.m.md.*.tmp",
 }
 

@@ -11,18 +11,19 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
-from authforensics import local
+from authforensics import collect, local
 from authforensics.collect import blocks
 from authforensics.config import Config
 from authforensics.errors import InputError
-from authforensics.partitions import Partitions, WorkDirectory
+from authforensics.partitions import Partitions, Table, WorkDirectory
 from authforensics.pipeline import analyze
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = sorted(path for path in (ROOT / "sample_logs").rglob("*") if path.is_file() and path.suffix != ".md")
 #: What each partition may hold, by how many there are of the sample logs.
-MEMORY = {1: 1 << 40, 2: 12 << 20, 7: 3 << 20, 40: 400 << 10}
+MEMORY = {1: 1 << 40, 2: 60 << 20, 7: 13 << 20, 40: 2200 << 10}
 
 
 def told(analysis) -> str:
@@ -81,10 +82,22 @@ def test_however_the_logs_are_cut_it_does_not_show(in_one_piece, tmp_path_factor
 
 
 def test_so_many_partitions_are_really_made():
-    counts = {local._partitions(sum(path.stat().st_size for path in SAMPLES), size) for size in MEMORY.values()}
+    lines = local._lines(collect.discover(SAMPLES))
+    texts = [gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in SAMPLES]
+    # How far compressed ones go is a guess.
+    assert lines == pytest.approx(sum(text.count(b"\n") for text in texts), rel=0.5)
+    counts = {local._partitions(lines, size) for size in MEMORY.values()}
     assert len(counts) == len(MEMORY)
     assert 1 in counts
     assert max(counts) > 20
+
+
+@pytest.mark.parametrize("width", [10, 1000])
+def test_as_many_partitions_are_made_however_long_the_lines_are(tmp_path, width):
+    line = '203.0.113.7 - - [25/Dec/2025:13:00:00 +0000] "GET /{} HTTP/1.1" 200 5 "-" "App/1"\n'
+    log = tmp_path / "access.log"
+    log.write_text("".join(line.format(f"{number}{'a' * width}") for number in range(3000)))
+    assert local._lines(collect.discover([log])) == pytest.approx(3000, rel=0.02)
 
 
 def test_a_guess_that_turns_out_wrong_is_mended(tmp_path):
@@ -104,6 +117,31 @@ def test_a_guess_that_turns_out_wrong_is_mended(tmp_path):
     assert whole.document.systems[0].identity.devices == 5
     assert parts.events.equals(whole.events)
     assert parts.sessions.equals(whole.sessions)
+
+
+def test_only_the_lines_that_belong_elsewhere_move(tmp_path):
+    """A line in fifty has no device id; most of those have an address that only one device uses."""
+    line = '{{"time":"2025-12-25T11:{:02}:{:02}Z","remote_addr":"203.0.113.{}","http_user_agent":"App/1","method":"GET","uri":"/api/me","status":200{}}}\n'
+    log = tmp_path / "access.log"
+    with log.open("w") as file:
+        for number in range(3000):
+            device = number * 7 % 90
+            # Two devices share each of the last addresses.
+            address = device if device < 80 else device // 2 * 2
+            name = "" if number % 50 == 0 else f',"device_id":"d-{device}"'
+            file.write(line.format(number // 60, number % 60, address, name))
+    written: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        write = Partitions.write
+        patch.setattr(Partitions, "write", lambda self: (written.append(self._rows), write(self))[1])
+        parts = analyze(log, memory=1_000_000)
+    whole = analyze(log)
+    assert parts.studied.requests.count > 3
+    assert 3000 < sum(written) <= 3000 + 3000 // 50
+    assert told(parts) == told(whole)
+    assert parts.events.equals(whole.events)
+    keys = {rung.key for rung in whole.document.systems[0].identity.ladder}
+    assert keys == {"device_id", "client_ip+user_agent"}
 
 
 def test_endpoints_that_only_the_other_partitions_teach_are_learned(tmp_path):
@@ -147,6 +185,59 @@ def test_partitions_hold_what_was_put_in(tmp_path):
     assert kept.scan_all().collect().height == 90
     work.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_of_any_kind_come_back(tmp_path):
+    """Those of one value or none, floats that equal another or not themselves, categories of many numbers, one row."""
+    text = pl.Categorical(pl.Categories("test"))
+    schema = {
+        "row": pl.Int64(),
+        "text": text,
+        "kind": pl.Enum(["a", "b"]),
+        "one": text,
+        "zero": pl.Float32(),
+        "nan": pl.Float64(),
+        "flag": pl.Boolean(),
+    }
+    frame = pl.DataFrame(
+        {
+            "row": list(range(70_000)),
+            "text": [None, *(f"t{number}" for number in range(1, 70_000))],
+            "kind": ["a", "b"] * 35_000,
+            "one": ["x"] * 70_000,
+            "zero": [0.0, -0.0] * 35_000,
+            "nan": [float("nan"), 1.0] * 35_000,
+            "flag": [True] * 70_000,
+        },
+        schema=schema,
+    )
+    work = WorkDirectory(tmp_path)
+    for name, part in (("all", frame), ("few", frame[:200]), ("one", frame[:1]), ("none", frame[:0])):
+        kept = Partitions(schema, 2, work, name)
+        kept.add(part.with_columns(partition=pl.lit(1, pl.UInt16)))
+        table = Table(schema, work, f"{name} table")
+        table.add(0, part)
+        for found in (kept.load(1), kept.scan(1).collect(), table.scan().collect()):
+            assert_frame_equal(found, part, check_exact=True)
+            assert found["zero"].reinterpret(dtype=pl.UInt32).equals(part["zero"].reinterpret(dtype=pl.UInt32))
+    work.close()
+
+
+@pytest.mark.parametrize("share", [0, 3, 97, 100])
+def test_rows_move_to_where_they_belong(tmp_path, share):
+    work = WorkDirectory(tmp_path)
+    kept = Partitions({"number": pl.Int64(), "one": pl.Int64()}, 3, work, "kept")
+    numbers = pl.DataFrame({"number": range(300), "one": [1] * 300})
+    kept.add(numbers.with_columns(partition=(pl.col("number") % 3).cast(pl.UInt16)))
+    here = pl.when(pl.col("number") % 100 < share).then(2).otherwise(pl.col("number") % 3)
+    kept.deal(["number"], lambda rows: rows.select(here.cast(pl.UInt16)).to_series())
+    expected = numbers.with_columns(at=here)
+    for number in range(3):
+        wanted = expected.filter(at=number)["number"].to_list()
+        assert sorted(kept.load(number)["number"]) == wanted
+        assert sorted(kept.scan(number).collect()["number"]) == wanted
+    assert sorted(kept.scan_all().collect()["number"]) == list(range(300))
+    work.close()
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import polars as pl
 
@@ -21,8 +22,9 @@ from authforensics.document import (
     Timeline,
 )
 from authforensics.findings import Evidence, Finding, Incident
+from authforensics.parallel import by_part
 from authforensics.redact import redact
-from authforensics.schema import History
+from authforensics.schema import TRAIL, History
 from authforensics.states import AuthEvent
 
 #: Routes listed per system: those with most refusals first, then most requests. Scanners make up thousands.
@@ -180,19 +182,19 @@ def _is(*events: AuthEvent) -> pl.Expr:
 
 def trails(history: History, listed: Sequence[Device]) -> pl.DataFrame:
     """What the first `MAX_TIMELINES` devices did, in order of time: all that their timelines need."""
-    wanted = _keyed(((one.system, one.device_id) for one in listed[:MAX_TIMELINES]), history.events.collect_schema())
+    wanted = _keyed(((one.system, one.device_id) for one in listed[:MAX_TIMELINES]), TRAIL)
     # Names alone are sought for where the table is read; the join is exact.
-    named = history.events.filter(pl.col("device_id").is_in([one.device_id for one in listed[:MAX_TIMELINES]]))
-    return _trail(named.join(wanted.lazy(), on=_KEYS, how="semi"))
+    named = pl.col("device_id").is_in(wanted["device_id"].implode())
+    return _trail(history, named).join(wanted, on=_KEYS, how="semi", maintain_order="left")
 
 
 def trail(history: History, system: str, device: str) -> pl.DataFrame:
     """What one device did, in order of time."""
-    return _trail(history.events.filter(pl.col("system") == system, pl.col("device_id") == device))
+    return _trail(history, (pl.col("system") == system) & (pl.col("device_id") == device))
 
 
-def _trail(events: pl.LazyFrame) -> pl.DataFrame:
-    return events.select(_TRAIL).collect(engine="streaming").sort("timestamp", "row")
+def _trail(history: History, wanted: pl.Expr) -> pl.DataFrame:
+    return by_part(history.events, lambda part: part.filter(wanted).select(_TRAIL)).sort("timestamp", "row")
 
 
 def marks_of(trails: pl.DataFrame, findings: Iterable[Finding]) -> pl.DataFrame:
@@ -236,31 +238,44 @@ def timelines(
     trails: pl.DataFrame, listed: Sequence[Device], marks: pl.DataFrame, lines: Mapping[tuple[str, int], str]
 ) -> tuple[Timeline, ...]:
     """One timeline a device that has marks, in the order of `listed`."""
-    drawn = marks.partition_by(_KEYS, as_dict=True)
-    whole = trails.partition_by(_KEYS, as_dict=True)
+    drawn = marks.sort("timestamp", "row").partition_by(_KEYS, as_dict=True)
+    stretches = _stretches(trails)
+    stretched = stretches.partition_by(_KEYS, as_dict=True)
     keys = [(one.system, one.device_id) for one in listed if (one.system, one.device_id) in drawn]
-    return tuple(timeline(*key, whole[key], drawn[key], lines) for key in keys)
+    return tuple(_timeline(*key, stretched.get(key, stretches.clear()), drawn[key], lines) for key in keys)
 
 
 def timeline(
     system: str, device: str, events: pl.DataFrame, marks: pl.DataFrame, lines: Mapping[tuple[str, int], str]
 ) -> Timeline:
     """The timeline of one device: `events` is its trail, `marks` those requests to draw, with `omitted`."""
+    return _timeline(system, device, _stretches(events), marks.sort("timestamp", "row"), lines)
+
+
+def _timeline(
+    system: str, device: str, stretches: pl.DataFrame, marks: pl.DataFrame, lines: Mapping[tuple[str, int], str]
+) -> Timeline:
     return Timeline(
         system=system,
         device_id=device,
-        bands=bands(events),
+        bands=_bands(stretches),
         marks=tuple(_marks(marks, lines)),
         omitted=0 if marks.is_empty() else int(marks["omitted"][0]),
     )
 
 
-def bands(events: pl.DataFrame) -> tuple[Band, ...]:
-    """The states of one device as stretches of time; the last ends with its last event that says anything of one."""
-    if events.is_empty():
-        return ()
-    change = events.select("timestamp", "state").filter(pl.col("state").ne_missing(pl.col("state").shift()))
-    stretches = change.with_columns(until=pl.col("timestamp").shift(-1).fill_null(events["timestamp"][-1]))
+def _stretches(trails: pl.DataFrame) -> pl.DataFrame:
+    """The states of devices as stretches of time, `timestamp` to `until`.
+
+    The last one ends with the device's last event that says anything of its session.
+    """
+    changed = pl.col("state").ne_missing(pl.col("state").shift().over(_KEYS))
+    until = pl.col("timestamp").shift(-1).over(_KEYS).fill_null(pl.col("_last"))
+    told = trails.select(*_KEYS, "timestamp", "state", _last=pl.col("timestamp").last().over(_KEYS))
+    return told.filter(changed).with_columns(until=until).drop("_last")
+
+
+def _bands(stretches: pl.DataFrame) -> tuple[Band, ...]:
     if stretches.height > MAX_BANDS:
         stretches = _coarser(stretches)
     return tuple(
@@ -291,13 +306,18 @@ def _coarser(stretches: pl.DataFrame) -> pl.DataFrame:
 
 def _marks(events: pl.DataFrame, lines: Mapping[tuple[str, int], str]) -> Iterable[Mark]:
     columns = ("timestamp", "auth_event", "reason", "method", "route", "status", "source", "line_number")
-    for row in events.sort("timestamp", "row").select(columns).to_dicts():
+    for row in events.select(columns).to_dicts():
         route = row.pop("route")
         yield Mark(
             **row,
-            route=None if route is None else redact(route),
+            route=None if route is None else _redacted(route),
             text=lines.get((row["source"], row["line_number"]), ""),
         )
+
+
+@lru_cache(maxsize=1024)
+def _redacted(route: str) -> str:
+    return redact(route)
 
 
 def lines_wanted(findings: Iterable[Finding], marks: pl.DataFrame) -> pl.DataFrame:

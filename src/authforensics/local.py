@@ -13,15 +13,16 @@ from time import monotonic
 import polars as pl
 
 from authforensics import collect, correlate, detect
+from authforensics.collect import sample
 from authforensics.correlate import condense, endpoints, identity
 from authforensics.parallel import in_order
 from authforensics.partitions import Partitions, WorkDirectory
-from authforensics.schema import EVENTS, MESSAGES, REQUESTS, ROW, TEXT
+from authforensics.schema import EVENTS, MESSAGES, REQUESTS
 from authforensics.study import Studies, Study, Task, study
 
 #: What is worked with unless the caller says otherwise; beyond it events are put aside in files.
 MEMORY = 512 << 20
-#: Bytes of a line, about; and of memory that studying it takes, all told.
+#: Bytes of a line, where there is none to look at; and of memory that studying one takes, all told.
 _LINE, _STUDIED = 150, 1500
 #: More partitions than this are too many files; those that many logs then fill are studied all the same.
 _MOST = 512
@@ -83,9 +84,7 @@ def _study_logs(
 ) -> Studied:
     began = monotonic()
     found = collect.discover(paths, lambda: work.path)
-    intake = Intake(
-        Partitions(_SCHEMA, _partitions(collect.extent(found), settings.memory), work, "requests"), settings
-    )
+    intake = Intake(Partitions(_SCHEMA, _partitions(_lines(found), settings.memory), work, "requests"), settings)
     digest = collect.Digest(condense.COLUMNS, intake.digest)
     collected = collect.collect(found, digest, intake.take_in, settings.collect, progress=progress)
     read = monotonic()
@@ -98,15 +97,15 @@ def _study_logs(
         collected.bases,
         options=settings.correlate,
     )
-    requests = intake.settled(ground, work)
+    intake.settle(ground)
     messages = correlate.placed(told, ground.folders, ground.bases)
     seen = condense.all_seen(intake.seen, ground.folders)
-    task, studies, surveyed = study_partitions(requests, messages, seen, ground, settings)
+    task, studies, surveyed = study_partitions(intake.requests, messages, seen, ground, settings)
     ended = monotonic()
     return Studied(
         found=found,
         collected=collected,
-        requests=requests,
+        requests=intake.requests,
         messages=messages,
         heard=heard(intake.heard, ground.folders),
         named=any(counts["device_id"] for counts in intake.covered.values()),
@@ -119,14 +118,32 @@ def _study_logs(
     )
 
 
-def _partitions(size: int, memory: int) -> int:
-    """How many partitions this many bytes of logs are to be cut into: one, if they fit."""
-    needed = size // _LINE * _STUDIED / memory
+def _lines(found: Sequence[collect.Found]) -> int:
+    """About how many lines there are, by how long those of the largest file of each rotated set are."""
+    sets: dict[tuple[str, str], list[collect.Found]] = {}
+    for one in found:
+        sets.setdefault((one.system, one.rotation), []).append(one)
+    return sum(
+        collect.extent(files) // _length(max(files, key=lambda one: collect.extent([one]))) for files in sets.values()
+    )
+
+
+def _length(found: collect.Found) -> int:
+    """How long a line of a file is, about; rather too short than too long, for then there are more of them."""
+    try:
+        lengths = sorted(len(line.encode()) + 1 for line in sample.take(found.path).lines)
+    except OSError:
+        return _LINE
+    return min(sum(lengths) // len(lengths), lengths[len(lengths) // 2]) if lengths else _LINE
+
+
+def _partitions(lines: int, memory: int) -> int:
+    """How many partitions so many lines are to be cut into: one, if they fit."""
+    needed = lines * _STUDIED / memory
     return 1 if needed <= 1 else min(int(needed) + 1, _MOST)
 
 
 _SCHEMA: dict[str, pl.DataType] = {**REQUESTS}
-_IDENTIFIED: dict[str, pl.DataType] = {**REQUESTS, "row": ROW, "identity_key": TEXT}
 
 
 @dataclass(frozen=True)
@@ -176,19 +193,14 @@ class Intake:
             self.heard[block.folder] = self.heard.get(block.folder, 0) + block.heard
             self.messages.append(block.messages)
 
-    def settled(self, ground: correlate.Ground, work: WorkDirectory) -> Partitions:
-        """The requests, each device in one partition: as they are if every guess was right, else sorted anew."""
-        keys = ground.ladder.keys
-        right = all(guess == keys[ground.folders[folder]] for folder, guess in self._guesses.items())
-        if self.requests.count == 1 or (right and ground.ladder.links.is_empty() and ground.ladder.told.is_empty()):
-            return self.requests
-        settled = Partitions(_IDENTIFIED, self.requests.count, work, "identified")
-        for number in range(self.requests.count):
-            frame = correlate.identified(self.requests.load(number), ground)
-            settled.add(frame.with_columns(identity.spread(frame, "device_id", settled.count)))
-            self.requests.forget(number)
-        settled.write()
-        return settled
+    def settle(self, ground: correlate.Ground) -> None:
+        """Have each device in one partition: as they are if every guess was right, else some requests move."""
+        ladder = ground.ladder
+        right = all(guess == ladder.keys[ground.folders[folder]] for folder, guess in self._guesses.items())
+        if self.requests.count > 1 and not (right and ladder.links.is_empty() and ladder.told.is_empty()):
+            self.requests.deal(
+                identity.TELLING, lambda rows: identity.places(ground.in_systems(rows), ladder, self.requests.count)
+            )
 
 
 def extents(collected: collect.Collected) -> dict[str, tuple[datetime, datetime]]:

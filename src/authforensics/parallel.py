@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+import polars as pl
+
+#: Parts of a table that are worked on at a time.
+PARTS = min(2, os.cpu_count() or 1)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,3 +33,12 @@ def in_order(items: Iterable[Item], function: Callable[[Item], Result], threads:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def by_part(parts: Sequence[pl.LazyFrame], look: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+    """What `look` makes of each part of a table, below each other: no more of them are in memory than are worked on."""
+
+    def one(part: pl.LazyFrame) -> pl.DataFrame:
+        return look(part).collect(engine="in-memory")
+
+    return pl.concat(in_order(parts, one, PARTS))

@@ -1,4 +1,4 @@
-"""Keeps frames in partitions: in memory where there is little, else as Parquet files in a directory of its own."""
+"""Keeps frames in partitions: in memory where there is little, else as Arrow files in a directory of its own."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-import polars.selectors as cs
 
 from authforensics.errors import InputError
 
-#: Rows that are held back before they are written, so that files are few.
-_HELD = 600_000
+#: Rows that are held back before they are written, so that files are few; and of a file's pieces, read one by one.
+_HELD, _PIECE = 600_000, 100_000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: What polars says of these, which has no numbers for errors.
 _FULL_SIGNS = ("no space left", "quota exceeded", "file too large")
@@ -130,48 +129,94 @@ def trouble(error: Exception, folder: Path | None = None) -> InputError | None:
 class _File:
     """A frame in a file; the columns that have one value all over are kept beside it, as a single row.
 
-    Of categories the file has the numbers, which mean something in this process only.
+    Of categories the file has the numbers, which mean something in this process only. `left` are its rows that still
+    count (None: all).
     """
 
     path: Path
     constant: pl.DataFrame
+    left: pl.Series | None = None
 
     @classmethod
-    def write(cls, frame: pl.DataFrame, path: Path, constant: list[str]) -> _File:
-        """Write it without its constant columns."""
-        numbers = frame.drop(constant).with_columns(_CODED.to_physical())
-        numbers.write_parquet(path, compression="lz4", statistics=False)
-        # Gathered: a slice would keep the whole columns.
-        if frame.is_empty() or not constant:
-            return cls(path, pl.DataFrame({name: [None] for name in constant}))
-        return cls(path, frame.select(pl.col(constant).gather([0])))
+    def write(cls, numbers: pl.DataFrame, constant: pl.DataFrame, path: Path) -> _File:
+        """Write what `_packed` made of a frame, or some rows of it."""
+        numbers.write_ipc(path, record_batch_size=_PIECE)
+        return cls(path, constant)
 
     def scan(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
         """The frame, with the columns of `schema`."""
-        beside = {name: pl.lit(self.constant[name].cast(schema[name])).first() for name in self.constant.columns}
-        coded = [name for name, dtype in schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
-        named = {name: pl.col(name).cat.to(schema[name]) for name in coded if name not in beside}
-        return pl.scan_parquet(self.path).with_columns(**named, **beside).select(schema.keys())
+        if self.left is not None:
+            return self.read(schema).lazy()
+        return pl.scan_ipc(self.path).with_columns(self._made(schema)).select(schema.keys())
+
+    def read(self, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        """The same at once: quicker, if all of it is wanted."""
+        written = [name for name in schema if name not in self.constant.columns]
+        # None of those wanted: any tells how many rows there are.
+        numbers = pl.read_ipc(self.path, columns=written or None)
+        whole = numbers if self.left is None else numbers.filter(self.left)
+        return whole.with_columns(self._made(schema)).select(schema.keys())
+
+    def only(self, rows: pl.Series) -> _File:
+        """The same with only those of its rows."""
+        left = rows if self.left is None else self.left.clone().scatter(self.left.arg_true(), rows)
+        return replace(self, left=left)
+
+    def _made(self, schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+        """The columns that aren't in the file as they are wanted."""
+        found = []
+        for name, dtype in schema.items():
+            if name in self.constant.columns:
+                found.append(pl.lit(self.constant[name].item(), dtype).alias(name))
+            elif isinstance(dtype, pl.Categorical | pl.Enum):
+                found.append(pl.col(name).cast(_NUMBERS[type(dtype)]).cat.to(dtype))
+        return found
 
 
-_CODED = cs.categorical() | cs.enum()
+#: What numbers of categories are, in memory.
+_NUMBERS: dict[type[pl.DataType], type[pl.DataType]] = {pl.Categorical: pl.UInt32, pl.Enum: pl.UInt8}
+#: Whole numbers as wide as a float.
+_BITS: dict[type[pl.DataType], type[pl.DataType]] = {pl.Float32: pl.UInt32, pl.Float64: pl.UInt64}
+#: What numbers of categories may be written as, and how many that can tell apart.
+_NARROW = ((pl.UInt8, 1 << 8), (pl.UInt16, 1 << 16))
+
+
+def _packed(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The columns to be written, categories as numbers of as few bytes as they fit in; and a row of the others.
+
+    One column is always written: it tells how many rows there are.
+    """
+    constant = [column.name for column in frame if column.null_count() == frame.height or _one_value(column)]
+    constant = constant[: frame.width - 1]
+    if frame.is_empty():
+        row = pl.DataFrame({name: [None] for name in constant})
+    else:
+        # Gathered: a slice would keep the whole columns.
+        row = frame.select(pl.col(constant).gather([0]))
+    varied = frame.drop(constant)
+    return pl.DataFrame([_narrow(column.rechunk()) for column in varied]), row
+
+
+def _one_value(column: pl.Series) -> bool:
+    if column.null_count() or column[0] != column[-1]:
+        return False
+    # By their bits: a float may equal another one, or not itself.
+    codes = column.reinterpret(dtype=_BITS[type(column.dtype)]) if column.dtype.is_float() else column.to_physical()
+    return bool(codes.min() == codes.max())
+
+
+def _narrow(column: pl.Series) -> pl.Series:
+    codes = column.to_physical() if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
+    if not isinstance(column.dtype, pl.Categorical):
+        return codes
+    most = codes.max()
+    fits = [dtype for dtype, count in _NARROW if isinstance(most, int) and most < count]
+    return codes.cast(fits[0], wrap_numerical=True) if fits else codes
 
 
 def _kept(schema: Mapping[str, pl.DataType]) -> list[pl.Series]:
     """A series of each set of categories: while there is one, their numbers mean what they meant."""
     return [pl.Series([""], dtype=dtype) for dtype in schema.values() if isinstance(dtype, pl.Categorical)]
-
-
-def _constant(frame: pl.DataFrame) -> list[str]:
-    """The columns that have one value all over, or none at all."""
-    return [column.name for column in frame if column.null_count() == frame.height or _one_value(column)]
-
-
-def _one_value(column: pl.Series) -> bool:
-    if column.null_count() or column[0] != column[-1] or column.dtype.is_float():
-        return False
-    codes = column.to_physical()
-    return bool(codes.min() == codes.max())
 
 
 class Partitions:
@@ -184,7 +229,7 @@ class Partitions:
         self._schema, self.count, self.work, self._name = schema, count, work, name
         self._kept = _kept(schema)
         self._held: list[pl.DataFrame] = []
-        self._rows = 0
+        self._rows = self._numbered = 0
         self._files: list[list[_File]] = [[] for _ in range(count)]
 
     def add(self, frame: pl.DataFrame) -> None:
@@ -204,20 +249,50 @@ class Partitions:
             return
         whole = pl.concat(self._held)
         self._held, self._rows = [], 0
-        constant = _constant(whole.drop("partition"))
-        parts = whole.partition_by("partition", as_dict=True, include_key=False)
+        numbers, constant = _packed(whole.drop("partition"))
+        groups = whole.select("partition").with_row_index("at").group_by("partition").agg("at")
+        del whole
+        dealt = numbers[groups["at"].explode()]
         folder = self.work.path / self._name
         with room(folder):
             folder.mkdir(exist_ok=True)
-            for (number,), part in parts.items():
-                files = self._files[int(str(number))]
-                files.append(_File.write(part, folder / f"{number}-{len(files)}.parquet", constant))
+            begin = 0
+            for number, rows in groups.select("partition", pl.col("at").list.len()).rows():
+                path = folder / f"{number}-{self._numbered}.arrow"
+                self._files[number].append(_File.write(dealt.slice(begin, rows), constant, path))
+                self._numbered += 1
+                begin += rows
 
-    def forget(self, number: int) -> None:
-        """Give up a partition that isn't needed any more."""
-        for file in self._files[number]:
+    def deal(self, wanted: Sequence[str], place: Callable[[pl.DataFrame], pl.Series]) -> None:
+        """Put every row in the partition that `place` says by its columns `wanted`.
+
+        Those that are there stay where they are; the others are written anew.
+
+        Raises:
+            InputError: there is no room for them, or what was put aside is not there any more.
+        """
+        self.write()
+        before, self._files = self._files, [[] for _ in range(self.count)]
+        for number, files in enumerate(before):
+            for file in files:
+                with room(file.path.parent):
+                    self._deal(number, file, wanted, place)
+        self.write()
+
+    def _deal(
+        self, number: int, file: _File, wanted: Sequence[str], place: Callable[[pl.DataFrame], pl.Series]
+    ) -> None:
+        places = place(file.read({name: self._schema[name] for name in wanted}))
+        leaving = places != number
+        if 2 * leaving.sum() <= len(leaving):
+            self._files[number].append(file.only(~leaving) if leaving.any() else file)
+        else:
+            # What few stay in isn't worth keeping.
+            leaving = pl.repeat(value=True, n=len(leaving), eager=True)
+        if leaving.any():
+            self.add(file.only(leaving).read(self._schema).with_columns(places.filter(leaving).alias("partition")))
+        if leaving.all():
             file.path.unlink(missing_ok=True)
-        self._files[number] = []
 
     def load(self, number: int) -> pl.DataFrame:
         """All rows of one partition, in the order they came.
@@ -229,7 +304,8 @@ class Partitions:
         if not self._files[number]:
             return self.scan(number).collect()
         with room(self._files[number][0].path.parent):
-            return self.scan(number).collect()
+            # Gathering from many chunks takes several times as long.
+            return pl.concat([file.read(self._schema) for file in self._files[number]], rechunk=True)
 
     def scan(self, number: int) -> pl.LazyFrame:
         """The same, to be read as needed."""
@@ -264,10 +340,13 @@ class Table:
         folder = self._work.path / self._name
         with room(folder):
             folder.mkdir(exist_ok=True)
-            self._parts[number] = _File.write(part, folder / f"{number}.parquet", _constant(part))
+            self._parts[number] = _File.write(*_packed(part), folder / f"{number}.arrow")
+
+    def parts(self) -> list[pl.LazyFrame]:
+        """Its parts; an empty one, if there are none."""
+        parts = [self._parts[number] for number in sorted(self._parts)] or [pl.DataFrame(schema=self._schema)]
+        return [part.scan(self._schema) if isinstance(part, _File) else part.lazy() for part in parts]
 
     def scan(self) -> pl.LazyFrame:
         """All parts."""
-        parts = [self._parts[number] for number in sorted(self._parts)]
-        scanned = [part.scan(self._schema) if isinstance(part, _File) else part.lazy() for part in parts]
-        return pl.concat([pl.DataFrame(schema=self._schema).lazy(), *scanned])
+        return pl.concat(self.parts())

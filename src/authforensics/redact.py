@@ -125,7 +125,7 @@ def conceal(text: str) -> str:
         return _MARK
     lower = text.lower()
     for words, step in _STEPS:
-        if any(word in lower for word in words):
+        if any(map(lower.__contains__, words)):
             text = step(text)
     text = _SEGMENT.sub(_segment, text)
     if _RUN.search(text):

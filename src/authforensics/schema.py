@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -364,12 +365,13 @@ class Sessions:
 class History:
     """The same of all devices together, each table where it is: in memory, or in files.
 
-    `events` has the columns of `TRAIL`, without the requests that say nothing about a session; `episodes` only those
-    that are no ordinary expiry; `populations` how many devices are in which state at the end of each step of time
-    (`system`, `at`, `state`, `devices`). Of one device the rows are in order; which device comes first is not told.
+    `events` has the columns of `TRAIL`, without the requests that say nothing about a session, in parts, one at least:
+    each device is in one of them. `episodes` are only those that are no ordinary expiry; `populations` how many devices
+    are in which state at the end of each step of time (`system`, `at`, `state`, `devices`). Of one device the rows are
+    in order; which device comes first is not told.
     """
 
-    events: pl.LazyFrame
+    events: Sequence[pl.LazyFrame]
     sessions: pl.LazyFrame
     grants: pl.LazyFrame
     episodes: pl.LazyFrame

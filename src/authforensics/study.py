@@ -71,10 +71,17 @@ def study(arranged: pl.DataFrame, task: Task) -> Study:
             "closed": sessions.closed,
             "refreshes": correlate.endpoints.observe(arranged),
             "refusals": refusals,
-            "keys": arranged.group_by("system", "identity_key").agg(requests=pl.len()),
+            "keys": _keys(arranged),
         },
         observed=detect.observe(sessions, task.wanted, task.thresholds),
     )
+
+
+def _keys(arranged: pl.DataFrame) -> pl.DataFrame:
+    # Devices in order have runs of one key, as a rule.
+    runs = arranged.select("system", "identity_key").select(pl.struct(pl.all()).rle().alias("run")).unnest("run")
+    summed = runs.group_by("value").agg(requests=pl.col("len").sum())
+    return summed.unnest("value")
 
 
 class Studies:
@@ -103,7 +110,7 @@ class Studies:
     def history(self, known: correlate.Ground) -> History:
         """All of them together."""
         return History(
-            events=self._large["events"].scan(),
+            events=self._large["events"].parts(),
             sessions=self._large["sessions"].scan(),
             grants=self._large["grants"].scan(),
             episodes=self._large["episodes"].scan(),

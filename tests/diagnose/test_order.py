@@ -36,13 +36,13 @@ FAULT = """
 def spread(history, partitions):
     """The same history with the devices of every table dealt out to partitions, the last one first."""
 
-    def dealt(table: pl.LazyFrame) -> pl.LazyFrame:
+    def dealt(table: pl.LazyFrame) -> list[pl.LazyFrame]:
         part = pl.col("device_id").cast(pl.String).hash(seed=3) % partitions
-        return pl.concat(table.filter(part == number) for number in reversed(range(partitions)))
+        return [table.filter(part == number) for number in reversed(range(partitions))]
 
-    tables = ("events", "sessions", "grants", "episodes")
+    tables = {name: pl.concat(dealt(getattr(history, name))) for name in ("sessions", "grants", "episodes")}
     devices = history.devices.reverse()
-    return replace(history, devices=devices, **{name: dealt(getattr(history, name)) for name in tables})
+    return replace(history, devices=devices, events=dealt(pl.concat(history.events)), **tables)
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 5])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
 
 import polars as pl
 
@@ -19,7 +21,8 @@ _SCHEMA: dict[str, pl.DataType] = {"source": pl.String(), "line_number": pl.UInt
 def fetch_lines(files: Mapping[str, File], wanted: pl.DataFrame) -> pl.DataFrame:
     """The text of the lines in `wanted` (`source`, `line_number`), redacted and cut at 2,000 characters.
 
-    One pass over each file named; a file that is not in `files` or has no such line gives no row.
+    Of a compressed file all that comes before them is read, too. A file that is not in `files` or has no such line
+    gives no row.
     """
     parts = [pl.DataFrame(schema=_SCHEMA)]
     asked = wanted.select(pl.col("source").cast(pl.String), pl.col("line_number").cast(pl.UInt32)).unique()
@@ -33,7 +36,7 @@ def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
     found = pl.concat(
         [
             pl.DataFrame(schema={"line_number": pl.UInt32, "line": pl.String}),
-            *in_order(_asked(file, numbers), _gathered, pl.thread_pool_size()),
+            *in_order(_held(file, numbers), _gathered, pl.thread_pool_size()),
         ]
     )
     redacted = [visible(text) for text in secrecy.readable(found["line"].str.slice(0, _LONGEST))]
@@ -42,21 +45,50 @@ def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
     )
 
 
-def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[bytes, int, pl.Series]]:
-    """The blocks that hold a line asked for, each with how many lines come before it and the numbers asked of it."""
-    before = 0
-    last = numbers[-1]
-    for data, count in zip(texts(file.path, file.size, Condition()), file.counts, strict=False):
-        begin, end = numbers.search_sorted(before + 1), numbers.search_sorted(before + count + 1)
-        if end > begin:
-            yield data, before, numbers[begin:end]
-        before += count
-        if before >= last:
+@dataclass(frozen=True)
+class _Held:
+    """Some lines of a block, the `first` of its file or not: those with these `numbers` are the `wanted` ones of it."""
+
+    data: bytes
+    first: bool
+    numbers: pl.Series
+    wanted: pl.Series
+
+
+def _held(file: File, numbers: pl.Series) -> Iterator[_Held]:
+    """What holds the lines asked for: whole blocks, or parts of them where the places of lines are known."""
+    asked = _asked(file, numbers)
+    if file.places is None:
+        for data, (block, before, some) in zip(texts(file.path, file.size, Condition()), asked, strict=False):
+            if len(some):
+                yield _Held(data, block == 0, some, some - before)
+        return
+    with file.path.open("rb") as opened:
+        for block, before, some in asked:
+            if len(some):
+                bounds, wanted = file.places.pieces(block, some - before)
+                yield _Held(b"".join(_read(opened, *each) for each in bounds), block == 0, some, wanted)
+
+
+def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[int, int, pl.Series]]:
+    """Each block, until nothing more is asked for: the number of its first line, and the numbers asked of it."""
+    first = 1
+    for block, count in enumerate(file.counts):
+        begin, end = numbers.search_sorted(first), numbers.search_sorted(first + count)
+        yield block, first, numbers[begin:end].cast(pl.Int64)
+        first += count
+        if end == len(numbers):
             return
 
 
-def _gathered(item: tuple[bytes, int, pl.Series]) -> pl.DataFrame:
-    data, before, numbers = item
-    held, _ = lines(data, first=before == 0)
-    numbers = numbers.filter(numbers <= before + len(held))
-    return pl.DataFrame({"line_number": numbers, "line": held.gather(numbers.cast(pl.Int64) - before - 1)})
+def _read(opened: BinaryIO, begin: int, end: int) -> bytes:
+    opened.seek(begin)
+    return opened.read(end - begin)
+
+
+def _gathered(item: _Held) -> pl.DataFrame:
+    series, _ = lines(item.data, item.first)
+    # Fewer than there were, if the file has been cut off since.
+    there = item.wanted < len(series)
+    wanted = item.wanted.filter(there)
+    return pl.DataFrame({"line_number": item.numbers.filter(there).cast(pl.UInt32), "line": series.gather(wanted)})

@@ -8,15 +8,16 @@ from functools import partial
 import polars as pl
 
 from authforensics.collect import fields, synonyms, times
-from authforensics.collect.distinct import each, mapped
+from authforensics.collect.distinct import each_of, each_run_of, mapped
 from authforensics.collect.format import Settings
 from authforensics.collect.requests import address, client_of
-from authforensics.schema import TIMESTAMP, Kind
+from authforensics.schema import KIND, TIMESTAMP, Kind
 
 _PLAIN = (
     *("request", "method", "target", "query", "bytes", "host", "user_agent", "user_id", "device_id", "session_id"),
-    *("request_id", "upstream", "platform", "app_version"),
+    *("request_id", "upstream", "platform", "app_version", "client_ip"),
 )
+_TEXTS = ("reason", "error", "forwarded", "message")
 _AMOUNT = r"^\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)\s*$"
 _STATUS = r"^\s*(0|000|[1-9]\d\d)(?:\.0)?\s*$"
 _SUFFIXES = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
@@ -32,10 +33,10 @@ def assemble(
     preferred: Mapping[str, str] | None = None,
     messages: bool = False,
 ) -> pl.LazyFrame:
-    """Adds the columns of `format.PARSED` to lines that have a text column for each key, and drops those.
+    """Adds columns of `format.PARSED` to lines that have a column of texts for the keys, and drops those.
 
     Args:
-        lines: has `column(key)` for each key.
+        lines: has `column(key)`, a text, for each key that any of them has.
         keys: what the product calls its fields.
         examples: a value of each key that the sample has, from which the kind of its times is told.
         settings: the zone of naive times, and the key that holds the device id.
@@ -45,21 +46,22 @@ def assemble(
     found = synonyms.matching(keys, preferred)
     if settings.device_field is not None:
         found["device_id"] = [key for key in keys if key == settings.device_field]
-    lines = _with_time(lines, keys, examples, settings.tz)
-    columns = {name: _first(found[name]) for name in _PLAIN if name in found}
-    columns["client_ip"] = _first(found.get("client_ip", []))
-    columns["status"] = _status(found.get("status", []))
     duration = synonyms.duration_in(keys)
-    if duration is not None:
-        columns["duration_ms"] = _duration(pl.col(column(duration[0])), duration[1])
-    for name in ("reason", "error", "forwarded", "message"):
-        columns[f"_{name}"] = _first(found.get(name, []), cleaned=True)
-    lines = lines.with_columns(**columns)
+    # What a key means depends on the others that its product has, even if these lines have none of them.
+    schema = lines.collect_schema()
+    there = [key for key in keys if column(key) in schema]
+    found = {name: own for name, named in found.items() if (own := [key for key in named if key in there])}
+    lines = _with_time(lines, there, examples, settings.tz)
+    columns = {name: _first(found[name]) for name in _PLAIN if name in found}
+    columns["status"] = _status(found.get("status", []))
+    if duration is not None and duration[0] in there:
+        columns["duration_ms"] = mapped(column(duration[0]), partial(_durations, unit=duration[1]), pl.Float64())
+    texts = {f"_{name}": _cleaned(found[name]) for name in _TEXTS if name in found}
+    lines = lines.with_columns(**columns, **texts)
     if "forwarded" in found:
-        lines = lines.with_columns(client_ip=client_of(address(pl.col("client_ip")), pl.col("_forwarded")))
-    return _with_texts(lines, messages, columns).drop(
-        *(column(key) for key in keys), "_reason", "_error", "_forwarded", "_message"
-    )
+        peer = pl.col("client_ip") if "client_ip" in found else pl.lit(None, pl.String)
+        lines = lines.with_columns(client_ip=client_of(address(peer), pl.col("_forwarded")))
+    return _with_texts(lines, messages, {*columns, *texts}).drop(*(column(key) for key in there), *texts)
 
 
 def column(key: str) -> str:
@@ -68,35 +70,49 @@ def column(key: str) -> str:
 
 
 def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -> pl.LazyFrame:
-    error = pl.col("_error")
-    inner = pl.when(error.str.starts_with("{")).then(error).str.extract(_MESSAGE_IN_OBJECT)
-    lines = lines.with_columns(_error=pl.coalesce(inner, error))
-    reason = pl.coalesce("_reason", "_error")
+    """Adds `reason_text`; and, with `messages`, `kind` and `message`."""
+    if "_error" in columns:
+        error = pl.col("_error")
+        inner = pl.when(error.str.starts_with("{")).then(error).str.extract(_MESSAGE_IN_OBJECT)
+        lines = lines.with_columns(_error=pl.coalesce(inner, error))
+    told = [pl.col(name) for name in ("_reason", "_error") if name in columns]
+    reason = pl.coalesce(told) if told else None
     if not messages:
-        return lines.with_columns(reason_text=reason)
-    called = [fields.given(pl.col(name)) for name in ("method", "target", "request") if name in columns]
-    # A message can quote a status; without a method or path it is still a message.
-    request = pl.col("status").is_not_null() & pl.any_horizontal(pl.col("_message").is_null(), *called)
+        return lines if reason is None else lines.with_columns(reason_text=reason)
+    request = pl.col("status").is_not_null()
+    if "_message" in columns:
+        called = [fields.given(pl.col(name)) for name in ("method", "target", "request") if name in columns]
+        # A message can quote a status; without a method or path it is still a message.
+        request &= pl.any_horizontal(pl.col("_message").is_null(), *called)
     lines = lines.with_columns(_request=request)
     request = pl.col("_request")
-    return lines.with_columns(
-        kind=pl.when(request).then(pl.lit(Kind.REQUEST.value)).otherwise(pl.lit(Kind.MESSAGE.value)),
-        message=pl.when(~request).then(_told(pl.col("_message"), pl.col("_error"))),
-        reason_text=pl.when(request).then(reason),
-    ).drop("_request")
+    kind = pl.when(request).then(pl.lit(Kind.REQUEST.value)).otherwise(pl.lit(Kind.MESSAGE.value))
+    added = {"kind": kind.cast(KIND)}
+    if reason is not None:
+        added["reason_text"] = pl.when(request).then(reason)
+    said = [pl.col(name) for name in ("_message", "_error") if name in columns]
+    if said:
+        added["message"] = pl.when(~request).then(_told(*said) if len(said) > 1 else said[0])
+    return lines.with_columns(**added).drop("_request")
 
 
-def _first(keys: list[str], *, cleaned: bool = False) -> pl.Expr:
-    if not keys:
-        return pl.lit(None, pl.String)
-    if len(keys) == 1 and not cleaned:  # Whoever uses it cleans it, each distinct value once.
+def _first(keys: list[str]) -> pl.Expr:
+    if len(keys) == 1:  # Whoever uses it cleans it, each distinct value once.
         return pl.col(column(keys[0]))
+    return _cleaned(keys)
+
+
+def _cleaned(keys: list[str]) -> pl.Expr:
     return pl.coalesce([fields.text(pl.col(column(key))) for key in keys])
 
 
 def _status(keys: list[str]) -> pl.Expr:
-    numbers = [mapped(column(key), lambda values: values.str.extract(_STATUS), pl.String()) for key in keys]
-    return pl.coalesce(numbers) if numbers else pl.lit(None, pl.String)
+    numbers = [mapped(column(key), _statuses, pl.UInt16()) for key in keys]
+    return pl.coalesce(numbers) if numbers else pl.lit(None, pl.UInt16)
+
+
+def _statuses(values: pl.Series) -> pl.Series:
+    return values.str.extract(_STATUS).cast(pl.UInt16)
 
 
 def _told(said: pl.Expr, error: pl.Expr) -> pl.Expr:
@@ -104,44 +120,67 @@ def _told(said: pl.Expr, error: pl.Expr) -> pl.Expr:
     return pl.when(both).then(said + ": " + error).otherwise(pl.coalesce(said, error))
 
 
-def _duration(value: pl.Expr, unit: float) -> pl.Expr:
+def _durations(values: pl.Series, unit: float) -> pl.Series:
+    value = pl.col("value")
     amount = value.cast(pl.Float64, strict=False) * unit
     odd = pl.when(amount.is_null()).then(value).str.extract_groups(_AMOUNT)
     known = [pl.when(odd.struct.field("2") == name).then(pl.lit(factor)) for name, factor in _SUFFIXES.items()]
     amount = pl.coalesce(amount, odd.struct.field("1").cast(pl.Float64, strict=False) * pl.coalesce(known))
-    return pl.when(amount >= 0).then(amount)
+    return values.to_frame("value").select(pl.when(amount >= 0).then(amount)).to_series()
 
 
 def _with_time(lines: pl.LazyFrame, keys: Collection[str], examples: Mapping[str, str], tz: str | None) -> pl.LazyFrame:
     """The finest time of a line; the next best where it is missing."""
     starts = synonyms.times_in(keys)
     order = sorted(starts, key=lambda key: (key not in examples, times.resolution(examples.get(key, ""))))
-    best = {"time": pl.lit(None, TIMESTAMP), "zone": pl.lit(None, pl.String), "clock": pl.lit(None, pl.Float32)}
-    lines = lines.with_columns(**{f"_best_{name}": empty for name, empty in best.items()}, at_start=pl.lit(False))
-    for key in order:
-        missing = pl.col("_best_time").is_null()
-        read = each(column(key), partial(_moments, tz=tz, sample=examples.get(key, "")), _MOMENT)
-        lines = lines.with_columns(_read=read).unnest("_read")
-        lines = lines.with_columns(
-            at_start=pl.when(missing & pl.col("time").is_not_null()).then(starts[key]).otherwise(pl.col("at_start")),
-            **{
-                f"_best_{name}": pl.when(missing).then(pl.col(name)).otherwise(pl.col(f"_best_{name}")) for name in best
-            },
-        ).drop(*best)
+    if not order:
+        nothing = {name: pl.lit(None, _MOMENT[name]) for name in ("time", "zone", "clock")}
+        return lines.with_columns(**nothing, at_start=pl.lit(value=False))
+    read = {f"_read_{key}": _moment(key, examples.get(key, ""), tz) for key in order}
+    moments = [pl.col(name).struct for name in read]
+    known = [moment.field("time").is_not_null() for moment in moments]
+    any_known = pl.any_horizontal(known)
     # An epoch beside a time with an offset: that is the zone people here think in.
-    offsets = [mapped(column(key), _offsets, pl.String()) for key in order if not examples.get(key, "0")[:9].isdigit()]
-    zone = pl.when(pl.col("_best_time").is_not_null()).then(pl.coalesce(*offsets, "_best_zone"))
-    return lines.with_columns(time="_best_time", zone=zone, clock="_best_clock").drop(
-        *(f"_best_{name}" for name in best)
+    zones = [moment.field("offset") for moment in moments]
+    zones.append(_chosen(known, [moment.field("zone") for moment in moments]))
+    begins = any_known & _chosen(known, [pl.lit(starts[key]) for key in order])
+    return (
+        lines.with_columns(**read)
+        .with_columns(
+            time=pl.coalesce([moment.field("time") for moment in moments]),
+            zone=pl.when(any_known).then(pl.coalesce(zones)),
+            clock=pl.when(any_known).then(_chosen(known, [moment.field("clock") for moment in moments])),
+            at_start=begins if any(starts.values()) else pl.lit(value=False),
+        )
+        .drop(*read)
     )
 
 
-_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
+def _moment(key: str, sample: str, tz: str | None) -> pl.Expr:
+    def of(values: pl.Series) -> pl.Series:
+        spread = each_of if values.null_count() else each_run_of
+        return spread(values, partial(_moments, tz=tz, sample=sample), _MOMENT)
+
+    return pl.col(column(key)).map_batches(of, return_dtype=pl.Struct(_MOMENT), is_elementwise=True)
 
 
-def _offsets(values: pl.Series) -> pl.Series:
-    return values.to_frame("value").select(times.offset_of(pl.col("value"))).to_series()
+def _chosen(known: list[pl.Expr], values: list[pl.Expr]) -> pl.Expr:
+    """Of several values the first that is known; the last needs not be."""
+    chosen = values[-1]
+    for here, value in zip(reversed(known[:-1]), reversed(values[:-1]), strict=True):
+        chosen = pl.when(here).then(value).otherwise(chosen)
+    return chosen
+
+
+_MOMENT: dict[str, pl.DataType] = {
+    "time": TIMESTAMP,
+    "zone": pl.String(),
+    "clock": pl.Float32(),
+    "offset": pl.String(),
+}
 
 
 def _moments(values: pl.DataFrame, tz: str | None, sample: str) -> pl.DataFrame:
-    return times.read_any(values.lazy(), pl.col("value"), tz, sample).select(_MOMENT.keys()).collect()
+    written = pl.lit(None, pl.String) if (sample or "0")[:9].isdigit() else times.offset_of(pl.col("value"))
+    read = times.read_any(values.lazy(), pl.col("value"), tz, sample)
+    return read.with_columns(offset=written).select(_MOMENT.keys()).collect()

@@ -1,16 +1,19 @@
 """The layout that the CLF family shares: one pattern for common and combined lines with all that surrounds them.
 
-Most lines are plain: six pieces between quotes, no escapes, no proxies' list in front. Those are cut at their quotes,
-which is several times faster than the pattern; the others go through it. Both give the same.
+Most lines are plain, and are cut at their quotes, which is several times faster than the pattern; the others go through
+it. Both give the same.
 """
 
 from __future__ import annotations
 
+import io
+
 import polars as pl
 
 from authforensics.collect import times
+from authforensics.collect.blocks import split
 from authforensics.collect.distinct import each_of, each_run_of
-from authforensics.collect.format import Parser
+from authforensics.collect.format import Cutting
 from authforensics.collect.requests import client_of
 from authforensics.schema import TEXT, TIMESTAMP
 
@@ -22,10 +25,10 @@ _VHOST = (
 )
 _TIME = r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}"
 _WHO = rf" \S+ (?P<user>[^\[\"]*?) \[(?P<time>{_TIME})\]"
-_QUOTED = r"\"(?P<{}>(?:[^\"\\]|\\.)*)\""
 _WHAT = r" \"(?P<request>(?:[^\"\\]|\\.)*)\""
 _RESULT = r" (?P<status>\d{1,3}|-)(?: (?P<bytes>\d+|-))?"
-_AGENTS = rf" (?:\"(?:[^\"\\]|\\.)*\"|-) (?:{_QUOTED.format('agent')}|-)"
+# A line may be cut off within its user agent.
+_AGENTS = r" (?:\"(?:[^\"\\]|\\.)*\"|-) (?:\"(?P<agent>(?:[^\"\\]|\\.)*)(?:\"|$)|-)"
 
 _FORWARDED = r"(?:^|\s)\"((?:\[?[0-9A-Fa-f]{0,4}[:.][0-9A-Fa-f:.]+\]?(?::\d+)?(?:,\s*|))+)\""
 _SECONDS = r"(?:^|\s)\"?(?:rt=|request_time=|urt=)?\"?(\d+\.\d{1,6})\"?(?:\s|$)"
@@ -33,86 +36,77 @@ _MILLISECONDS = r"(?:^|\s)(\d+)ms$"
 # Reference: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/log-format/
 _INGRESS = r"^\d+ \d+\.\d+ \[[^\]]*\] \[[^\]]*\] ((?:[^\s,]+, )*[^\s,]+) .*?([0-9a-f]{32})$"
 
-_PARTS: dict[str, pl.DataType] = {
-    "host": pl.String(),
-    "client_ip": TEXT,
-    "user_id": TEXT,
-    "matched": pl.Boolean(),
-    "time": TIMESTAMP,
-    "zone": pl.String(),
-    "request": pl.String(),
-    "status": pl.String(),
-    "bytes": pl.String(),
-    "user_agent": pl.String(),
-    "upstream": pl.String(),
-    "request_id": pl.String(),
-    "duration_ms": pl.Float64(),
-}
 #: `[10/Oct/2000:13:55:36 -0700] `, the end of what stands before the request.
 _TIME_LENGTH = 29
 
 
-def parser(agents: bool) -> Parser:
+def parser(agents: bool) -> Cutting:
     """A parser of common lines; with `agents` of combined ones too, whatever follows on the line."""
     optional = f"(?:{_AGENTS})?" if agents else ""
     pattern = rf"^{_VHOST}{_WHO}{_WHAT}{_RESULT}{optional}(?:\s+(?P<rest>.*))?$"
 
-    def take_apart(lines: pl.Series) -> pl.Series:
-        return _with_rest(_parts(lines, pattern, agents)).select(list(_PARTS)).to_struct()
-
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
-        apart = pl.col("line").map_batches(take_apart, return_dtype=pl.Struct(_PARTS), is_elementwise=True)
-        return lines.with_columns(parts=apart).unnest("parts").with_columns(clock=pl.lit(1.0, pl.Float32))
+        own = lines.collect_schema().names()
+        groups = lines.with_columns(groups=pl.col("line").str.extract_groups(pattern)).unnest("groups")
+        return _with_rest(groups.select(*own, **_matched(agents)), rest=True)
 
-    return parse
-
-
-def _parts(lines: pl.Series, pattern: str, agents: bool) -> pl.DataFrame:
-    """`_PARTS`, and `rest`: what stands behind them."""
-    quick = _cut(lines, agents)
-    plain = quick["plain"].fill_null(value=False)
-    if plain.all():
-        return quick.drop("plain")
-    odd = lines.filter(~plain).to_frame("line").select(pl.col("line").str.extract_groups(pattern)).unnest("line")
-    slow = odd.select(**_matched(agents)).select(pl.col(name).cast(quick.schema[name]) for name in quick.columns[1:])
-    places = pl.concat([plain.arg_true(), (~plain).arg_true()])
-    return pl.concat([quick.filter(plain).drop("plain"), slow]).gather(places.arg_sort())
+    return Cutting(parse, _cut_combined if agents else _cut_common)
 
 
-def _cut(lines: pl.Series, agents: bool) -> pl.DataFrame:
-    """The parts of plain lines, and which lines are `plain`."""
-    cut = lines.to_frame("line").select(pl.col("line").str.splitn('"', 7).struct.unnest())
-    _who, request, result, _referer, between, agent, rest = (pl.col(f"field_{index}") for index in range(7))
-    cut = cut.with_columns(
-        who=each_of(cut["field_0"].str.head(-_TIME_LENGTH), _caller, _CALLER),
-        at=each_run_of(cut["field_0"].str.tail(_TIME_LENGTH), _moment, _MOMENT),
-    ).unnest("who", "at")
-    behind = agents and bool(cut.select((rest != "").any()).item())
-    combined = between == " " if agents else agent.is_null()
-    if behind:
-        combined &= rest.is_null() | rest.str.contains(r"^(\s|$)")
-    tail = " $" if agents else "$"
-    behind_fields = rest.str.strip_chars_start() if behind else pl.lit(None, pl.String)
-    return cut.select(
-        plain=(
-            pl.col("client_ip").is_not_null()
-            & pl.col("zone").is_not_null()
-            & result.str.contains(rf"^ \d{{3}} (?:\d+|-){tail}")
-            & combined
-            & ~lines.str.contains("\\", literal=True)
-        ),
-        host=pl.lit(None, pl.String),
-        client_ip="client_ip",
-        user_id="user_id",
-        matched=pl.lit(value=True),
-        time="time",
-        zone="zone",
-        request=request,
-        status=result.str.slice(1, 3),
-        bytes=result.str.slice(5),
-        user_agent=agent if agents else pl.lit(None, pl.String),
-        rest=pl.when(behind_fields != "").then(behind_fields),
+def _cut_combined(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
+    """Combined lines, and which of them are plain: six pieces between quotes, no escapes, no proxies' list in front."""
+    cut = _cut(data, "before", "request", "result", None, "between", "user_agent", "behind")
+    parts, plain = _apart(cut, data, r" $")
+    plain &= cut["between"] == " "
+    rest = bool((cut["behind"] != "").any())
+    if rest:
+        behind = split(data).str.splitn('"', 7).struct.field("field_6").alias("rest")
+        plain &= (behind == "") | behind.str.contains(r"^\s")
+        parts = parts.with_columns(behind.str.strip_chars_start())
+    return _with_rest(parts.lazy(), rest=rest), plain
+
+
+def _cut_common(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
+    """Common lines, and which of them are plain: two quotes, no escapes, no proxies' list in front."""
+    parts, plain = _apart(_cut(data, "before", "request", "result"), data, "$")
+    plain &= split(data).str.count_matches('"', literal=True) == 2
+    return _with_rest(parts.lazy(), rest=False), plain
+
+
+def _cut(data: bytes, *names: str | None) -> pl.DataFrame:
+    """Lines cut at their quotes, the pieces that have a name; those that a line lacks are empty."""
+    pieces = pl.scan_csv(
+        io.BytesIO(data),
+        has_header=False,
+        separator='"',
+        quote_char=None,
+        schema={name or f"piece {number}": pl.String() for number, name in enumerate(names)},
+        infer_schema=False,
+        empty_string_is_null=False,
+        missing_columns="insert",
+        extra_columns="ignore",
     )
+    return pieces.select(name for name in names if name).collect(engine="in-memory").rechunk()
+
+
+def _apart(cut: pl.DataFrame, data: bytes, end: str) -> tuple[pl.DataFrame, pl.Series]:
+    """The parts of cut lines, and which of them are plain as far as their result, which is to end with `end`."""
+    before, result = cut["before"], cut["result"]
+    who = each_of(before.str.head(-_TIME_LENGTH), _caller, _CALLER)
+    at = each_run_of(before.str.tail(_TIME_LENGTH), _moment, _MOMENT)
+    parts = cut.select(
+        *(name for name in ("request", "user_agent") if name in cut.columns),
+        *who.struct.unnest(),
+        *at.struct.unnest(),
+        matched=pl.lit(value=True),
+        status=result.str.slice(1, 3).cast(pl.UInt16, strict=False),
+        bytes=result.str.slice(5),
+    )
+    plain = parts["client_ip"].is_not_null() & parts["zone"].is_not_null()
+    plain &= result.str.contains(rf"^ \d{{3}} (?:\d+|-){end}")
+    if b"\\" in data:
+        plain &= ~split(data).str.contains("\\", literal=True)
+    return parts, plain
 
 
 _CALLER: dict[str, pl.DataType] = {"client_ip": TEXT, "user_id": TEXT}
@@ -132,20 +126,20 @@ def _moment(values: pl.DataFrame) -> pl.DataFrame:
     return values.select(time=times.clf(plain), zone=times.clf_zone(plain))
 
 
-def _with_rest(parts: pl.DataFrame) -> pl.DataFrame:
-    """What stands behind the fields that all lines have: times, upstream, the addresses of proxies."""
-    rest = pl.col("rest")
-    if parts["rest"].null_count() == parts.height:
-        nothing = {name: pl.lit(None, _PARTS[name]) for name in ("duration_ms", "upstream", "request_id")}
-        return parts.with_columns(**nothing)
-    millis = rest.str.extract(_MILLISECONDS).cast(pl.Float64)
-    seconds = rest.str.extract(_SECONDS).cast(pl.Float64, strict=False) * 1000
+def _with_rest(parts: pl.LazyFrame, rest: bool) -> pl.LazyFrame:
+    """`PARSED` of these parts, with what stands in their `rest`: times, upstream, the addresses of proxies."""
+    parts = parts.with_columns(clock=pl.lit(1.0, pl.Float32))
+    if not rest:
+        return parts
+    behind = pl.col("rest")
+    millis = behind.str.extract(_MILLISECONDS).cast(pl.Float64)
+    seconds = behind.str.extract(_SECONDS).cast(pl.Float64, strict=False) * 1000
     return parts.with_columns(
-        client_ip=client_of(pl.col("client_ip").cast(pl.String), rest.str.extract(_FORWARDED)).cast(TEXT),
+        client_ip=client_of(pl.col("client_ip").cast(pl.String), behind.str.extract(_FORWARDED)),
         duration_ms=pl.coalesce(millis, seconds),
-        upstream=rest.str.extract(_INGRESS, 1),
-        request_id=rest.str.extract(_INGRESS, 2),
-    )
+        upstream=behind.str.extract(_INGRESS, 1),
+        request_id=behind.str.extract(_INGRESS, 2),
+    ).drop("rest")
 
 
 def _matched(agents: bool) -> dict[str, pl.Expr]:

@@ -63,6 +63,16 @@ def kind_of(head: bytes) -> str | None:
     return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
 
 
+def compressed(path: Path) -> bool:
+    """Whether a file is.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return kind_of(file.read(max(map(len, _MAGIC.values())))) is not None
+
+
 def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
     """The content of a file, decompressed where it is compressed, with the bytes of the file read so far.
 

@@ -33,6 +33,8 @@ def each_of(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl
 def each_run_of(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl.Series:
     """As `each_of`, of values of which the same stand side by side, as times do."""
     begins = values.ne_missing(values.shift())
+    if len(values):
+        begins[0] = True
     places = begins.arg_true()
     if len(places) * 4 > len(values):
         return each_of(values, make, dtypes)
@@ -62,7 +64,13 @@ def _spread(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl
     coded = values.cast(pl.Categorical(pl.Categories.random())) if text else values
     known, rows = _numbered(coded) if text else _renumbered(coded)
     made = make(known.cast(pl.String).extend_constant(None, 1).alias("value").to_frame()).select(list(dtypes))
-    return made.select(pl.all().gather(rows.fill_null(len(known))))
+    return pl.DataFrame([_dealt(column, rows.fill_null(len(known))) for column in made])
+
+
+def _dealt(column: pl.Series, rows: pl.Series) -> pl.Series:
+    if column.null_count() == len(column):
+        return column.new_from_index(0, len(rows))
+    return column.gather(rows)
 
 
 def _numbered(coded: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -23,6 +23,26 @@ class Settings:
 #: Lines (`line_number`, `line`) in; the same rows with any of the columns of `PARSED` out.
 Parser = Callable[[pl.LazyFrame], pl.LazyFrame]
 
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """A parser that has a quicker way for whole blocks of a file, if most of their lines are plain.
+
+    Attributes:
+        parse: what takes any lines.
+        cut: gets a block as it stands in the file; gives what `parse` would, less the columns of the lines themselves,
+            for each line of it, and which lines are plain: what it says of others means nothing. None: this block can't
+            be cut.
+    """
+
+    parse: Parser
+    cut: Callable[[bytes], tuple[pl.LazyFrame, pl.Series] | None]
+
+    def __call__(self, lines: pl.LazyFrame) -> pl.LazyFrame:
+        """What `parse` says."""
+        return self.parse(lines)
+
+
 #: What a parser may yield. `matched` is the only one that it must: the line has this format's layout. `time` is the
 #: line's own time (null: unreadable), `at_start` whether that is the request's start, `zone` what it says of its offset
 #: ("+0900", "naive", "epoch", a zone's name), `request` a request line that isn't split yet, `target` a path with

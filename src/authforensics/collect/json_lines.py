@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -13,7 +13,7 @@ from polars._typing import PolarsDataType
 
 from authforensics.collect import synonyms
 from authforensics.collect.assemble import assemble, column
-from authforensics.collect.format import Parser, Settings
+from authforensics.collect.format import Cutting, Parser, Settings
 
 Path = tuple[str, ...]
 
@@ -83,9 +83,12 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
     known = {**(names or {}), **({settings.device_field: settings.device_field} if settings.device_field else {})}
     # The first key of a name wins: those that are always read come last.
     paths = {known.get(".".join(path), ".".join(path)): path for path in reversed(keys.paths(known))}
-    values = {column(name): _value(path, path in keys.lists) for name, path in paths.items()}
-    examples = {name: keys.examples[path] for name, path in paths.items() if path in keys.examples}
     decode = _Decoder(tuple(paths.values()))
+
+    def values(texts: Callable[[str], pl.Expr]) -> dict[str, pl.Expr]:
+        return {column(name): _value(texts(".".join(path)), path in keys.lists) for name, path in paths.items()}
+
+    examples = {name: keys.examples[path] for name, path in paths.items() if path in keys.examples}
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         decoded = lines.with_columns(
@@ -93,10 +96,21 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
         )
         valid = pl.col("json").struct.field("valid")
         problem = pl.when(~valid & (pl.col("line").str.strip_chars() != "")).then(pl.lit("not a JSON object"))
-        decoded = decoded.with_columns(matched=valid, problem=problem, **values).drop("json")
+        inner = values(pl.col("json").struct.field)
+        decoded = decoded.with_columns(matched=valid, problem=problem, **inner).drop("json")
         return assemble(decoded, paths, examples, settings, messages=True)
 
-    return parse
+    def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
+        texts = decode.block(data)
+        if texts is None:
+            return None
+        found = texts.select(**values(pl.col))
+        found = found.select(text for text in found if text.null_count() < found.height)
+        matched = found.lazy().with_columns(matched=pl.lit(value=True), problem=pl.lit(None, pl.String))
+        return assemble(matched, paths, examples, settings, messages=True), _any_value(texts)
+
+    # Where the sample has other lines too, most blocks will.
+    return Cutting(parse, cut) if keys.objects[()] == len(sample) else parse
 
 
 def _load(line: str) -> object:
@@ -106,12 +120,16 @@ def _load(line: str) -> object:
         return None
 
 
-def _value(path: Path, is_list: bool) -> pl.Expr:
-    value = pl.col("json").struct.field(".".join(path))
-    return _unwrapped(value) if is_list else value
+def _any_value(texts: pl.DataFrame) -> pl.Series:
+    """Which lines have any; the others are empty, or no objects."""
+    if any(text.null_count() == 0 for text in texts):
+        return pl.repeat(True, texts.height, dtype=pl.Boolean, eager=True)
+    return texts.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
 
 
-def _unwrapped(value: pl.Expr) -> pl.Expr:
+def _value(value: pl.Expr, is_list: bool) -> pl.Expr:
+    if not is_list:
+        return value
     inner = value.str.extract(_LIST).str.replace_all('\\"', '"', literal=True)
     return pl.when(value.str.starts_with("[")).then(inner).otherwise(value)
 
@@ -125,6 +143,15 @@ class _Decoder:
         self._fields: dict[str, PolarsDataType] = {".".join(path): pl.String() for path in paths}
         self._fields["valid"] = pl.Boolean()
         self.dtype = pl.Struct(self._fields)
+
+    def block(self, data: bytes) -> pl.DataFrame | None:
+        """The texts of each line, if all are JSON or blank; a column a path. No line for blank ones."""
+        try:
+            lines = pl.scan_ndjson(io.BytesIO(data), schema=self._schema, ignore_errors=True)
+            # In one piece: to work with many small ones takes several times as long.
+            return lines.select(self._select).collect(engine="streaming").rechunk()
+        except pl.exceptions.PolarsError:
+            return None
 
     def batch(self, lines: pl.Series) -> pl.Series:
         """The struct of each line; all null and not valid where the line is no JSON object."""
@@ -157,14 +184,10 @@ class _Decoder:
             return pl.DataFrame(schema=self._fields)
         buffer = io.BytesIO()
         lines.to_frame("line").write_csv(buffer, include_header=False, quote_style="never")
-        buffer.seek(0)
-        try:
-            frame = pl.read_ndjson(buffer, schema=self._schema, ignore_errors=True)
-        except pl.exceptions.PolarsError:
+        decoded = self.block(buffer.getvalue())
+        if decoded is None or decoded.height != len(lines):
             return None
-        if frame.height != len(lines):
-            return None
-        return frame.select(*self._select, pl.lit(True).alias("valid"))
+        return decoded.with_columns(valid=pl.lit(value=True))
 
 
 def _nested(paths: Sequence[Path]) -> dict[str, PolarsDataType]:

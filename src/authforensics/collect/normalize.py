@@ -17,8 +17,9 @@ _IDS: tuple[str, ...] = ("user_id", "device_id", "session_id")
 
 
 def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> pl.LazyFrame:
-    """The columns of `COLLECTED`, and `line`, `matched`, `problem`, `zone` beside them."""
-    present = set(parsed.collect_schema().names())
+    """The columns of `COLLECTED`, and `matched`, `problem`, `zone` and, if it is there, `line` beside them."""
+    schema = parsed.collect_schema()
+    present = set(schema.names())
     defaults = {name: pl.lit(None, dtype) for name, dtype in PARSED.items() if name not in present}
     defaults["matched"] = pl.col("matched").fill_null(False)
     if "kind" not in present:
@@ -32,14 +33,15 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
         ids |= {"device_id", "user_id"}
     else:
         lines = lines.with_columns(_uncalled(present))
-    if Kind.MESSAGE in form.kinds:
+    if Kind.MESSAGE in form.kinds and "message" in present:
         lines = _with_message_ids(lines)
         ids |= {"device_id", "user_id", "request_id"}
     lines = lines.with_columns(
-        **_times(), **_values(present, ids), system=pl.lit(system).cast(TEXT), source=pl.lit(source).cast(TEXT)
+        **_times(present), **_values(schema, ids), system=pl.lit(system).cast(TEXT), source=pl.lit(source).cast(TEXT)
     )
     ordered = [pl.col(name).cast(dtype) for name, dtype in COLLECTED.items()]
-    return lines.select(*ordered, "line", "matched", "problem", "zone")
+    beside = ("line",) if "line" in present else ()
+    return lines.select(*ordered, *beside, "matched", "problem", "zone")
 
 
 def _uncalled(present: set[str]) -> list[pl.Expr]:
@@ -52,7 +54,10 @@ def _with_request(lines: pl.LazyFrame, present: set[str]) -> pl.LazyFrame:
     """Takes the request apart: each distinct request line, target and query once."""
     own_method = [mapped("method", partial(_of, requests.method_of), TEXT)] if "method" in present else []
     if "request" in present and present.isdisjoint({"target", "query"}):
-        lines = lines.with_columns(_call=each("request", _call, {"_method": TEXT, **_CALLED})).unnest("_call")
+        lines = lines.with_columns(
+            _call=each("request", _call, {"_method": TEXT, **_CALLED}),
+            path=mapped("request", lambda values: _readable_path(requests.target_of(values)), COLLECTED["path"]),
+        ).unnest("_call")
         lines = lines.with_columns(method=pl.coalesce(*own_method, "_method"))
     else:
         if "request" in present:
@@ -61,18 +66,20 @@ def _with_request(lines: pl.LazyFrame, present: set[str]) -> pl.LazyFrame:
             lines = lines.with_columns(method=pl.coalesce(*own_method, "_method"), target=pl.coalesce(*own, "_target"))
         else:
             lines = lines.with_columns(method=pl.coalesce(*own_method, pl.lit(None, TEXT)))
+        path = mapped("target", lambda values: _readable_path(_of(fields.text, values)), COLLECTED["path"])
+        lines = lines.with_columns(path=path)
         lines = _with_query(lines) if "query" in present else lines.with_columns(_call=_target_call).unnest("_call")
-    return lines.with_columns(
-        path=mapped("path", secrecy.readable, COLLECTED["path"]),
-        device_id=_own("device_id", "_device"),
-        user_id=_own("user_id", "_user"),
-    )
+    return lines.with_columns(device_id=_own("device_id", "_device"), user_id=_own("user_id", "_user"))
+
+
+def _readable_path(target: pl.Series) -> pl.Series:
+    return secrecy.readable(requests.path_of(requests.without_origin(target)))
 
 
 _QUERY: dict[str, pl.DataType] = {"action": TEXT, "_device": pl.String(), "_user": pl.String()}
-_CALLED: dict[str, pl.DataType] = {"path": pl.String(), "route": TEXT, **_QUERY}
+_CALLED: dict[str, pl.DataType] = {"route": TEXT, **_QUERY}
 _SPLIT: dict[str, pl.DataType] = {"_method": TEXT, "_target": pl.String()}
-_PATHS: dict[str, pl.DataType] = {"path": pl.String(), "_route": pl.String(), "_query": pl.String()}
+_PATHS: dict[str, pl.DataType] = {"_route": pl.String(), "_query": pl.String()}
 
 
 def _with_query(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -87,8 +94,13 @@ def _with_query(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _call(values: pl.DataFrame) -> pl.DataFrame:
-    split = _split(values)
-    return pl.concat([split.select("_method"), _called(split["_target"])], how="horizontal")
+    """What request lines call: `_method` and `_CALLED`."""
+    cut = values["value"].str.splitn(" ", 3).struct.unnest()
+    plain = requests.plain(cut["field_1"]) & requests.usual(cut["field_0"], cut["field_2"])
+    quick = cut.filter(plain).select(pl.col("field_0").cast(TEXT).alias("_method"), path="field_1")
+    quick = quick.select("_method", _route(requests.without_numbers(quick["path"])))
+    split = _split(values.filter(~plain))
+    return _in_place(plain, quick, split.select("_method").hstack(_called_at_length(split["_target"])))
 
 
 def _split(values: pl.DataFrame) -> pl.DataFrame:
@@ -105,21 +117,37 @@ _target_call = each("target", lambda values: _called(_of(fields.text, values["va
 
 def _called(target: pl.Series) -> pl.DataFrame:
     """What the targets of requests call: `_CALLED`."""
+    plain = requests.plain(target)
+    quick = _route(requests.without_numbers(target.filter(plain))).to_frame()
+    return _in_place(plain, quick, _called_at_length(target.filter(~plain)))
+
+
+def _in_place(plain: pl.Series, quick: pl.DataFrame, slow: pl.DataFrame) -> pl.DataFrame:
+    """One row for each value, those of the plain ones from `quick`."""
+    places = pl.concat([plain.arg_true(), (~plain).arg_true()])
+    return pl.concat([slow.clear(), quick, slow], how="diagonal").gather(places.arg_sort())
+
+
+def _called_at_length(target: pl.Series) -> pl.DataFrame:
     paths = _paths(target)
     told = each_of(paths["_query"], _query, _QUERY).struct.unnest()
-    route = each_of(paths["_route"], _named_route, {"route": TEXT}).struct.unnest()
-    called = pl.concat([paths.select("path"), route, told], how="horizontal")
+    called = told.select(_route(paths["_route"]), *_QUERY)
     if told["action"].null_count() == told.height:
         return called
     return called.with_columns(route=requests.with_action(pl.col("route"), pl.col("action")).cast(TEXT))
 
 
-def _named_route(values: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame({"route": _readable_route(values["value"]).cast(TEXT)})
+def _route(path: pl.Series) -> pl.Series:
+    """The routes of some paths whose numbers are collapsed, each distinct one looked at once."""
+
+    def named(values: pl.DataFrame) -> pl.DataFrame:
+        return pl.DataFrame({"route": _readable_route(values["value"]).cast(TEXT)})
+
+    return each_of(path, named, {"route": TEXT}).struct.field("route")
 
 
-def _readable_route(route: pl.Series) -> pl.Series:
-    return secrecy.readable(route).str.slice(0, requests.LONGEST_ROUTE)
+def _readable_route(path: pl.Series) -> pl.Series:
+    return secrecy.readable(requests.without_ids(path)).str.slice(0, requests.LONGEST_ROUTE)
 
 
 def _own(field: str, told: str) -> pl.Expr:
@@ -141,7 +169,7 @@ def _paths(target: pl.Series) -> pl.DataFrame:
         target.str.extract(r"(\?[^#]*)") if asked else pl.Series([None], dtype=pl.String).new_from_index(0, len(target))
     )
     path = requests.path_of(target)
-    return pl.DataFrame({"path": path, "_route": requests.collapsed(path), "_query": query})
+    return pl.DataFrame({"_route": requests.without_numbers(path), "_query": query})
 
 
 def _query(values: pl.DataFrame) -> pl.DataFrame:
@@ -162,8 +190,10 @@ def _with_message_ids(lines: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _times() -> dict[str, pl.Expr]:
+def _times(present: set[str]) -> dict[str, pl.Expr]:
     time, duration = pl.col("time"), pl.col("duration_ms")
+    if "duration_ms" not in present:
+        return {"timestamp": time.cast(TIMESTAMP), "started_at": pl.when("at_start").then(time).cast(TIMESTAMP)}
     lasted = pl.duration(microseconds=(duration * 1000).round().cast(pl.Int64))
     known = duration.is_not_null()
     end = pl.when(pl.col("at_start") & known).then(time + lasted).otherwise(time)
@@ -171,7 +201,7 @@ def _times() -> dict[str, pl.Expr]:
     return {"timestamp": end.cast(TIMESTAMP), "started_at": start.cast(TIMESTAMP)}
 
 
-def _values(present: set[str], ids: set[str]) -> dict[str, pl.Expr]:
+def _values(present: pl.Schema, ids: set[str]) -> dict[str, pl.Expr]:
     readable: dict[str, Clean] = dict.fromkeys(_PLAIN, fields.text)
     readable["user_agent"] = fields.agent
     # Of several upstreams tried the last one answered.
@@ -188,7 +218,8 @@ def _values(present: set[str], ids: set[str]) -> dict[str, pl.Expr]:
         values["request_id"] = own
     if "client_ip" in present:
         values["client_ip"] = mapped("client_ip", _address, TEXT)
-    values["status"] = mapped("status", partial(_of, fields.status), pl.UInt16())
+    if present.get("status") != pl.UInt16():
+        values["status"] = mapped("status", partial(_of, fields.status), pl.UInt16())
     values["bytes"] = fields.count(pl.col("bytes"))
     values["kind"] = pl.col("kind").cast(KIND)
     return values

@@ -10,12 +10,14 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
-from authforensics.collect.blocks import Condition, lines, numbered, texts
+from authforensics.collect.blocks import Condition, Text, cleaned, counted, texts
+from authforensics.collect.compression import compressed
 from authforensics.collect.continuations import exceptions, with_exceptions
 from authforensics.collect.discover import Found
-from authforensics.collect.format import Format
+from authforensics.collect.format import Cutting, Format, Parser
 from authforensics.collect.lay_out import classify, is_event
 from authforensics.collect.normalize import normalize
+from authforensics.collect.places import Places
 from authforensics.collect.recognize import Match
 from authforensics.parallel import in_order
 from authforensics.schema import REJECTS, Disposition
@@ -29,11 +31,15 @@ _TAIL = 500
 
 @dataclass(slots=True)
 class File:
-    """What is needed to read a file again: the `size` of its blocks, about; `counts` are the lines of each."""
+    """What is needed to read a file again: the `size` of its blocks, about; `counts` are the lines of each.
+
+    `places`: where they are, if the file isn't compressed.
+    """
 
     path: Path
     size: int
     counts: list[int] = field(default_factory=list)
+    places: Places | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +83,30 @@ def read(
     Raises:
         OSError: the file can't be read at all.
     """
-    file = File(found.path, match.block)
-    framed = _framed(file, match, condition)
+    file = File(found.path, match.block, places=None if compressed(found.path) else Places())
+    blocks = _blocks(file, condition)
+    pieces: Iterator[Text | pl.DataFrame] = _records(blocks, match) if match.form.multiline else iter(blocks)
 
-    def one(frame: pl.DataFrame) -> Block[Taken]:
-        return parse(frame, match, found.system, found.source, digest)
+    def one(lines: Text | pl.DataFrame) -> Block[Taken]:
+        return parse(lines, match, found.system, found.source, digest)
 
     def all_of() -> Iterator[Block[Taken]]:
-        yield from in_order(framed, one, threads)
+        yield from in_order(pieces, one, threads)
         if condition.reason is not None:
             yield _broken(found, condition)
 
     return file, all_of()
 
 
-def parse(frame: pl.DataFrame, match: Match, system: str, source: str, digest: Digest[Taken]) -> Block[Taken]:
-    """Some lines of a file (`line_number`, `line`), that begin where a record begins."""
+def parse(lines: Text | pl.DataFrame, match: Match, system: str, source: str, digest: Digest[Taken]) -> Block[Taken]:
+    """Some lines of a file (`line_number`, `line`, if they are at hand), that begin where a record begins."""
     columns = dict.fromkeys(
         (*digest.columns, "timestamp", "line_number", *(("message",) if match.form.multiline else ()))
     )
-    normal = normalize(match.parser(frame.lazy()), match.form, system, source)
+    normal = normalize(_parsed(lines, match.parser), match.form, system, source)
     # One after the other: the threads are busy with other blocks.
-    whole = normal.select(*columns, "line", "matched", "problem", "zone").collect(engine="in-memory")
-    events, rejects, counts = _sorted(whole, match.form, source)
+    whole = normal.select(*columns, "matched", "problem", "zone").collect(engine="in-memory")
+    events, rejects, counts = _sorted(whole, lines, match.form, source)
     zones = frozenset(events["zone"].unique().drop_nulls().to_list())
     inside = events if digest.wanted is None else events.filter(digest.wanted)
     block: Block[Taken] = Block(rejects, counts, zones, events.height, events.height - inside.height)
@@ -117,12 +124,32 @@ def parse(frame: pl.DataFrame, match: Match, system: str, source: str, digest: D
     )
 
 
-def _sorted(whole: pl.DataFrame, form: Format, source: str) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
+def _parsed(lines: Text | pl.DataFrame, parser: Parser) -> pl.LazyFrame:
+    """What a parser says of each line: of plain ones, if it can cut them, in the quicker way."""
+    if isinstance(lines, pl.DataFrame):
+        return parser(lines.lazy())
+    cut = parser.cut(lines.data) if isinstance(parser, Cutting) and b"\0" not in lines.data else None
+    if cut is None or len(cut[1]) != lines.count:
+        return parser(lines.lines.lazy())
+    parts, plain = cut[0].with_columns(lines.numbers), cut[1].fill_null(value=False)
+    if plain.all():
+        return parts
+    odd = parser(lines.lines.filter(~plain).lazy()).drop("line")
+    dtypes = parts.collect_schema()
+    odd = odd.cast({name: dtypes[name] for name in odd.collect_schema().names() if name in dtypes}, strict=False)
+    return pl.concat([parts.filter(plain), odd], how="diagonal").sort("line_number")
+
+
+def _sorted(
+    whole: pl.DataFrame, lines: Text | pl.DataFrame, form: Format, source: str
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
     """The events, the rejects, and how many lines have each disposition."""
     nothing = pl.DataFrame(schema=REJECTS)
     if whole.select(is_event().all()).item():
         return whole, nothing, {Disposition.EVENT.value: whole.height}
-    laid = classify(whole.lazy(), form).with_columns(**(exceptions() if form.multiline else {})).collect()
+    own = (lines if isinstance(lines, pl.DataFrame) else lines.lines)["line"]
+    classified = classify(whole.lazy().with_columns(own), form)
+    laid = classified.with_columns(**(exceptions() if form.multiline else {})).collect()
     if form.multiline:
         laid = with_exceptions(laid)
     counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
@@ -134,26 +161,29 @@ def _sorted(whole: pl.DataFrame, form: Format, source: str) -> tuple[pl.DataFram
     return events, lost.select(pl.lit(source).alias("source"), "line_number", "reason", text=text), counts
 
 
-def _framed(file: File, match: Match, condition: Condition) -> Iterator[pl.DataFrame]:
-    """The blocks of a file as lines; of records of several lines none is cut in two."""
-    done = 0
-    rest: pl.DataFrame | None = None
+def _blocks(file: File, condition: Condition) -> Iterator[Text]:
+    """The blocks of a file."""
+    before = 0
     for data in texts(file.path, file.size, condition):
-        series, repaired = lines(data, first=not file.counts)
+        text, repaired = cleaned(data, first=not file.counts)
         condition.undecodable |= repaired
-        frame = numbered(series, done)
-        file.counts.append(len(series))
-        done += len(series)
-        if match.form.multiline:
-            frame = frame if rest is None else pl.concat([rest, frame])
-            cut = _last_record(frame, match)
-            frame, rest = frame.head(cut), frame.slice(cut)
-            if frame.is_empty():
-                continue
-        yield frame
-    if rest is not None and not rest.is_empty():
+        file.counts.append(counted(text) if file.places is None else file.places.add(data, text))
+        yield Text(text, before, file.counts[-1])
+        before += file.counts[-1]
+    condition.line_number = before + 1
+
+
+def _records(blocks: Iterator[Text], match: Match) -> Iterator[pl.DataFrame]:
+    """The lines of blocks; of records of several lines none is cut in two."""
+    rest = pl.DataFrame()
+    for block in blocks:
+        frame = pl.concat([rest, block.lines]) if rest.height else block.lines
+        cut = _last_record(frame, match)
+        frame, rest = frame.head(cut), frame.slice(cut)
+        if not frame.is_empty():
+            yield frame
+    if not rest.is_empty():
         yield rest
-    condition.line_number = done + 1
 
 
 def _last_record(frame: pl.DataFrame, match: Match) -> int:

@@ -9,8 +9,12 @@ import polars as pl
 # Reference: RFC 9112 section 3. What is not exactly that (TLS bytes, "-", spaces, no protocol) has no method and path.
 REQUEST_LINE = r"([A-Z][A-Z_-]{1,19}) ((?:[^\s\"\\]|\\x[0-9A-Fa-f]{2})+) (?:HTTP|HTTPS|GRPC|WS|WSS)/\d(?:\.\d)?"
 _REQUEST_LINE = f"^{REQUEST_LINE}$"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_PROTOCOLS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3", "HTTP/3.0")
 _ODD_ADDRESS = r"^\[|\.\d+:|:\d+\.|\s"
 _ORIGIN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
+#: Targets that are a path without more ado: no query, origin, escapes, nothing to look through for credentials.
+_PLAIN = r"^/[A-Za-z0-9._~!$&'()*+,:=/-]*$"
 _PATH = r"^(/[^?#\s]*|\*)"
 _SESSION_IN_PATH = r"(?i);(?:jsessionid|phpsessid|sid)=[^/?]*"
 _TOKEN = r"ey[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"
@@ -47,11 +51,27 @@ _PRIVATE = (
 )
 
 
+def usual(method: pl.Series, protocol: pl.Series) -> pl.Series:
+    """Which methods and protocols need not be checked any further."""
+    return (method.is_in(_METHODS) & protocol.is_in(_PROTOCOLS)).fill_null(value=False)
+
+
+def target_of(request: pl.Series) -> pl.Series:
+    """The targets of some request lines; null where one is malformed."""
+    return request.to_frame("request").select(split_request(pl.col("request"))[1]).to_series()
+
+
 def split_request(request: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Method and target of a request line; null where it is malformed."""
     # What has the form of a request line has two spaces; to look is several times faster than to cut by a pattern.
     parts = pl.when(request.str.contains(_REQUEST_LINE)).then(request).str.splitn(" ", 3)
     return parts.struct.field("field_0"), parts.struct.field("field_1")
+
+
+def plain(target: pl.Series) -> pl.Series:
+    """Which targets are a path that needs no closer look."""
+    found = target.str.contains(_PLAIN) & ~target.str.contains("ey", literal=True)
+    return found.fill_null(value=False)
 
 
 def without_origin(target: pl.Series) -> pl.Series:
@@ -81,11 +101,13 @@ def method_of(method: pl.Expr) -> pl.Expr:
     return method.str.to_uppercase().str.extract(r"^([A-Z][A-Z_-]{1,19})$")
 
 
-def collapsed(path: pl.Series) -> pl.Series:
-    """Some paths with their ids collapsed to `{id}`."""
-    # Most ids are numbers; what else there may be takes several times as long.
-    path = where(path, r"/[0-9]+$", lambda odd: odd.str.replace(r"[0-9]+$", "{id}"))
-    path = where(path, r"/[0-9]+/", lambda odd: odd.str.replace_all(r"/[0-9]+/", "/{id}/"))
+def without_numbers(path: pl.Series) -> pl.Series:
+    """Some paths, the numbers between their slashes collapsed to `{id}`: most ids are numbers."""
+    return path.str.replace(r"/[0-9]+$", "/{id}").str.replace_all(r"/[0-9]+/", "/{id}/")
+
+
+def without_ids(path: pl.Series) -> pl.Series:
+    """Some paths without numbers, all other ids collapsed, too."""
     return where(path, _SUSPECT, _without_ids)
 
 

@@ -74,17 +74,27 @@ class Ground:
         """REQUESTS or MESSAGES with `row`, and their folder's system in place of the folder."""
         return placed(frame, self.folders, self.bases)
 
+    def in_systems(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Any rows, with their folder's system in place of the folder."""
+        return in_systems(frame, self.folders)
+
 
 def placed(frame: pl.DataFrame, folders: Mapping[str, str], bases: Mapping[str, int]) -> pl.DataFrame:
     """REQUESTS or MESSAGES with `row`, and their folder's system in place of the folder."""
-    moved = {folder: system for folder, system in folders.items() if folder != system}
     here = frame["source"].unique().cast(pl.String).to_list()
     if len(here) == 1:
         base = pl.lit(bases[here[0]], ROW)
     else:
         base = pl.col("source").cast(pl.String).replace_strict(dict(bases), return_dtype=ROW)
-    system = pl.col("system").cast(pl.String).replace(moved).cast(TEXT) if moved else pl.col("system")
-    return frame.with_columns(system, row=base + pl.col("line_number").cast(ROW))
+    return in_systems(frame, folders).with_columns(row=base + pl.col("line_number").cast(ROW))
+
+
+def in_systems(frame: pl.DataFrame, folders: Mapping[str, str]) -> pl.DataFrame:
+    """Any rows, with their folder's system in place of the folder."""
+    moved = {folder: system for folder, system in folders.items() if folder != system}
+    if not moved:
+        return frame
+    return frame.with_columns(pl.col("system").cast(pl.String).replace(moved).cast(TEXT))
 
 
 def ground(
@@ -137,7 +147,9 @@ def ground(
 
 def arrange(requests: pl.DataFrame, known: Ground) -> pl.DataFrame:
     """REQUESTS of one partition: placed, identified (unless they are), in order of device and time."""
-    return partition.arrange(requests if "identity_key" in requests.columns else identified(requests, known))
+    if "identity_key" not in requests.columns:
+        requests = identity.known(known.placed(requests), known.ladder)
+    return partition.arrange(requests)
 
 
 def identified(requests: pl.DataFrame, known: Ground) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from authforensics.correlate.narrow import one_number
 from authforensics.correlate.order import DEVICE
 from authforensics.correlate.outcomes import REFUSED
 from authforensics.schema import ENDPOINT_CLASS, TEXT, EndpointClass
@@ -95,6 +96,11 @@ LEARN_REFRESH_SHARE = 0.8
 #: … within this time: an interceptor refreshes within one round trip (semantics: "a token call right after a denial").
 LEARN_REFRESH_SECONDS = 10
 
+#: What an endpoint is told by.
+_KEY = ("system", "method", "route")
+#: Numbers below this are looked up in a list; of higher ones it would be too long.
+_LISTED = 1 << 22
+
 
 def _normalised() -> pl.Expr:
     """What patterns are matched against: lower case, no file suffix before the end or the query, no trailing slash."""
@@ -138,23 +144,36 @@ def by_pattern(routes: pl.DataFrame, configured: Mapping[str, EndpointClass]) ->
 
 def seen(requests: pl.DataFrame) -> pl.DataFrame:
     """How often each (system, method, route) was called, and how many of these `requests` were `refused`."""
+    names = requests.select(pl.col(_KEY).cast(TEXT))
     found = (
-        requests.select(code=code(), refused=pl.col("status").is_in(REFUSED))
+        requests.select(_code(names), refused=pl.col("status").is_in(REFUSED))
         .with_row_index("at")
         .group_by("code")
         .agg(pl.col("at").first(), requests=pl.len(), refused=pl.col("refused").sum())
     )
-    names = requests.select("system", "method", "route")[found["at"]].cast(TEXT)
-    return names.hstack(found.select("requests", "refused"))
+    return names[found["at"]].hstack(found.select("requests", "refused"))
 
 
-def code() -> pl.Expr:
-    """One number in place of `system`, `method` and `route`: much faster to join and group by than three texts."""
-    parts = [
-        pl.col(name).cast(TEXT).to_physical().cast(pl.Int128).fill_null(2**32 - 1)
-        for name in ("system", "method", "route")
-    ]
-    return (parts[0] * 2**32 + parts[1]) * 2**32 + parts[2]
+def classes(requests: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
+    """`endpoint_class` of each of `requests`.
+
+    Args:
+        requests: any, with `system`, `method` and `route`.
+        table: what `classify` gave.
+    """
+    code = _code(pl.concat([frame.select(pl.col(_KEY).cast(TEXT)) for frame in (table, requests)]))
+    named, asked = code.head(table.height), code.slice(table.height)
+    highest = code.max()
+    if isinstance(highest, int) and highest < _LISTED:
+        numbers = table["endpoint_class"].to_physical()
+        listed = pl.repeat(None, highest + 1, dtype=numbers.dtype, eager=True).scatter(named, numbers)
+        return listed.gather(asked).cat.to(ENDPOINT_CLASS).alias("endpoint_class")
+    known = pl.DataFrame([named, table["endpoint_class"]])
+    return asked.to_frame().join(known, on="code", how="left", maintain_order="left")["endpoint_class"]
+
+
+def _code(frame: pl.DataFrame) -> pl.Series:
+    return one_number([frame[name] for name in _KEY])
 
 
 def classify(called: pl.DataFrame, refreshes: pl.DataFrame, configured: Mapping[str, EndpointClass]) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import polars as pl
 
+from authforensics.correlate.narrow import one_number
 from authforensics.document import Identity, Rung
 from authforensics.redact import fingerprint
 from authforensics.schema import TEXT
@@ -24,7 +25,10 @@ _CONFIDENCE: dict[str, Literal["high", "medium", "low"]] = {
 }
 #: A rung carries a system when at least this share of its requests have it. Fewer: it would split devices in two.
 COVERAGE = 0.5
-_PAIR = ("client_ip", "user_agent")
+#: What a device without an id is told by.
+PAIR = ("client_ip", "user_agent")
+#: What of a request may tell its device.
+TELLING = ("system", "request_id", *LADDER, *PAIR)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def climb(
     ]
     return Ladder(
         keys=keys,
-        links=pl.concat([pl.DataFrame(schema=dict.fromkeys(("system", *_PAIR, "only"), TEXT)), *links]),
+        links=pl.concat([pl.DataFrame(schema=dict.fromkeys(("system", *PAIR, "only"), TEXT)), *links]),
         told=told,
         secrets={system: _secret(filled, system) for system, key in keys.items() if key == "session_id"},
     )
@@ -105,6 +109,29 @@ def spread(requests: pl.DataFrame, rung: str | None, partitions: int) -> pl.Seri
     return requests.select(partition=(key % partitions).cast(pl.UInt16)).to_series()
 
 
+def places(requests: pl.DataFrame, ladder: Ladder, partitions: int) -> pl.Series:
+    """In which of so many partitions each request belongs, now that it is decided what tells devices apart.
+
+    Args:
+        requests: REQUESTS, at least the columns `TELLING`; `system` decided.
+        ladder: what was decided.
+        partitions: how many there are.
+    """
+    filled = requests if ladder.told.is_empty() else _filled(requests.lazy(), ladder.told).collect()
+    found = pl.zeros(filled.height, dtype=pl.UInt16, eager=True)
+    for system, key in ladder.keys.items():
+        at = filled.select(pl.arg_where(pl.col("system") == system)).to_series()
+        mine = filled.select(*LADDER, *PAIR)[at]
+        found = found.scatter(at, spread(mine, key, partitions))
+        if key is None or not mine[key].null_count():
+            continue
+        strays = mine[key].is_null().arg_true()
+        lost = mine[strays]
+        names = lost.with_columns(pl.coalesce(_only(lost, ladder, system), _pairs(lost)).alias(key))
+        found = found.scatter(at.gather(strays), spread(names, key, partitions))
+    return found.alias("partition")
+
+
 def _rung(shares: Mapping[str, int], override: str | None) -> str | None:
     if override is not None:
         return None if override == FALLBACK else override
@@ -114,9 +141,9 @@ def _rung(shares: Mapping[str, int], override: str | None) -> str | None:
 def _links(requests: pl.LazyFrame, system: str, key: str) -> pl.DataFrame:
     """One device behind an address and user agent: its lines without an id are its own."""
     known = requests.filter(pl.col("system") == system, pl.col(key).is_not_null())
-    devices = known.group_by(_PAIR).agg(only=pl.col(key).first(), devices=pl.col(key).n_unique())
+    devices = known.group_by(PAIR).agg(only=pl.col(key).first(), devices=pl.col(key).n_unique())
     alone = devices.filter(pl.col("devices") == 1).collect(engine="streaming")
-    return alone.select(pl.lit(system).cast(TEXT).alias("system"), *_PAIR, "only")
+    return alone.select(pl.lit(system).cast(TEXT).alias("system"), *PAIR, "only")
 
 
 def _secret(requests: pl.LazyFrame, system: str) -> bytes:
@@ -140,44 +167,59 @@ def identify(requests: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
     Lines without the system's key are stitched to the device of their address and user agent where that is
     unambiguous; what remains is its own identity, `<client_ip>|<user agent>`.
     """
-    filled = _filled(requests.lazy(), ladder.told).collect()
-    parts = [_identify_system(part, ladder) for part in filled.partition_by("system")]
+    told = known(requests, ladder)
+    if not told["device_id"].null_count():
+        return told
+    return told.with_columns(pl.coalesce("device_id", _pairs(told)).alias("device_id"))
+
+
+def known(requests: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
+    """The same, but `device_id` is null for those that are told by address and user agent."""
+    filled = _filled(requests.lazy(), ladder.told).collect() if not ladder.told.is_empty() else requests
+    codes = filled["system"].to_physical()
+    alone = codes.min() == codes.max()
+    parts = [_known_of_system(part, ladder) for part in ([filled] if alone else filled.partition_by("system"))]
     return pl.concat(parts) if parts else filled.with_columns(identity_key=pl.lit(None, TEXT))
 
 
-def _identify_system(requests: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
+def _known_of_system(requests: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
+    if requests.is_empty():
+        return requests.with_columns(identity_key=pl.lit(None, TEXT))
     system = str(requests["system"][0])
     key = ladder.keys[system]
+    fallback = pl.lit(FALLBACK).cast(TEXT)
     if key is None:
-        return requests.with_columns(_pairs(requests), identity_key=pl.lit(FALLBACK).cast(TEXT))
-    if key == "session_id":
-        requests = requests.with_columns(_fingerprinted(requests["session_id"], ladder.secrets[system]))
-    known = requests[key]
-    if not known.null_count():
-        return requests.with_columns(device_id=known, identity_key=pl.lit(key).cast(TEXT))
-    links = ladder.links.filter(pl.col("system") == system).drop("system")
-    if key == "session_id":
-        links = links.with_columns(_fingerprinted(links["only"], ladder.secrets[system]))
-    joined = requests.join(links, on=_PAIR, how="left", nulls_equal=True, maintain_order="left")
-    found = pl.coalesce(key, "only")
-    rung = pl.when(found.is_null()).then(pl.lit(FALLBACK)).otherwise(pl.lit(key))
-    return (
-        joined.with_columns(_pairs(joined).alias("_pair"), _found=found)
-        .with_columns(device_id=pl.coalesce("_found", "_pair"), identity_key=rung.cast(TEXT))
-        .drop("only", "_pair", "_found")
-    )
+        return requests.with_columns(device_id=pl.lit(None, TEXT), identity_key=fallback)
+    secret = ladder.secrets.get(system)
+    if secret is not None:
+        requests = requests.with_columns(_fingerprinted(requests[key], secret))
+    found, rung = requests[key].alias("device_id"), pl.lit(key).cast(TEXT)
+    if not found.null_count():
+        return requests.with_columns(found, identity_key=rung)
+    strays = found.is_null().arg_true()
+    only = _only(requests.select(PAIR)[strays], ladder, system)
+    stitched = only if secret is None else _fingerprinted(only, secret)
+    found = found.to_physical().scatter(strays, stitched.to_physical()).cat.to(TEXT)
+    return requests.with_columns(found, identity_key=pl.when(found.is_null()).then(fallback).otherwise(rung))
+
+
+def _only(strays: pl.DataFrame, ladder: Ladder, system: str) -> pl.Series:
+    """The one device behind the address and user agent of each of `strays`, where it is one."""
+    links = ladder.links.filter(pl.col("system") == system).select(*PAIR, "only")
+    return strays.select(PAIR).join(links, on=PAIR, how="left", nulls_equal=True, maintain_order="left")["only"]
+
+
+def pair_names(requests: pl.DataFrame) -> pl.Series:
+    """Address and user agent as one name, `device_id`."""
+    parts = (pl.col(part).cast(pl.String).fill_null("-") for part in PAIR)
+    return requests.select(device_id=pl.concat_str(*parts, separator="|").cast(TEXT)).to_series()
 
 
 def _pairs(requests: pl.DataFrame) -> pl.Series:
-    """Address and user agent as one name, put together once for each pair there is."""
-    codes = requests.select(
-        code=pl.col("client_ip").to_physical().cast(pl.UInt64).fill_null(2**32 - 1) * 2**32
-        + pl.col("user_agent").to_physical().cast(pl.UInt64).fill_null(2**32 - 1),
-        row=pl.int_range(pl.len(), dtype=pl.UInt32),
-    )
-    pairs = codes.group_by("code").agg(pl.col("row").first())
-    name = pl.concat_str(*(pl.col(part).cast(pl.String).fill_null("-") for part in _PAIR), separator="|").cast(TEXT)
-    names = pairs.with_columns(requests.select(_PAIR)[pairs["row"]].select(device_id=name))
+    """The same, put together once for each pair there is."""
+    codes = one_number([requests[part] for part in PAIR]).to_frame().with_row_index("at")
+    pairs = codes.group_by("code").agg(pl.col("at").first())
+    names = pairs.with_columns(pair_names(requests.select(PAIR)[pairs["at"]]))
     return codes.join(names.select("code", "device_id"), on="code", how="left", maintain_order="left")["device_id"]
 
 

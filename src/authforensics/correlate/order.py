@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.correlate.identity import PAIR, pair_names
+from authforensics.correlate.narrow import one_number, one_value
 from authforensics.schema import TEXT
 from authforensics.states import AuthEvent
 
@@ -22,7 +24,7 @@ DEVICE = "device"
 #: What is joined or grouped by in every partition, and therefore must be categories.
 _NAMES = ("system", "device_id", "method", "route")
 #: What is known by the device and needed no more.
-_TELLING = ("client_ip", "user_agent", "user_id", "session_id")
+_TELLING = (*PAIR, "user_id", "session_id")
 _VERDICTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
@@ -39,26 +41,43 @@ def is_event(*events: AuthEvent) -> pl.Expr:
 def by_device(requests: pl.DataFrame) -> pl.DataFrame:
     """Add `device`, numbered by system and name, and sort by it, then time, then the order of the files (`row`).
 
-    What only told devices apart is left behind.
+    Where `device_id` is null, address and user agent are the name. What only told devices apart is left behind.
     """
-    frame = requests.drop(_TELLING, strict=False).with_columns(pl.col(*_NAMES).cast(TEXT))
+    frame = requests.with_columns(pl.col(*_NAMES).cast(TEXT)).rechunk()
     # First by device, as they come: what remains to be sorted is in order then, or nearly.
-    pair = pl.col("system").to_physical().cast(pl.UInt64) * 2**32 + pl.col("device_id").to_physical()
-    groups = frame.select(pair=pair).with_row_index("at").group_by("pair").agg("at")
-    names = frame.select(pl.col("system", "device_id").gather(groups["at"].list.first()).cast(pl.String))
-    groups = groups[names.select(pl.arg_sort_by("system", "device_id")).to_series()]
-    at = groups["at"].explode()
-    devices = groups.select(pl.int_range(pl.len(), dtype=pl.UInt32).repeat_by(pl.col("at").list.len()).explode())
-    order = frame.select("timestamp", "row")[at].with_columns(devices.to_series().alias(DEVICE))
+    groups = _codes(frame).to_frame().with_row_index("at").group_by("code").agg("at")
+    names = _names(frame, groups["at"].list.first())
+    in_line = names.cast(pl.String).select(pl.arg_sort_by("system", "device_id")).to_series()
+    names, at = names[in_line], groups["at"].gather(in_line)
+    # Two may be called the same.
+    number = names.select(number=pl.struct(pl.all()).rle_id(), size=at.list.len())
+    devices = number.select(pl.col("number").repeat_by("size").explode().alias(DEVICE)).to_series()
+    at = at.explode()
+    order = frame.select("timestamp", "row")[at].with_columns(devices)
     if order.select(_out_of_order()).item():
         at = at.gather(order.select(_place().arg_sort()).to_series())
-    empty = [name for name in frame.columns if frame[name].null_count() == frame.height]
-    return (
-        frame.drop(empty)[at]
-        .with_columns(frame[name].clear().extend_constant(None, frame.height) for name in empty)
-        .with_columns(devices.to_series().alias(DEVICE).set_sorted())
-        .select(*frame.columns, DEVICE)
-    )
+    told = names.unique(maintain_order=True)["device_id"].gather(devices)
+    frame = frame.drop(_TELLING, strict=False)
+    # Of one value, any order is the same.
+    varied = [column.name for column in frame if not one_value(column)]
+    return frame.with_columns(pl.col(varied).gather(at)).with_columns(told, devices.set_sorted())
+
+
+def _codes(frame: pl.DataFrame) -> pl.Series:
+    """One number for all requests of a device."""
+    known = frame["device_id"]
+    if not known.null_count():
+        return one_number([frame["system"], known])
+    pair = frame.select(pl.when(known.is_null()).then(pl.col(*PAIR)))
+    return one_number([frame["system"], known, *pair])
+
+
+def _names(frame: pl.DataFrame, first: pl.Series) -> pl.DataFrame:
+    """What devices are called, by a request of each."""
+    names = frame.select("system", "device_id")[first]
+    if not names["device_id"].null_count():
+        return names
+    return names.with_columns(pl.coalesce("device_id", pair_names(frame.select(PAIR)[first])).alias("device_id"))
 
 
 def _out_of_order() -> pl.Expr:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from authforensics import states
 from authforensics.correlate import endpoints, order, outcomes, population, reasons, sessions
 from authforensics.correlate.identity import FALLBACK, LADDER
+from authforensics.correlate.narrow import one_value
 from authforensics.correlate.order import DEVICE, is_event
 from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, TEXT, EndpointClass, Sessions
 from authforensics.states import AuthEvent
@@ -35,9 +35,7 @@ def classed(arranged: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         arranged: what `arrange` gave.
         table: what `endpoints.classify` gave.
     """
-    known = table.select("endpoint_class", code=endpoints.code())
-    found = arranged.select(code=endpoints.code()).join(known, on="code", how="left", maintain_order="left")
-    return _decide_token_calls(arranged.with_columns(found["endpoint_class"]))
+    return _decide_token_calls(arranged.with_columns(endpoints.classes(arranged, table)))
 
 
 def _is_class(*names: EndpointClass) -> pl.Expr:
@@ -114,16 +112,17 @@ def sessions_of(
     turns = sessions.number_runs(sessions.add_states(order.mark_stragglers(order.turns(events))))
     names = events.select("system", "device_id")[first]
     episodes = sessions.episodes(turns, names)
+    devices, rates = _devices(events, turns, first), population.rates(events, names)
     return Sessions(
         events=sessions.spread(events, turns).drop("turn"),
         sessions=sessions.sessions(turns, names),
         grants=sessions.grants(turns, names),
         episodes=episodes,
-        rates=population.rates(events, names),
+        rates=rates,
         spans=spans,
-        devices=_devices(events, turns, first),
+        devices=devices,
         changes=population.changes(turns, names, steps),
-        counts=_counts(turns, names),
+        counts=_counts(devices, rates, turns),
         closed=_closed(episodes),
     )
 
@@ -168,7 +167,7 @@ def _devices(events: pl.DataFrame, turns: pl.DataFrame, first: pl.Series) -> pl.
     denied = turns.select(is_event(AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED)).to_series()
     dead = turns.select(is_event(AuthEvent.IGNORED, AuthEvent.LOGIN_DENIED)).to_series()
     return events.select("system", "device_id")[first].with_columns(
-        _weakest(events),
+        _weakest(events, first),
         _last_known(events["platform"], first, last),
         _last_known(events["app_version"], first, last),
         (last - first + 1).cast(pl.UInt32).alias("requests"),
@@ -178,8 +177,10 @@ def _devices(events: pl.DataFrame, turns: pl.DataFrame, first: pl.Series) -> pl.
     )
 
 
-def _weakest(events: pl.DataFrame) -> pl.Series:
-    """The weakest `identity_key` of each device."""
+def _weakest(events: pl.DataFrame, first: pl.Series) -> pl.Series:
+    """The weakest `identity_key` of each device; `first` is where its events begin."""
+    if one_value(events["identity_key"]):
+        return events["identity_key"].gather(first)
     own = pl.col(DEVICE) == pl.col(DEVICE).shift()
     keys = (
         events.select(DEVICE, "identity_key")
@@ -209,30 +210,28 @@ def _counted(keys: pl.Series, size: int) -> pl.Series:
     return pl.zeros(size, dtype=pl.UInt32, eager=True).scatter(runs["value"], runs["len"])
 
 
-def _counts(turns: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
-    """Requests per `system`, `auth_event` and `straggler`."""
-    systems = names["system"].unique(maintain_order=True)
-    number = names.select(pl.col("system").rle_id()).to_series().gather(turns[DEVICE])
-    event = pl.col("auth_event").to_physical().cast(pl.UInt32)
-    key = ((number * len(states.EVENTS) + event) * 2 + pl.col("straggler").cast(pl.UInt32)).alias("key")
-    many = pl.when(is_event(AuthEvent.API_OK)).then("calls").otherwise(pl.col("acting").cast(pl.UInt32))
-    ignored = states.EVENTS.index(AuthEvent.IGNORED)
-    idle = turns.select(
-        key=(number * len(states.EVENTS) + ignored) * 2, count=(pl.col("requests") - pl.col("calls")).cast(pl.UInt32)
+def _counts(devices: pl.DataFrame, rates: pl.DataFrame, turns: pl.DataFrame) -> pl.DataFrame:
+    """Requests per `system`, `auth_event` and `straggler`: all are known, or in `rates`, or were ignored."""
+    keys = ["system", "auth_event"]
+    late = turns.filter("straggler").select(DEVICE, "auth_event")
+    late = late.with_columns(devices["system"].gather(late[DEVICE])).group_by(keys).agg(late=pl.len())
+    told = rates.group_by(keys).agg(pl.col("count").sum()).join(late, on=keys, how="left")
+    told = told.with_columns(pl.col("late").fill_null(0))
+    all_told = told.group_by("system").agg(told=pl.col("count").sum())
+    ignored = (
+        devices.group_by("system")
+        .agg(pl.col("requests").sum())
+        .join(all_told, on="system", how="left")
+        .select(
+            "system",
+            auth_event=pl.lit(AuthEvent.IGNORED.value, AUTH_EVENT),
+            straggler=False,
+            count=pl.col("requests") - pl.col("told").fill_null(0),
+        )
     )
-    code = pl.col("key")
-    found = (
-        pl.concat([turns.select(key, count=many), idle])
-        .group_by("key")
-        .agg(pl.col("count").sum())
-        .filter(pl.col("count") > 0)
-    )
-    return found.select(
-        system=systems.gather(found.select(code // (2 * len(states.EVENTS))).to_series()),
-        auth_event=(code // 2 % len(states.EVENTS)).cast(pl.UInt8).cat.to(AUTH_EVENT),
-        straggler=code % 2 == 1,
-        count="count",
-    )
+    in_time = told.select(*keys, straggler=False, count=pl.col("count") - pl.col("late"))
+    stragglers = told.select(*keys, straggler=True, count="late")
+    return pl.concat([in_time, stragglers, ignored]).filter(pl.col("count") > 0)
 
 
 def _closed(episodes: pl.DataFrame) -> pl.DataFrame:

@@ -315,10 +315,11 @@ def _counts(rows: pl.DataFrame, key: str, size: int, counted: Mapping[str, pl.Ex
     Only those that are get looked at: a running total of all takes several times as long.
     """
     hits = rows.select(pl.col(key).alias("key"), **counted)
+    none = pl.zeros(size, dtype=pl.UInt32, eager=True)
     counts = []
     for name in counted:
-        runs = hits["key"].filter(hits[name]).rle().struct.unnest()
-        counts.append(pl.zeros(size, dtype=pl.UInt32, eager=True).scatter(runs["value"], runs["len"]).alias(name))
+        runs = hits["key"].filter(hits[name]).rle().struct
+        counts.append(none.clone().scatter(runs.field("value"), runs.field("len")).alias(name))
     return pl.DataFrame(counts)
 
 

@@ -70,7 +70,7 @@ class Observed:
 Overrides = Mapping[str, Mapping[str, float]]
 
 
-def observe(sessions: Sessions, wanted: Iterable[Detector], overrides: Overrides | None = None) -> Observed:
+def observe(sessions: Sessions, wanted: Sequence[Detector], overrides: Overrides | None = None) -> Observed:
     """Look at the devices of one partition.
 
     Args:
@@ -78,13 +78,16 @@ def observe(sessions: Sessions, wanted: Iterable[Detector], overrides: Overrides
         wanted: the detectors to run.
         overrides: per detector name, values in place of the declared ones; see `check_thresholds`.
     """
-    told = replace(sessions, events=_telling(sessions.events))
+    telling = _telling(sessions.events)
+    told = replace(sessions, events=sessions.events.select(SEEN).filter(telling))
     frames = {
         one.name: one.observe(sessions if one.sees_all else told, one.limits((overrides or {}).get(one.name, {})))
         for one in wanted
     }
     named = [_rows(frame) for frame in frames.values()]
     lines = sessions.events.select("row", "source", "line_number", "timestamp", "auth_event")
+    if not any(one.sees_all for one in wanted):
+        lines = lines.filter(telling)
     return Observed(
         frames=frames,
         lines=lines.join(pl.concat(named).to_frame(), on="row", how="semi") if named else lines.clear(),
@@ -150,8 +153,8 @@ def check_thresholds(thresholds: Mapping[str, Mapping[str, float]], place: Calla
                 raise UnknownName("threshold", key, names, where=place("thresholds", name, key))
 
 
-def _telling(events: pl.DataFrame) -> pl.DataFrame:
-    """The events that patterns are made of: all but accepted calls, and those made with tokens that were refused first.
+def _telling(events: pl.DataFrame) -> pl.Series:
+    """Which events patterns are made of: all but accepted calls, and those made with tokens that were refused first.
 
     A few of a hundred, as a rule.
     """
@@ -166,7 +169,7 @@ def _telling(events: pl.DataFrame) -> pl.DataFrame:
         granted = (accepted & doubted.gather(events["device"])).arg_true()
         used = events.select("device", "grant")[granted].hstack([granted.alias("at")])
         telling = telling.scatter(used.join(tokens, on=["device", "grant"], how="semi")["at"], True)
-    return events.select(SEEN).filter(telling)
+    return telling
 
 
 def _rows(frame: pl.DataFrame) -> pl.Series:

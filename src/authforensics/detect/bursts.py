@@ -20,12 +20,12 @@ HITS: dict[str, pl.DataType] = {
 }
 
 #: Microseconds of a minute.
-_MINUTE = 60_000_000
+MINUTE = 60_000_000
 
 
 def hits(events: pl.DataFrame) -> pl.DataFrame:
     """Reduce some events, in order of device and time, to HITS."""
-    minute = pl.col("timestamp").to_physical() // _MINUTE
+    minute = pl.col("timestamp").to_physical() // MINUTE
     rows = numbered(
         events.select("device", *NAMES, "timestamp", "reason", "row").with_columns(minute=minute), "device", "minute"
     )

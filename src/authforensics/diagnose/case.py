@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -27,7 +27,7 @@ class Case:
 
     cluster: Cluster
     denials: pl.DataFrame
-    events: pl.LazyFrame
+    events: Sequence[pl.LazyFrame]
     grants: pl.LazyFrame
     end: datetime
     lifetimes: Lifetimes
@@ -86,8 +86,7 @@ class Case:
     @cached_property
     def accepted(self) -> int:
         """API calls of the whole system that were accepted meanwhile."""
-        calls = self.meanwhile.calls
-        return int(calls.filter(pl.col("auth_event") == AuthEvent.API_OK.value)["total"].sum())
+        return self.meanwhile.accepted
 
     @cached_property
     def writes_lost(self) -> int:
@@ -208,7 +207,7 @@ def build(cluster: Cluster, denials: pl.DataFrame, history: History, lifetimes: 
     return Case(
         cluster=cluster,
         denials=denials,
-        events=history.events.filter(mine),
+        events=[part.filter(mine) for part in history.events],
         grants=history.grants.filter(mine),
         end=history.spans.filter(mine)["end"][0],
         lifetimes=lifetimes,

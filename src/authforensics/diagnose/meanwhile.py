@@ -1,18 +1,32 @@
-"""What the whole system went through while an incident lasted: small tables, measured in one go."""
+"""What the whole system went through while an incident lasted: small tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
+from authforensics.parallel import PARTS, in_order
 from authforensics.states import AuthEvent
 
 _API = [AuthEvent.API_OK.value, AuthEvent.API_DENIED.value]
 _CALLS = [*_API, AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value]
 _REFRESHES = [AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value]
 _GRANTS = [AuthEvent.LOGIN_OK.value, AuthEvent.REFRESH_OK.value]
+_COLUMNS = (
+    "device_id",
+    "timestamp",
+    "row",
+    "upstream",
+    "route",
+    "app_version",
+    "platform",
+    "auth_event",
+    "straggler",
+)
 #: Values of `when`. The onset is part of what was before it, and of what came with it.
 BEFORE, ONSET, SINCE = range(3)
 
@@ -21,7 +35,8 @@ BEFORE, ONSET, SINCE = range(3)
 class Meanwhile:
     """From the onset to the last refusal of an incident, for the devices of its system, affected or not.
 
-    `calls`: the `total` of those that show whether a token is good, per `upstream`, `route` and `auth_event`.
+    `upstreams`: the `total` of the calls that show whether a token is good, per `upstream`; `routes`: that of those on
+    the API, per `route`, `accepted` of them were accepted.
     `devices`, one row each: whether it made such a `call`, showed a `session`, had a `login`, and its `platform` and
     `app_version`. `refreshes`: `count` per `auth_event` and `when`. `tokens`: of those given, per `granted_by` and
     `when`, how many were `refused` at first use, and `accepted` at all. `refused`: GRANTS of affected devices that
@@ -29,7 +44,9 @@ class Meanwhile:
     accepted after the last refusal, sorted.
     """
 
-    calls: pl.DataFrame
+    upstreams: pl.DataFrame
+    routes: pl.DataFrame
+    accepted: int
     devices: pl.DataFrame
     refreshes: pl.DataFrame
     tokens: pl.DataFrame
@@ -37,8 +54,17 @@ class Meanwhile:
     proofs: pl.Series
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """An incident's: from its `onset` to the `last` refusal, in the line `last_row`."""
+
+    onset: datetime
+    last: datetime
+    last_row: int
+
+
 def measure(
-    events: pl.LazyFrame,
+    events: Sequence[pl.LazyFrame],
     grants: pl.LazyFrame,
     affected: pl.DataFrame,
     *,
@@ -46,50 +72,66 @@ def measure(
     last: datetime,
     last_row: int,
 ) -> Meanwhile:
-    """Look at all events, one table after the other: together they take as long, and more memory.
+    """Look at all events, one part after the other.
 
     Args:
-        events: those of the system.
+        events: those of the system, no device in two parts.
         grants: those of the system.
         affected: the `device_id` of each affected device.
         onset: the first refusal of the incident.
         last: the last one.
         last_row: and its place among all lines.
     """
-    now = events.filter(pl.col("timestamp").is_between(onset, last))
+    stretch = _Stretch(onset, last, last_row)
+    seen = list(in_order(events, partial(_seen, affected=affected, stretch=stretch), PARTS))
+    upstreams, routes, devices, refreshes, proofs = map(pl.concat, zip(*seen, strict=True))
+    routes = routes.group_by("route").agg(pl.col("total", "accepted").sum())
     return Meanwhile(
-        calls=_collected(
-            now.filter(pl.col("auth_event").is_in(_CALLS))
-            .group_by("upstream", "route", "auth_event")
-            .agg(total=pl.len())
-        ),
-        devices=_devices(now),
-        refreshes=_collected(
-            events.filter(pl.col("auth_event").is_in(_REFRESHES), pl.col("timestamp") <= last, ~pl.col("straggler"))
-            .group_by("auth_event", when=_when("timestamp", onset))
-            .agg(count=pl.len())
-        ),
+        upstreams=upstreams.group_by("upstream").agg(pl.col("total").sum()),
+        routes=routes.drop("accepted"),
+        accepted=int(routes["accepted"].sum()),
+        devices=devices,
+        refreshes=refreshes.group_by("auth_event", "when").agg(pl.col("count").sum()),
         tokens=_tokens(grants, onset, last),
         refused=_refused(grants.join(affected.lazy(), on="device_id", how="semi"), onset, last),
-        proofs=_proofs(events.join(affected.lazy(), on="device_id", how="semi"), last, last_row),
+        proofs=proofs["timestamp"].sort(),
+    )
+
+
+def _seen(part: pl.LazyFrame, affected: pl.DataFrame, stretch: _Stretch) -> list[pl.DataFrame]:
+    """`upstreams`, `routes`, `devices`, `refreshes` and `proofs` of a part of the events."""
+    # Read once, with no more than is needed: five times would take as long again.
+    events = part.select(_COLUMNS).collect(engine="in-memory").lazy()
+    now = events.filter(pl.col("timestamp").is_between(stretch.onset, stretch.last))
+    accepted = pl.col("auth_event") == AuthEvent.API_OK.value
+    refreshes = events.filter(
+        pl.col("auth_event").is_in(_REFRESHES), pl.col("timestamp") <= stretch.last, ~pl.col("straggler")
+    )
+    return pl.collect_all(
+        [
+            now.filter(pl.col("auth_event").is_in(_CALLS)).group_by("upstream").agg(total=pl.len()),
+            now.filter(pl.col("auth_event").is_in(_API)).group_by("route").agg(total=pl.len(), accepted=accepted.sum()),
+            _devices(now),
+            refreshes.group_by("auth_event", when=_when("timestamp", stretch.onset)).agg(count=pl.len()),
+            _proofs(events.filter(accepted), stretch).join(affected.lazy(), on="device_id", how="semi"),
+        ],
+        engine="in-memory",
+    )
+
+
+def _devices(events: pl.LazyFrame) -> pl.LazyFrame:
+    call = pl.col("auth_event").is_in(_CALLS)
+    return events.group_by("device_id").agg(
+        call=call.any(),
+        session=(pl.col("auth_event") != AuthEvent.LOGIN_DENIED.value).any(),
+        login=(pl.col("auth_event") == AuthEvent.LOGIN_OK.value).any(),
+        app_version=pl.when(call).then("app_version").drop_nulls().last(),
+        platform=pl.when(call).then("platform").drop_nulls().last(),
     )
 
 
 def _collected(table: pl.LazyFrame) -> pl.DataFrame:
     return table.collect(engine="streaming")
-
-
-def _devices(events: pl.LazyFrame) -> pl.DataFrame:
-    call = pl.col("auth_event").is_in(_CALLS)
-    return _collected(
-        events.group_by("device_id").agg(
-            call=call.any(),
-            session=(pl.col("auth_event") != AuthEvent.LOGIN_DENIED.value).any(),
-            login=(pl.col("auth_event") == AuthEvent.LOGIN_OK.value).any(),
-            app_version=pl.when(call).then("app_version").drop_nulls().last(),
-            platform=pl.when(call).then("platform").drop_nulls().last(),
-        )
-    )
 
 
 def _tokens(grants: pl.LazyFrame, onset: datetime, last: datetime) -> pl.DataFrame:
@@ -116,11 +158,11 @@ def _refused(grants: pl.LazyFrame, onset: datetime, last: datetime) -> pl.DataFr
     )
 
 
-def _proofs(events: pl.LazyFrame, last: datetime, last_row: int) -> pl.Series:
+def _proofs(accepted: pl.LazyFrame, stretch: _Stretch) -> pl.LazyFrame:
+    moment = pl.col("timestamp")
     # Within one tick of the clock the order of the lines decides.
-    later = (pl.col("timestamp") > last) | ((pl.col("timestamp") == last) & (pl.col("row") > last_row))
-    accepted = events.filter(later, pl.col("auth_event") == AuthEvent.API_OK.value)
-    return _collected(accepted.group_by("device_id").agg(pl.col("timestamp").min()))["timestamp"].sort()
+    later = (moment > stretch.last) | ((moment == stretch.last) & (pl.col("row") > stretch.last_row))
+    return accepted.filter(later).group_by("device_id").agg(moment.min())
 
 
 def _when(moment: str, onset: datetime) -> pl.Expr:

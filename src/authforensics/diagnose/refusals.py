@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from authforensics.diagnose.clusters import DEVICE, Cluster
+from authforensics.parallel import by_part
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
@@ -29,7 +30,7 @@ _COLUMNS = (
 )
 
 
-def denials(events: pl.LazyFrame, clusters: Sequence[Cluster]) -> Iterator[pl.DataFrame]:
+def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iterator[pl.DataFrame]:
     """Every refusal that belongs to each incident, stragglers included: those in its ill episodes; in no order.
 
     Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it.
@@ -47,12 +48,14 @@ def denials(events: pl.LazyFrame, clusters: Sequence[Cluster]) -> Iterator[pl.Da
         for index, one in enumerate(clusters)
     )
     loop = pl.col("rejection") & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value).fill_null(value=False)
-    found = (
-        events.filter(pl.col("auth_event").is_in(_REFUSALS))
-        .join(ill.lazy(), on=[*DEVICE, "episode"])
-        .filter(~pl.col("key") | pl.col("reason").ne_missing(Reason.TOKEN_EXPIRED.value))
-        .select("incident", *_COLUMNS, "granted_at", loop=loop)
-        .collect(engine="streaming")
+    found = by_part(
+        events,
+        lambda part: (
+            part.filter(pl.col("auth_event").is_in(_REFUSALS))
+            .join(ill.lazy(), on=[*DEVICE, "episode"])
+            .filter(~pl.col("key") | pl.col("reason").ne_missing(Reason.TOKEN_EXPIRED.value))
+            .select("incident", *_COLUMNS, "granted_at", loop=loop)
+        ),
     )
     if len(clusters) == 1:  # the usual case, and there may be millions
         yield found.drop("incident")

@@ -36,10 +36,10 @@ def measure(hits: pl.DataFrame, meanwhile: Meanwhile) -> Scope:
     )
     on_api = pl.col("auth_event").is_in([AuthEvent.API_OK.value, AuthEvent.API_DENIED.value])
     return Scope(
-        upstream=_of_calls(hits, meanwhile.calls, "upstream"),
+        upstream=_of_calls(hits, meanwhile.upstreams, "upstream"),
         app_version=_of_devices(devices, "app_version"),
         platform=_of_devices(devices, "platform"),
-        endpoint=_of_calls(hits.filter(on_api), meanwhile.calls.filter(on_api), "route"),
+        endpoint=_of_calls(hits.filter(on_api), meanwhile.routes, "route"),
     )
 
 
@@ -50,8 +50,7 @@ def _of_devices(devices: pl.DataFrame, dimension: str) -> tuple[str, ...]:
 
 def _of_calls(hits: pl.DataFrame, calls: pl.DataFrame, dimension: str) -> tuple[str, ...]:
     """For what differs from call to call."""
-    total = calls.group_by(dimension).agg(pl.col("total").sum())
-    joined = total.join(hits.group_by(dimension).agg(hit=pl.len()), on=dimension, how="left")
+    joined = calls.join(hits.group_by(dimension).agg(hit=pl.len()), on=dimension, how="left")
     return _confined(joined.select(pl.col("hit").fill_null(0), "total", value=dimension))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from authforensics.parallel import by_part
 from authforensics.schema import History
 from authforensics.states import AuthEvent
 
@@ -74,17 +76,16 @@ def _row(history: History) -> Row | None:
     failed = pl.col("auth_event").is_in([AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value])
     many = history.counts.filter(failed).group_by("system").agg(pl.col("count").sum())
     systems = many.filter(pl.col("count") >= ROW_LENGTH)["system"].cast(pl.String).sort().to_list()
-    found = [row for row in (_row_of(history.events.filter(pl.col("system") == system)) for system in systems) if row]
+    found = [row for row in (_row_of(history.events, system) for system in systems) if row]
     return min(found, key=lambda row: (-row.count, row.first_seen), default=None)
 
 
-def _row_of(events: pl.LazyFrame) -> Row | None:
+def _row_of(events: Sequence[pl.LazyFrame], system: str) -> Row | None:
     """The longest row of one system."""
     succeeded = pl.col("auth_event") == AuthEvent.REFRESH_OK.value
-    refreshes = (
-        events.filter(pl.col("auth_event").is_in(_REFRESHES))
-        .select("timestamp", "row", "device_id", succeeded=succeeded)
-        .collect(engine="streaming")
+    wanted = (pl.col("system") == system) & pl.col("auth_event").is_in(_REFRESHES)
+    refreshes = by_part(
+        events, lambda part: part.filter(wanted).select("timestamp", "row", "device_id", succeeded=succeeded)
     )
     rows = (
         refreshes.sort("timestamp", "row")

@@ -19,7 +19,7 @@ import polars as pl
 
 from authforensics import collect, local
 from authforensics.collect.account import MOST_TEXTS, Account, Outcome, joined, left_alone, ordered, refuse, source_of
-from authforensics.collect.blocks import Condition, lines, numbered
+from authforensics.collect.blocks import Condition, Text, cleaned, counted
 from authforensics.collect.collection import Reader, checked, within
 from authforensics.collect.compression import CHUNK, PLAIN_CHUNK, kind_of
 from authforensics.collect.format import Settings
@@ -273,9 +273,10 @@ def _blocks(
         raise OSError("it is another file on the executor than on the driver")
     if unit.length is None:
         return read(found, match, digest, condition)
-    series, condition.undecodable = lines(_data(unit), first=unit.start == 0)
-    block = parse(numbered(series, unit.before), match, found.system, found.source, digest)
-    return collect.File(found.path, match.block, [len(series)]), iter([block])
+    data, condition.undecodable = cleaned(_data(unit), first=unit.start == 0)
+    text = Text(data, unit.before, counted(data))
+    block = parse(text, match, found.system, found.source, digest)
+    return collect.File(found.path, match.block, [text.count]), iter([block])
 
 
 def _told(block: Block[Any]) -> dict[str, object]:

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from authforensics.detect.bursts import bursts, hits, ongoing
+from authforensics.detect.bursts import MINUTE, bursts, hits, ongoing
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
 from authforensics.detect.runs import NAMES, changed, is_event, one_of, seconds
 from authforensics.findings import duration
-from authforensics.schema import Reason, Sessions
+from authforensics.schema import TIMESTAMP, Reason, Sessions
 from authforensics.states import AuthEvent
 
 #: What an observed hit is: refused with no login after it, granted, and of both the first refreshes of a session.
@@ -29,7 +29,10 @@ _STUCK, _GRANTED, _FIRST_REFUSED, _FIRST_GRANTED = range(4)
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
-    """HITS with `what`: of refused and granted refreshes, and of those among them that were the first of a session."""
+    """HITS with `what`: of refused and granted refreshes, and of those among them that were the first of a session.
+
+    Granted ones are many: of them a row a device tells in which `minutes` they were, and nothing else.
+    """
     own = ~changed("device")
     again = is_event(AuthEvent.REFRESH_OK)
     tries = sessions.events.select(
@@ -45,12 +48,19 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     first = pl.col("held") == AuthEvent.LOGIN_OK.value
     kinds = (
         (_STUCK, refused.filter(~patience.fill_null(value=False))),
-        (_GRANTED, granted),
         (_FIRST_REFUSED, refused.filter(first).unique(["device", "grant"], keep="first", maintain_order=True)),
         (_FIRST_GRANTED, granted.filter(first)),
     )
     found = pl.concat([hits(part).with_columns(what=pl.lit(what, pl.UInt8)) for what, part in kinds])
-    return found.with_columns(row=pl.when(pl.col("what").is_in([_STUCK, _FIRST_REFUSED])).then("row"))
+    found = found.with_columns(row=pl.when(pl.col("what").is_in([_STUCK, _FIRST_REFUSED])).then("row"))
+    return pl.concat([found, _minutes(granted)], how="diagonal")
+
+
+def _minutes(granted: pl.DataFrame) -> pl.DataFrame:
+    minute = (pl.col("timestamp").to_physical() // MINUTE).cast(pl.UInt32).alias("minutes")
+    rows = granted.select("device", *NAMES, minute).filter(changed("device", "minutes"))
+    per_device = rows.group_by("device", maintain_order=True).agg(pl.col(NAMES).first(), "minutes")
+    return per_device.drop("device").with_columns(what=pl.lit(_GRANTED, pl.UInt8))
 
 
 def _next_login() -> pl.Expr:
@@ -63,10 +73,11 @@ def _next_login() -> pl.Expr:
 
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
     what = pl.col("what")
-    stuck = _storms(
-        observed.filter(what == _STUCK), observed.filter(what.is_in([_STUCK, _GRANTED])), fleet, limits, dead=False
-    ).filter(pl.col("devices") >= limits["min_devices"], pl.col("share") >= limits["min_share"])
-    refused = observed.filter(what == _FIRST_REFUSED)
+    hit = observed.filter(what == _STUCK).drop("minutes")
+    stuck = _storms(hit, pl.concat([hit, _granted(observed, hit)], how="diagonal"), fleet, limits, dead=False).filter(
+        pl.col("devices") >= limits["min_devices"], pl.col("share") >= limits["min_share"]
+    )
+    refused = observed.filter(what == _FIRST_REFUSED).drop("minutes")
     again = refused.group_by(NAMES).agg(pl.col("count").sum()).filter(pl.col("count") >= limits["min_sessions"])
     dead = _storms(
         refused.join(again.select(NAMES), on=NAMES, how="semi", maintain_order="left"),
@@ -81,6 +92,13 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
         *DRAFTS.keys(),
         measures=pl.struct("share", "half_seconds", "top_share", "dead", refused=pl.col("count"), seconds=seconds()),
     )
+
+
+def _granted(observed: pl.DataFrame, hit: pl.DataFrame) -> pl.DataFrame:
+    """Granted refreshes in the systems that were `hit`, one row a device and minute."""
+    mine = observed.filter(pl.col("what") == _GRANTED, pl.col("system").is_in(hit["system"].unique().implode()))
+    minutes = mine.select(*NAMES, "what", minute="minutes").explode("minute")
+    return minutes.with_columns((pl.col("minute").cast(pl.Int64) * MINUTE).cast(TIMESTAMP))
 
 
 def _storms(hit: pl.DataFrame, tried: pl.DataFrame, fleet: Fleet, limits: Limits, *, dead: bool) -> pl.DataFrame:
