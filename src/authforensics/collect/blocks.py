@@ -13,8 +13,8 @@ import polars as pl
 from authforensics.collect.compression import Break, chunks
 
 #: Lines that are looked at in one go, about, and the least and most bytes that they may have.
-LINES = 80_000
-LEAST, MOST = 4 << 20, 24 << 20
+LINES = 160_000
+LEAST, MOST = 4 << 20, 36 << 20
 _BOM = b"\xef\xbb\xbf"
 _SCHEMA: dict[str, pl.DataType] = {"line_number": pl.UInt32(), "line": pl.String()}
 
