@@ -1,0 +1,87 @@
+"""What the logs of AWS's load balancers share: times, addresses with ports, processing times, absolute URLs."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.collect.distinct import each
+from authforensics.collect.splitting import words
+from authforensics.schema import TEXT
+
+TIME = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?Z?"
+#: A value between quotes.
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+#: Time, name of the balancer, client and target with their ports, three processing times, two statuses, bytes received
+#: and sent: what stands before the request.
+CALL = (
+    rf"(?P<time>{TIME}) [^ \"]+ (?P<client>[^ \"]+) (?P<target>[^ \"]+)"
+    r" (?P<first>[^ \"]+) (?P<second>[^ \"]+) (?P<third>[^ \"]+)"
+    r" (?P<status>\d{3}|-) [^ \"]+ [^ \"]+ (?P<bytes>[^ \"]+)"
+)
+_WORDS = ("time", None, "client", "target", "first", "second", "third", "status", None, None, "bytes", "more")
+_PORT = r"^\[?([^\s\]]*?)\]?:\d+$"
+_PLAIN_PORT = r"^[0-9.]+:[0-9]+$"
+_HOST = r"^\S+ \w+://(?:[^/?#@\s]*@)?(\[[^\]\s]*\]|[^/:?#\s]*)"
+_ORIGIN = r"^(\S+ )\w+://[^/?#\s]*/"
+_CALLED: dict[str, pl.DataType] = {"host": TEXT, "request": pl.String()}
+
+
+def moment(text: pl.Expr) -> pl.Expr:
+    """The moment of `2018-07-02T22:23:00.186641Z`."""
+    second = text.str.head(19).str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us")
+    fraction = text.str.slice(20).str.strip_chars_end("Z").str.pad_end(6, "0").cast(pl.Int64, strict=False)
+    return (second + pl.duration(microseconds=fraction.fill_null(0))).dt.replace_time_zone("UTC")
+
+
+def call_of(before: pl.Series, first: str | None = None) -> tuple[list[pl.Series], pl.Series]:
+    """The parts of texts that are `CALL` and a space, with perhaps a word like `first` before it, and which are so."""
+    parts = words(before, _WORDS if first is None else ("first word", *_WORDS))
+    named = {part.name: part for part in parts}
+    plain = named["time"].str.contains(f"^{TIME}$") & named["status"].str.contains(r"^(?:\d{3}|-)$")
+    plain &= (named["more"] == "") & (named["bytes"] != "") & ~before.str.contains("  ", literal=True)
+    if first is not None:
+        plain &= named["first word"].str.contains(f"^(?:{first})$")
+    return [part for part in parts if part.name not in {"more", "first word"}], plain.fill_null(value=False)
+
+
+def processed(wanted: pl.Expr | None = None) -> pl.Expr:
+    """The sum of the three processing times in milliseconds, where it is `wanted`; null where one isn't known."""
+    texts = [pl.col(name) for name in ("first", "second", "third")]
+    if wanted is not None:
+        texts = [pl.when(wanted).then(text) for text in texts]
+    times = [text.cast(pl.Float64, strict=False) for text in texts]
+    return pl.when(pl.all_horizontal(time >= 0 for time in times)).then((times[0] + times[1] + times[2]) * 1000)
+
+
+def _without_port(peers: pl.Series) -> pl.Series:
+    plain = peers.str.contains(_PLAIN_PORT)
+    bare = peers.str.strip_chars_end("0123456789").str.head(-1)
+    if plain.all():
+        return bare
+    odd = peers.str.extract(_PORT)
+    return pl.select(pl.when(plain).then(bare).otherwise(pl.coalesce(odd, peers))).to_series()
+
+
+def _called(values: pl.DataFrame) -> pl.DataFrame:
+    request = pl.col("value")
+    # Without its origin a request is plain: its path needs not be looked for.
+    return values.select(host=request.str.extract(_HOST).cast(TEXT), request=request.str.replace(_ORIGIN, "$1/"))
+
+
+#: What is made of the parts of a `CALL` and its `request` first.
+STEPS: dict[str, pl.Expr] = {
+    "moment": moment(pl.col("time")),
+    "called": each("request", _called, _CALLED),
+}
+#: What they say.
+SAY: dict[str, pl.Expr] = {
+    "time": pl.col("moment"),
+    "zone": pl.lit("+0000"),
+    "clock": pl.when(pl.col("time").str.len_bytes() > 20).then(1e-6).otherwise(1.0).cast(pl.Float32),
+    "client_ip": pl.col("client").map_batches(_without_port, return_dtype=pl.String(), is_elementwise=True),
+    "upstream": pl.col("target"),
+    "status": pl.col("status").cast(pl.UInt16, strict=False),
+    "bytes": pl.col("bytes"),
+    "request": pl.col("called").struct.field("request"),
+    "host": pl.col("called").struct.field("host"),
+}

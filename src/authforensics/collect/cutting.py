@@ -1,0 +1,141 @@
+"""Cuts the lines of a block at a separator, several times faster than a pattern takes them apart.
+
+A layout says how its parts are cut and which lines are proved to consist of just these; what is made of the parts is
+the same for lines that went through the pattern, so both ways can't differ in it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+
+import polars as pl
+
+from authforensics.collect.blocks import split
+from authforensics.collect.distinct import each_of, each_run_of
+from authforensics.collect.format import Cutting, Parser
+from authforensics.collect.requests import client_of
+from authforensics.collect.times import read_iso
+from authforensics.schema import TIMESTAMP
+
+#: The parts of lines of which the pieces are given, among them the `moment`, and which lines have the layout for sure.
+Take = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.Series]]
+#: What is made of the parts of lines, in whichever way they were taken apart.
+Make = Callable[[pl.LazyFrame], pl.LazyFrame]
+#: The moments (`MOMENT`) of times as the lines have them.
+Moment = Callable[[pl.Series], pl.Series]
+
+#: A time that a configuration puts in front of lines that have none of their own.
+IN_FRONT = (
+    r"(?:\[?(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?)\]?:?(?: [|-])? +)?"
+)
+MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
+
+
+def pieces(data: bytes, separator: str, wanted: Collection[int]) -> pl.DataFrame:
+    """Some pieces of each line of a block, cut at a separator, named by their place; those that it lacks are empty."""
+    cut = pl.scan_csv(
+        io.BytesIO(data),
+        has_header=False,
+        separator=separator,
+        quote_char=None,
+        schema={str(number): pl.String() for number in range(max(wanted) + 1)},
+        infer_schema=False,
+        empty_string_is_null=False,
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+    return cut.select(map(str, wanted)).collect(engine="in-memory").rechunk()
+
+
+def by_pattern(pattern: str, make: Make, moment: Moment) -> Parser:
+    """A parser of lines whose parts are the named groups of a pattern; `at` is the time."""
+
+    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+        parts = lines.with_columns(parts=pl.col("line").str.extract_groups(pattern)).unnest("parts")
+        known = pl.col("at").map_batches(moment, return_dtype=pl.Struct(MOMENT), is_elementwise=True)
+        matched = parts.with_columns(matched=pl.col("at").is_not_null(), moment=known).drop("at")
+        return make(matched).unnest("moment")
+
+    return parse
+
+
+def cutting(pattern: str, count: int, take: Take, make: Make, moment: Moment) -> Cutting:
+    """The same, that cuts lines at their quotes where it can: `take` gets so many pieces of each."""
+
+    def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
+        cut = pieces(data, '"', range(count))
+        parts, plain = take(cut)
+        if b"\\" in data:
+            escaped = split(data).str.contains("\\", literal=True)
+            if len(escaped) != len(plain):
+                return None
+            plain &= ~escaped
+        return make(parts.lazy().with_columns(matched=pl.lit(value=True))).unnest("moment"), plain
+
+    return Cutting(by_pattern(pattern, make, moment), cut)
+
+
+def moments(values: pl.Series, head: int, read: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.Series:
+    """The moments (`MOMENT`) of some times, of which the same seconds stand side by side.
+
+    Args:
+        values: the texts: `head` characters to the second, perhaps a fraction, perhaps a zone.
+        head: how many characters tell the second.
+        read: what reads a frame of such texts, `value`.
+    """
+    known = values.first(ignore_nulls=True)
+    form = re.fullmatch(rf".{{{head}}}([.,])(\d{{1,9}})([^\d].*)?", known) if isinstance(known, str) else None
+    if form is None:
+        return each_run_of(values, read, MOMENT)
+    mark, places, zone = form[1], len(form[2]), form[3] or ""
+    fraction = values.str.slice(head + 1, places)
+    alike = values.str.len_bytes() == len(form[0].encode())
+    alike &= (values.str.slice(head, 1) == mark) & fraction.str.contains(rf"^[0-9]{{{places}}}$")
+    alike = (alike & values.str.ends_with(zone)).fill_null(value=False)
+    micros = fraction.str.head(6).cast(pl.Int64, strict=False) * 10 ** max(6 - places, 0)
+    whole = each_run_of(values.str.head(head), lambda heads: read(heads.select(pl.col("value") + zone)), MOMENT)
+    clock = 1e-3 if places <= 3 else 1e-6
+    made = whole.struct.unnest().with_columns(
+        pl.col("time") + pl.duration(microseconds=micros), clock=pl.lit(clock, pl.Float32)
+    )
+    if not alike.all():
+        odd = each_of(values.set(alike, None), read, MOMENT).struct.unnest()
+        made = pl.DataFrame([made[name].zip_with(alike, odd[name]) for name in MOMENT])
+    return made.to_struct(values.name)
+
+
+def iso(values: pl.Series, tz: str | None) -> pl.Series:
+    """The moments of ISO 8601 times; naive ones are of zone `tz`."""
+    return moments(values, 19, partial(_iso, tz=tz))
+
+
+def iso_of(text: pl.Expr, tz: str | None) -> pl.Expr:
+    """The same of a column."""
+    return text.map_batches(partial(iso, tz=tz), return_dtype=pl.Struct(MOMENT), is_elementwise=True)
+
+
+def _iso(values: pl.DataFrame, tz: str | None) -> pl.DataFrame:
+    return read_iso(values.lazy(), pl.col("value"), tz).select(MOMENT.keys()).collect()
+
+
+def client(peer: str | None, forwarded: str) -> pl.Expr:
+    """As `requests.client_of`, of two columns, each pair of values looked at once; no peer: hops alone."""
+    names = [forwarded] if peer is None else [forwarded, peer]
+
+    def of(columns: Sequence[pl.Series]) -> pl.Series:
+        pairs = pl.select(pl.concat_str(*(column.fill_null("") for column in columns), separator="\t")).to_series()
+        return each_of(pairs, _clients, {"client_ip": pl.String()}).struct.field("client_ip")
+
+    return pl.map_batches(names, of, return_dtype=pl.String(), is_elementwise=True)
+
+
+def _clients(values: pl.DataFrame) -> pl.DataFrame:
+    pair = pl.col("value").str.splitn("\t", 2).struct
+    peer = pair.field("field_1").str.strip_suffix(":").str.strip_chars("[]")
+    hops = pair.field("field_0")
+    # Who calls from inside, through nothing but our own proxies, is the first hop.
+    inside = pl.when(peer == "").then(hops.str.extract(r"^\s*([0-9A-Fa-f:.]+)\s*(?:,|$)"))
+    return values.select(client_ip=pl.coalesce(client_of(pl.when(peer != "").then(peer), hops), inside))
