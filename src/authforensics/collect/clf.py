@@ -6,8 +6,6 @@ it. Both give the same.
 
 from __future__ import annotations
 
-import io
-
 import polars as pl
 
 from authforensics.collect import times
@@ -15,6 +13,7 @@ from authforensics.collect.blocks import split
 from authforensics.collect.distinct import each_of, each_run_of
 from authforensics.collect.format import Cutting
 from authforensics.collect.requests import client_of
+from authforensics.collect.splitting import columns, unescaped
 from authforensics.schema import TEXT, TIMESTAMP
 
 # Reference: https://httpd.apache.org/docs/current/logs.html#accesslog, https://nginx.org/en/docs/http/ngx_http_log_module.html
@@ -55,7 +54,7 @@ def parser(agents: bool) -> Cutting:
 
 def _cut_combined(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
     """Combined lines, and which of them are plain: six pieces between quotes, no escapes, no proxies' list in front."""
-    cut = _cut(data, "before", "request", "result", None, "between", "user_agent", "behind")
+    cut = columns(data, '"', ("before", "request", "result", None, "between", "user_agent", "behind"))
     parts, plain = _apart(cut, data, r" $")
     plain &= cut["between"] == " "
     rest = bool((cut["behind"] != "").any())
@@ -68,25 +67,9 @@ def _cut_combined(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
 
 def _cut_common(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
     """Common lines, and which of them are plain: two quotes, no escapes, no proxies' list in front."""
-    parts, plain = _apart(_cut(data, "before", "request", "result"), data, "$")
+    parts, plain = _apart(columns(data, '"', ("before", "request", "result")), data, "$")
     plain &= split(data).str.count_matches('"', literal=True) == 2
     return _with_rest(parts.lazy(), rest=False), plain
-
-
-def _cut(data: bytes, *names: str | None) -> pl.DataFrame:
-    """Lines cut at their quotes, the pieces that have a name; those that a line lacks are empty."""
-    pieces = pl.scan_csv(
-        io.BytesIO(data),
-        has_header=False,
-        separator='"',
-        quote_char=None,
-        schema={name or f"piece {number}": pl.String() for number, name in enumerate(names)},
-        infer_schema=False,
-        empty_string_is_null=False,
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
-    return pieces.select(name for name in names if name).collect(engine="in-memory").rechunk()
 
 
 def _apart(cut: pl.DataFrame, data: bytes, end: str) -> tuple[pl.DataFrame, pl.Series]:
@@ -104,9 +87,7 @@ def _apart(cut: pl.DataFrame, data: bytes, end: str) -> tuple[pl.DataFrame, pl.S
     )
     plain = parts["client_ip"].is_not_null() & parts["zone"].is_not_null()
     plain &= result.str.contains(rf"^ \d{{3}} (?:\d+|-){end}")
-    if b"\\" in data:
-        plain &= ~split(data).str.contains("\\", literal=True)
-    return parts, plain
+    return parts, unescaped(data, plain)
 
 
 _CALLER: dict[str, pl.DataType] = {"client_ip": TEXT, "user_id": TEXT}

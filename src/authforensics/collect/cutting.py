@@ -6,17 +6,16 @@ the same for lines that went through the pattern, so both ways can't differ in i
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import polars as pl
 
-from authforensics.collect.blocks import split
 from authforensics.collect.distinct import each_of, each_run_of
 from authforensics.collect.format import Cutting, Parser
 from authforensics.collect.requests import client_of
+from authforensics.collect.splitting import columns, unescaped
 from authforensics.collect.times import read_iso
 from authforensics.schema import TIMESTAMP
 
@@ -34,22 +33,6 @@ IN_FRONT = (
 MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
 
 
-def pieces(data: bytes, separator: str, wanted: Collection[int]) -> pl.DataFrame:
-    """Some pieces of each line of a block, cut at a separator, named by their place; those that it lacks are empty."""
-    cut = pl.scan_csv(
-        io.BytesIO(data),
-        has_header=False,
-        separator=separator,
-        quote_char=None,
-        schema={str(number): pl.String() for number in range(max(wanted) + 1)},
-        infer_schema=False,
-        empty_string_is_null=False,
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
-    return cut.select(map(str, wanted)).collect(engine="in-memory").rechunk()
-
-
 def by_pattern(pattern: str, make: Make, moment: Moment) -> Parser:
     """A parser of lines whose parts are the named groups of a pattern; `at` is the time."""
 
@@ -65,14 +48,9 @@ def by_pattern(pattern: str, make: Make, moment: Moment) -> Parser:
 def cutting(pattern: str, count: int, take: Take, make: Make, moment: Moment) -> Cutting:
     """The same, that cuts lines at their quotes where it can: `take` gets so many pieces of each."""
 
-    def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
-        cut = pieces(data, '"', range(count))
-        parts, plain = take(cut)
-        if b"\\" in data:
-            escaped = split(data).str.contains("\\", literal=True)
-            if len(escaped) != len(plain):
-                return None
-            plain &= ~escaped
+    def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
+        parts, plain = take(columns(data, '"', [str(place) for place in range(count)]))
+        plain = unescaped(data, plain)
         return make(parts.lazy().with_columns(matched=pl.lit(value=True))).unnest("moment"), plain
 
     return Cutting(by_pattern(pattern, make, moment), cut)

@@ -11,8 +11,8 @@ import polars as pl
 
 from authforensics.collect.assemble import column
 from authforensics.collect.blocks import split
-from authforensics.collect.cutting import pieces
 from authforensics.collect.requests import where
+from authforensics.collect.splitting import columns
 
 # Reference: https://pkg.go.dev/github.com/kr/logfmt, https://brandur.org/logfmt
 KEY = r"[A-Za-z_@][A-Za-z0-9_.@/-]*"
@@ -124,7 +124,7 @@ def _named(word: str) -> str | None:
 def cut(data: bytes, layout: Layout, keys: Sequence[str]) -> tuple[pl.DataFrame, pl.Series]:
     """The text of each key in a block of lines, and which of them have this layout."""
     behind = 2 * len(layout.words) - 1
-    parts = pieces(data, '"', range(behind + 1))
+    parts = columns(data, '"', [str(place) for place in range(behind + 1)])
     plain = (parts[str(behind)] == "") & parts["0"].str.contains(rf"^{_AHEAD}{KEY}=")
     made: dict[str, pl.Series] = {}
     for number, named in enumerate(layout.words):

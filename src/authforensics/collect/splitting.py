@@ -25,7 +25,13 @@ def columns(data: bytes, separator: str, names: Sequence[str | None]) -> pl.Data
         missing_columns="insert",
         extra_columns="ignore",
     )
+    # In one piece: to work with many small ones takes several times as long.
     return pieces.select(name for name in names if name).collect(engine="in-memory").rechunk().fill_null("")
+
+
+def unescaped(data: bytes, plain: pl.Series) -> pl.Series:
+    """Which lines of a block are `plain` and have no backslash."""
+    return plain & ~split(data).str.contains("\\", literal=True) if b"\\" in data else plain
 
 
 def words(text: pl.Series, names: Sequence[str | None]) -> list[pl.Series]:
@@ -71,13 +77,9 @@ class Quoted:
         stepped = parts.unnest("groups").with_columns(**self.steps)
         return stepped.select(*own, "matched", "problem", **self.say)
 
-    def _cut(self, data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
+    def _cut(self, data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
         parts, plain = self.part(columns(data, '"', self.pieces))
-        if b"\\" in data:
-            escaped = split(data).str.contains("\\", literal=True)
-            if len(escaped) != len(plain):
-                return None
-            plain &= ~escaped
+        plain = unescaped(data, plain)
         nothing = pl.lit(None, pl.String).alias("problem")
         stepped = parts.lazy().with_columns(**self.steps)
         return stepped.select(nothing, matched=pl.lit(value=True), **self.say), plain

@@ -126,7 +126,7 @@ def named(naive: pl.Expr, zone: pl.Expr, tz: str | None) -> pl.Expr:
             if known is not None or name is None:
                 here = pl.col("zone").eq_missing(pl.lit(name, pl.String))
                 expression = pl.when(here).then(localize(pl.col("naive"), known)).otherwise(expression)
-        return frame.select(time=expression).to_series()
+        return frame.with_columns(time=expression)["time"]
 
     return pl.struct(naive=naive, zone=zone).map_batches(of, return_dtype=TIMESTAMP, is_elementwise=True)
 

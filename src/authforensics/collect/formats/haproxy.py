@@ -8,9 +8,10 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import MOMENT, Moment, by_pattern, client, moments, pieces
+from authforensics.collect.cutting import MOMENT, Moment, by_pattern, client, moments
 from authforensics.collect.distinct import each, each_of, mapped
 from authforensics.collect.format import Cutting, Format, Parser, Settings
+from authforensics.collect.splitting import columns
 from authforensics.collect.times import NAIVE, localize
 from authforensics.schema import Kind
 
@@ -59,20 +60,18 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
 
 def _cut(data: bytes, moment: Moment) -> tuple[pl.LazyFrame, pl.Series] | None:
     """Lines cut at quotes and at spaces, and which of them are plain: as many words in front as the first line has."""
-    first = re.match(_LINE, data[: data.find(b"\n")].decode())
+    first = re.match(_LINE, data.partition(b"\n")[0].decode())
     if first is None:
         return None
     ahead = first.string[: first.start("peer")].count(" ")
-    quoted = pieces(data, '"', range(3))
-    before, request, rest = quoted["0"], quoted["1"], quoted["2"]
+    before, request, rest = columns(data, '"', ("before", "request", "rest"))
     cut = before.str.splitn("{", 2).struct if b"{" in data else None
     front = before if cut is None else cut.field("field_0")
     captured = None if cut is None else each_of(cut.field("field_1"), _groups, _GROUPS).struct.field("captured")
     plain = front.str.contains(rf"^(?:[!#-z|}}~]* ){{{ahead}}}{_BEFORE}$") & (request != "")
     if captured is not None:
         plain &= captured.is_not_null()
-    names = {ahead + place: name for place, name in enumerate(_NAMES) if name is not None}
-    parts = pieces(data, " ", names).rename({str(place): name for place, name in names.items()})
+    parts = columns(data, " ", [None] * ahead + list(_NAMES))
     at = parts["at"].str.strip_prefix("[").str.strip_suffix("]")
     parts = parts.with_columns(
         request=request,
