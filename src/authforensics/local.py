@@ -23,7 +23,7 @@ from authforensics.study import Studies, Study, Task, study
 #: What is worked with unless the caller says otherwise; beyond it events are put aside in files.
 MEMORY = 512 << 20
 #: Bytes of a line, where there is none to look at; and of memory that studying one takes, all told.
-_LINE, _STUDIED = 150, 1500
+_LINE, _STUDIED = 150, 900
 #: More partitions than this are too many files; those that many logs then fill are studied all the same.
 _MOST = 512
 

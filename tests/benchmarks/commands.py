@@ -9,7 +9,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
-ANALYZE, WC = "authforensics analyze", "wc -l"
+ANALYZE, SHARE, WC = "authforensics analyze", "states and detectors", "wc -l"
 COUNT, BYTES = "pl.scan_lines, count", "pl.scan_lines, bytes of each"
 GOACCESS, SQL, SQL_CSV = "GoAccess", "DuckDB, regexp", "DuckDB, read as CSV"
 
@@ -26,6 +26,11 @@ def analyze(log: Path, folder: Path) -> list[str]:
     """An analysis as a user runs it, with both outputs, into `folder`."""
     outputs = ["--json", str(folder / "analysis.json"), "--html", str(folder / "analysis.html")]
     return [sys.executable, "-m", "authforensics", "analyze", str(log), *outputs, "--no-progress", "--quiet"]
+
+
+def shares(log: Path) -> list[str]:
+    """The same analysis, which tells what its inner steps took."""
+    return [sys.executable, str(Path(__file__).parent / "shares.py"), str(log)]
 
 
 def generate(folder: Path, lines: int, kinds: str) -> list[str]:

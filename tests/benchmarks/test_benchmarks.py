@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks import bare, commands
 from benchmarks.board import Board, Bound
-from benchmarks.commands import ANALYZE, BYTES, COUNT, GOACCESS, SQL, SQL_CSV, WC
+from benchmarks.commands import ANALYZE, BYTES, COUNT, GOACCESS, SHARE, SQL, SQL_CSV, WC
 from benchmarks.logs import Logs
 from benchmarks.measure import Took, best, in_turn, read_once, run
 
@@ -79,12 +79,6 @@ def looping(place: Path) -> set[str]:
     return {finding["device_id"] for finding in document["findings"] if finding["detector"] == "refresh_loop"}
 
 
-def share(place: Path, stage: str) -> float:
-    """The part of a run that one of its stages took."""
-    told = json.loads((place / "analysis.json").read_text(encoding="utf-8"))["run"]
-    return float(told["stages"][stage] / told["seconds"])
-
-
 def planted(made: Logs) -> dict[str, set[str]]:
     return {name: set(values) for name, values in json.loads(made.planted.read_text(encoding="utf-8")).items()}
 
@@ -101,10 +95,12 @@ def test_beside_peers(board, folder, logs):
     made = logs(LINES)
     place = outputs(folder, "combined")
     log = made.combined
-    started = {ANALYZE: commands.analyze(log, place), **commands.raw(log), **commands.peers(log, place)}
+    started = {ANALYZE: commands.analyze(log, place), SHARE: commands.shares(log)}
+    started |= {**commands.raw(log), **commands.peers(log, place)}
     took = {name: best(runs) for name, runs in in_turn(started, ROUNDS, PLACE).items()}
     for name, one in took.items():
-        board.add(name, one, LINES, took[ANALYZE])
+        if name != SHARE:
+            board.add(name, one, LINES, took[ANALYZE])
 
     truth = planted(made)["pairs"]
     assert looping(place) == truth
@@ -119,8 +115,7 @@ def test_beside_peers(board, folder, logs):
     bounds = [
         Bound("time of pl.scan_lines counting", ratio(mine, took[COUNT]), 20, 12),
         Bound("peak memory, GB", mine.peak / 1e9, 0.8),
-        # Loading partitions and putting them in order is part of that stage.
-        Bound("state machine and detectors, of the run", share(place, "study"), 1 / 4),
+        Bound("state machine and detectors, of the run", float(took[SHARE].output) / took[SHARE].seconds, 1 / 4),
     ]
     if GOACCESS in took:
         bounds.insert(0, Bound("time of GoAccess", ratio(mine, took[GOACCESS]), 1 / 8, 1 / 12))
