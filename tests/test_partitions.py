@@ -23,7 +23,7 @@ from authforensics.pipeline import analyze
 ROOT = Path(__file__).parents[1]
 SAMPLES = sorted(path for path in (ROOT / "sample_logs").rglob("*") if path.is_file() and path.suffix != ".md")
 #: What each partition may hold, by how many there are of the sample logs.
-MEMORY = {1: 1 << 40, 2: 60 << 20, 7: 13 << 20, 40: 2200 << 10}
+MEMORY = {1: 1 << 40, 2: 38 << 20, 7: 8 << 20, 40: 1_350_000}
 
 
 def told(analysis) -> str:
@@ -134,7 +134,7 @@ def test_only_the_lines_that_belong_elsewhere_move(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         write = Partitions.write
         patch.setattr(Partitions, "write", lambda self: (written.append(self._rows), write(self))[1])
-        parts = analyze(log, memory=1_000_000)
+        parts = analyze(log, memory=500_000)
     whole = analyze(log)
     assert parts.studied.requests.count > 3
     assert 3000 < sum(written) <= 3000 + 3000 // 50
