@@ -333,6 +333,7 @@ def test_messages_of_several_lines_are_not_cut(spark, tmp_path):
         {"since": "2025-12-25T04:30Z", "until": "2025-12-25T05:00Z", "only": ["signature_failure_burst"]},
         {"device_key": "client_ip+user_agent"},
         {"device_key": "user_id"},
+        {"path": "^/api/", "status": "401,200-299"},
     ],
     ids=str,
 )

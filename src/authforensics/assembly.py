@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import polars as pl
 
@@ -21,10 +23,10 @@ from authforensics.document import (
     System,
     Timeline,
 )
-from authforensics.findings import Evidence, Finding, Incident
+from authforensics.findings import Evidence, Finding, Incident, Severity, iso
 from authforensics.parallel import by_part
 from authforensics.redact import redact
-from authforensics.schema import TRAIL, History
+from authforensics.schema import FINDINGS, TRAIL, History
 from authforensics.states import AuthEvent
 
 #: Routes listed per system: those with most refusals first, then most requests. Scanners make up thousands.
@@ -341,3 +343,21 @@ def with_text(finding: Finding, lines: Mapping[tuple[str, int], str]) -> Finding
         line.model_copy(update={"text": lines.get((line.source, line.line_number), "")}) for line in finding.evidence
     )
     return finding.model_copy(update={"evidence": evidence})
+
+
+def capped(finding: Finding, severity: Severity) -> Finding:
+    """A finding is never worse than its incident; one that belongs to none is low."""
+    return finding if finding.severity.rank <= severity.rank else finding.model_copy(update={"severity": severity})
+
+
+def findings_frame(findings: Sequence[Finding]) -> pl.DataFrame:
+    """Findings as the FINDINGS table; `measures` and `evidence` are JSON text."""
+    rows: list[dict[str, Any]] = []
+    for one in findings:
+        row = one.model_dump(mode="python", by_alias=True)
+        row["measures"] = json.dumps(row["measures"], ensure_ascii=False)
+        row["evidence"] = json.dumps(
+            [{**line, "timestamp": iso(line["timestamp"])} for line in row["evidence"]], ensure_ascii=False
+        )
+        rows.append({name: row[name] for name in FINDINGS})
+    return pl.DataFrame(rows, schema=FINDINGS, orient="row")

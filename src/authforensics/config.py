@@ -33,12 +33,19 @@ def _check_endpoint(rule: str) -> str:
     method, _, pattern = rule.partition(" ")
     if method.upper() not in METHODS or not pattern.lstrip("^").startswith("/"):
         raise ValueError(f"'METHOD /path' with METHOD one of {', '.join(METHODS)}")
+    if (fault := pattern_fault(pattern)) is not None:
+        raise ValueError(f"a regular expression after {method} ({fault})")
+    return rule
+
+
+def pattern_fault(pattern: str) -> str | None:
+    """What is wrong with a regular expression; None: nothing."""
     try:
         pl.Series([""]).str.contains(pattern)
     except pl.exceptions.ComputeError as error:
         reason = re.search(r"^\s*error: (.+)", str(error), re.MULTILINE)
-        raise ValueError(f"a regular expression after {method} ({reason[1] if reason else 'invalid'})") from error
-    return rule
+        return reason[1] if reason else "invalid"
+    return None
 
 
 def _check_zone(name: str) -> str:
@@ -65,6 +72,11 @@ class Config(Frozen):
     device_key: str | None = None
     since: Time | None = None
     until: Time | None = None
+    #: A regular expression searched in paths and routes.
+    path: str | None = None
+    #: `401,4xx,200-299`.
+    status: str | None = None
+    device: Annotated[tuple[str, ...], Field(strict=False)] = ()
     #: "METHOD /path/pattern" to what the endpoint is for; the pattern is a regular expression searched in the path.
     endpoints: dict[EndpointRule, Annotated[EndpointClass, Field(strict=False)]] = Field(default_factory=dict)
     #: Name of a system to globs of the folders that form it.

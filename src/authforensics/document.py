@@ -102,13 +102,17 @@ class RejectSample(Frozen):
 
 
 class Source(Frozen):
-    """One file and what became of its lines: `lines` is the sum of the dispositions."""
+    """One file and what became of its lines: `lines` is the sum of the dispositions.
+
+    `log_format` is what `--log-format` would say of a layout that was inferred.
+    """
 
     system: str
     source: str
     format: str | None
     wrapper: str | None = None
     confidence: float = 0.0
+    log_format: str | None = None
     timezone: str | None = None
     lines: int = 0
     records: int = 0

@@ -15,6 +15,7 @@ import polars as pl
 from authforensics import collect, correlate, detect
 from authforensics.collect import sample
 from authforensics.correlate import condense, endpoints, identity
+from authforensics.errors import NothingReadable
 from authforensics.parallel import in_order
 from authforensics.partitions import Partitions, WorkDirectory
 from authforensics.schema import EVENTS, MESSAGES, REQUESTS
@@ -87,6 +88,7 @@ def _study_logs(
     intake = Intake(Partitions(_SCHEMA, _partitions(_lines(found), settings.memory), work, "requests"), settings)
     digest = collect.Digest(condense.COLUMNS, intake.digest)
     collected = collect.collect(found, digest, intake.take_in, settings.collect, progress=progress)
+    check_left(intake.covered, intake.heard)
     read = monotonic()
     told = pl.concat([pl.DataFrame(schema=MESSAGES), *intake.messages])
     ground = correlate.ground(
@@ -116,6 +118,21 @@ def _study_logs(
         work=work,
         seconds={"read": read - began, "survey": surveyed, "study": ended - read - surveyed},
     )
+
+
+def check_left(covered: Mapping[str, object], heard: Mapping[str, object]) -> None:
+    """Refuse to study nothing.
+
+    Args:
+        covered: the folders that have requests.
+        heard: the folders that have messages.
+
+    Raises:
+        NothingReadable: there are none.
+    """
+    if not covered and not heard:
+        asked = "--since, --until, --path, --status and --device"
+        raise NothingReadable(f"no event is left: all that could be read lies outside of what is asked for ({asked})")
 
 
 def _lines(found: Sequence[collect.Found]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +15,10 @@ import polars as pl
 
 from authforensics import assembly, collect, correlate, detect, diagnose, local
 from authforensics.config import Config
-from authforensics.document import Document, Identity, Lifetimes, Run, Source, Timeline, Tokens
+from authforensics.document import Document, Identity, Lifetimes, Run, Timeline, Tokens
 from authforensics.errors import BadValue, UnknownName
-from authforensics.findings import Finding, Incident, Severity, iso
-from authforensics.schema import FINDINGS, History, Sessions
+from authforensics.findings import Finding, Incident, Severity
+from authforensics.schema import History, Sessions
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -33,9 +32,13 @@ def analyze(
     *,
     format: str | None = None,
     log_format: str | None = None,
+    nginx_conf: str | Path | None = None,
     tz: str | None = None,
     since: str | None = None,
     until: str | None = None,
+    path: str | None = None,
+    status: str | None = None,
+    device: Sequence[str] | str = (),
     device_key: str | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
@@ -54,9 +57,13 @@ def analyze(
         paths: files, directories, globs, or "-" for standard input.
         format: force a format by name; by default each file's is detected.
         log_format: an nginx `log_format` or Apache `LogFormat` string.
+        nginx_conf: a configuration of nginx that says which file has which `log_format`.
         tz: IANA name of the zone of times that carry none; UTC is assumed by default.
         since: leave out what is earlier: an ISO time, "2h" before the last event, "now-2h".
         until: leave out what is later.
+        path: leave out requests of other paths: a regular expression, searched in the path and in the route.
+        status: leave out requests of other statuses: "401", "4xx", "200-299", several separated by commas.
+        device: leave out lines that don't name one of these as their device, session, user or client address.
         device_key: what tells devices apart, in place of the identity ladder's choice: a rung of it, or a field of the
             log.
         only: detectors to run; by default all.
@@ -73,9 +80,10 @@ def analyze(
     """
     began = datetime.now(UTC)
     chosen: dict[str, object] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
-    chosen |= {"device_key": device_key, "only": list(only), "skip": list(skip), "strict": strict}
+    chosen |= {"path": path, "status": status, "device": listed(device), "device_key": device_key}
+    chosen |= {"only": list(only), "skip": list(skip), "strict": strict, "nginx_conf": nginx_conf and str(nginx_conf)}
     plan = planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
-    studied = local.study_logs(_listed(paths), plan.settings, progress)
+    studied = local.study_logs(listed(paths), plan.settings, progress)
     try:
         return concluded(studied, plan, began, studied.seconds)
     except BaseException:
@@ -109,8 +117,7 @@ def planned(
     if log_format is not None and form not in {None, "log_format"}:
         raise BadValue(f"log_format and format '{form}' exclude each other: the string is the format")
     key = chosen["device_key"] or settings.device_key
-    # A string given here is the format, whatever the file says of either.
-    given = form is not None or log_format is not None
+    given = form is not None or log_format is not None  # here, whatever the file says of either
     return Plan(
         chosen=chosen,
         device_key=key,
@@ -119,9 +126,13 @@ def planned(
             collect=collect.Options(
                 format=form if given else settings.format,
                 log_format=log_format if given else settings.log_format,
+                nginx_conf=chosen.get("nginx_conf"),
                 tz=chosen["tz"] or settings.tz,
                 since=chosen["since"] or settings.since,
                 until=chosen["until"] or settings.until,
+                path=chosen["path"] or settings.path,
+                status=chosen["status"] or settings.status,
+                device=tuple(chosen["device"] or settings.device),
                 strict=chosen["strict"],
                 device_field=None if key in correlate.RUNGS else key,
             ),
@@ -138,8 +149,9 @@ def planned(
     )
 
 
-def _listed(paths: Paths) -> list[str | Path]:
-    return [paths] if isinstance(paths, str | Path) else list(paths)
+def listed(given: Paths) -> list[Any]:
+    """One or several, as a list."""
+    return [given] if isinstance(given, str | Path) else list(given)
 
 
 def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mapping[str, float]) -> Analysis:
@@ -193,12 +205,16 @@ def _document(
 ) -> Callable[[Run], Document]:
     """Everything but the run; the text of evidence and of timelines is fetched from the files here, in one pass."""
     worst: dict[str, Severity] = {one: incident.severity for incident in incidents for one in incident.findings}
-    findings = [_capped(one, worst.get(one.id, Severity.LOW)) for one in found]
+    findings = [assembly.capped(one, worst.get(one.id, Severity.LOW)) for one in found]
     devices, omitted = assembly.devices(history, findings, incidents)
     trails = assembly.trails(history, devices)
     marks = assembly.marks_of(trails, findings)
     lines = _lines(studied.collected, assembly.lines_wanted(findings, marks))
-    sources = tuple(_in_system(source, studied.ground.folders) for source in studied.collected.sources)
+    folders = studied.ground.folders
+    sources = tuple(
+        source.model_copy(update={"system": folders.get(source.system, source.system)})
+        for source in studied.collected.sources
+    )
     timelines = assembly.timelines(trails, devices, marks, lines)
     systems = assembly.systems(
         history,
@@ -256,15 +272,6 @@ def _out_of_order(studied: local.Studied) -> dict[str, float]:
     return {system: late[system] / events[system] for system in late if events[system]}
 
 
-def _capped(finding: Finding, severity: Severity) -> Finding:
-    """A finding is never worse than its incident; one that belongs to none is low."""
-    return finding if finding.severity.rank <= severity.rank else finding.model_copy(update={"severity": severity})
-
-
-def _in_system(source: Source, folders: Mapping[str, str]) -> Source:
-    return source.model_copy(update={"system": folders.get(source.system, source.system)})
-
-
 def _lines(collected: collect.Collected, wanted: pl.DataFrame) -> dict[tuple[str, int], str]:
     fetched = collect.fetch_lines(collected.files, wanted)
     return {(source, number): text for source, number, text in fetched.select("source", "line_number", "text").rows()}
@@ -302,7 +309,7 @@ class Analysis:
     @cached_property
     def findings(self) -> pl.DataFrame:
         """The FINDINGS table."""
-        return findings_frame(self.document.findings)
+        return assembly.findings_frame(self.document.findings)
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -355,19 +362,6 @@ class Analysis:
         return html.fragment(self.document)
 
 
-def findings_frame(findings: Sequence[Finding]) -> pl.DataFrame:
-    """Findings as the FINDINGS table; `measures` and `evidence` are JSON text."""
-    rows: list[dict[str, Any]] = []
-    for one in findings:
-        row = one.model_dump(mode="python", by_alias=True)
-        row["measures"] = json.dumps(row["measures"], ensure_ascii=False)
-        row["evidence"] = json.dumps(
-            [{**line, "timestamp": iso(line["timestamp"])} for line in row["evidence"]], ensure_ascii=False
-        )
-        rows.append({name: row[name] for name in FINDINGS})
-    return pl.DataFrame(rows, schema=FINDINGS, orient="row")
-
-
 def read_events(
     paths: Paths,
     *,
@@ -376,11 +370,24 @@ def read_events(
     tz: str | None = None,
     since: str | None = None,
     until: str | None = None,
+    path: str | None = None,
+    status: str | None = None,
+    device: Sequence[str] | str = (),
     strict: bool = False,
 ) -> pl.DataFrame:
     """Read logs into COLLECTED events; the options are those of `collect.Options`. Nothing is judged yet."""
-    options = collect.Options(format=format, log_format=log_format, tz=tz, since=since, until=until, strict=strict)
-    return collect.gather(_listed(paths), options)[0]
+    options = collect.Options(
+        format=format,
+        log_format=log_format,
+        tz=tz,
+        since=since,
+        until=until,
+        path=path,
+        status=status,
+        device=tuple(listed(device)),
+        strict=strict,
+    )
+    return collect.gather(listed(paths), options)[0]
 
 
 def sessionize(events: pl.DataFrame, device_key: str | None = None) -> Sessions:
@@ -390,4 +397,4 @@ def sessionize(events: pl.DataFrame, device_key: str | None = None) -> Sessions:
 
 def run_detectors(sessions: Sessions, only: Sequence[str] = (), skip: Sequence[str] = ()) -> pl.DataFrame:
     """Run detectors over sessions; FINDINGS with each detector's own severity, and evidence without text."""
-    return findings_frame(detect.find(sessions, detect.chosen(only, skip).values()))
+    return assembly.findings_frame(detect.find(sessions, detect.chosen(only, skip).values()))

@@ -36,6 +36,7 @@ def _python(code: str, *, cwd=None, env=None) -> subprocess.CompletedProcess[str
         # typer itself parses the arguments of a command with pydantic.
         (["analyze", "--help"], HEAVY - {"pydantic"}),
         (["explain", "--help"], HEAVY - {"pydantic"}),
+        (["formats", "--help"], HEAVY - {"pydantic"}),
     ],
 )
 def test_help_imports_nothing_heavy(arguments, heavy):
@@ -58,7 +59,11 @@ def test_version(run):
 def test_help_names_every_command_and_no_other(run):
     code, out, _ = run("--help")
     assert code == 0
-    assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line] == ["analyze", "explain"]
+    assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line] == [
+        "analyze",
+        "explain",
+        "formats",
+    ]
 
 
 @pytest.mark.parametrize(

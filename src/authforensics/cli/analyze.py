@@ -13,15 +13,13 @@ from authforensics.cli.engines import ENGINES, check_master, engine_named
 from authforensics.cli.messages import say
 from authforensics.cli.outputs import REPORT, Outputs
 from authforensics.cli.progress import progress_bar
+from authforensics.cli.sources import COLORS, check_choice, check_log_format, load_config
 from authforensics.cli.terminal import print_bytes, print_summary
-from authforensics.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
-    from authforensics.config import Config
     from authforensics.document import Document
 
 FAIL_ON = ("low", "medium", "high", "critical")
-COLORS = ("auto", "always", "never")
 
 
 def analyze(
@@ -35,6 +33,9 @@ def analyze(
         str | None,
         typer.Option(metavar="STRING", help="An nginx log_format or Apache LogFormat string."),
     ] = None,
+    nginx_conf: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An nginx configuration: which log has which log_format.")
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -47,6 +48,19 @@ def analyze(
         typer.Option(metavar="TIME", help="2025-12-25T09:00+09:00; 2h: before the last event; now-2h: by the clock."),
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="As --since.")] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(metavar="PATTERN", help="Only requests whose path or route this regular expression matches."),
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="CODES", help="Only requests of these statuses: 401,4xx,200-299.")
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID", help="Only lines with this device, session, user or address, or address|agent; repeatable."
+        ),
+    ] = None,
     tz: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Zone of times that carry none. [default: UTC, with a warning]")
     ] = None,
@@ -98,17 +112,17 @@ def analyze(
     color: Annotated[str, typer.Option(metavar="auto|always|never", help="Colors; NO_COLOR is honoured.")] = "auto",
 ) -> None:
     """Analyse logs: what went wrong with tokens and sessions, for whom, since when, and why."""
-    _check_log_format(log_format, format)
-    _check_choice("color setting", "--color", color, COLORS)
-    _check_choice("severity", "--fail-on", fail_on, FAIL_ON)
-    _check_choice("engine", "--engine", engine, ENGINES)
+    check_log_format(log_format, format)
+    check_choice("color setting", "--color", color, COLORS)
+    check_choice("severity", "--fail-on", fail_on, FAIL_ON)
+    check_choice("engine", "--engine", engine, ENGINES)
     check_master(master, engine)
     most, place = bounds.memory(memory), bounds.work_dir(work_dir)
     outputs = Outputs.plan(
         html=html, no_html=no_html, json=json, markdown=markdown, export=export, export_format=export_format
     )
     outputs.check(paths)
-    settings = _load_config(config, paths)
+    settings = load_config(config, paths)
 
     from authforensics.cli.remarks import remarks
 
@@ -117,9 +131,13 @@ def analyze(
             paths,
             format=None if format == "auto" else format,
             log_format=log_format,
+            nginx_conf=nginx_conf,
             tz=tz,
             since=since,
             until=until,
+            path=path,
+            status=status,
+            device=device or (),
             device_key=device_key,
             only=only or (),
             skip=skip or (),
@@ -138,34 +156,13 @@ def analyze(
     if not quiet:
         for remark in remarks(document):
             say("warning", remark)
-        for path in written:
-            say("note", f"wrote {path}")
+        for file in written:
+            say("note", f"wrote {file}")
     if piped is not None:
         print_bytes(piped)
     else:
         print_summary(document, outputs.html, color, verbose=verbose, quiet=quiet)
     raise typer.Exit(_exit_code(document, fail_on))
-
-
-def _check_log_format(log_format: str | None, format: str) -> None:
-    if log_format is None:
-        return
-    if not log_format.strip():
-        raise BadValue("--log-format: expected an nginx log_format or Apache LogFormat string, found nothing")
-    if format not in {"auto", "log_format"}:
-        raise BadValue(f"--log-format and --format {format} exclude each other")
-
-
-def _check_choice(kind: str, option: str, value: str | None, known: tuple[str, ...]) -> None:
-    if value is not None and value not in known:
-        raise UnknownName(kind, value, known, option)
-
-
-def _load_config(named: Path | None, paths: list[str]) -> Config | None:
-    from authforensics.config import find, load
-
-    path = named or find(paths)
-    return load(path) if path else None
 
 
 def _exit_code(document: Document, fail_on: str | None) -> int:

@@ -12,6 +12,7 @@ import typer
 
 from authforensics.cli.analyze import analyze
 from authforensics.cli.explain import explain
+from authforensics.cli.formats import formats
 from authforensics.cli.messages import say
 from authforensics.cli.signals import Stopped, stopping
 from authforensics.cli.terminal import close_stdout
@@ -29,7 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(short_help="Analyse logs and explain the incident.")(analyze)
-app.command(short_help="Explain a name.")(explain)
+app.command(short_help="Explain a name, or how a log line is read.")(explain)
+app.command(short_help="List the formats, or say what files are.")(formats)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,22 +1,57 @@
-"""Owns `explain`: what a name means."""
+"""Owns `explain`: what a name means, or why a log line is read as it is."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from authforensics.errors import UnknownName
+from authforensics.cli.sources import COLORS, check_choice, check_log_format
+from authforensics.errors import BadValue, UnknownName
 
 TOPICS = {"document": "the JSON Schema of the document that --json writes"}
+STDIN = "-"
 
 
 def explain(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="What to explain: document.", show_default=False)
     ] = None,
+    *,
+    line: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT|-", help="A line of a log: why it is read as it is. -: from standard input."),
+    ] = None,
+    format: Annotated[str, typer.Option("--format", metavar="NAME|auto", help="Format of the line.")] = "auto",
+    log_format: Annotated[
+        str | None, typer.Option(metavar="STRING", help="An nginx log_format or Apache LogFormat string.")
+    ] = None,
+    tz: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Zone of a time that carries none. [default: UTC]")
+    ] = None,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, show_default=False, help="Mark the place in the line for every format."
+        ),
+    ] = 0,
+    color: Annotated[str, typer.Option(metavar="auto|always|never", help="Colors; NO_COLOR is honoured.")] = "auto",
 ) -> None:
-    """Explain a name: `document` prints the JSON Schema of the result."""
+    """Explain a name (`document` prints the JSON Schema of the result), or with --line how a log line is read."""
+    check_log_format(log_format, format)
+    check_choice("color setting", "--color", color, COLORS)
+    if line is not None:
+        if name is not None:
+            raise BadValue(f"--line and the name '{name}' exclude each other")
+        _explain_line(line, format, log_format, tz, color, verbose=bool(verbose))
+        return
+    if format != "auto" or log_format is not None or tz is not None:
+        raise BadValue("--format, --log-format and --tz tell how a line is read: name one with --line")
+    _explain_name(name)
+
+
+def _explain_name(name: str | None) -> None:
     if name is None:
         for topic, meaning in TOPICS.items():
             typer.echo(f"{topic}  {meaning}")
@@ -28,3 +63,24 @@ def explain(
     from authforensics.document import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def _explain_line(line: str, format: str, log_format: str | None, tz: str | None, color: str, *, verbose: bool) -> None:
+    from authforensics.cli.line import drawn
+    from authforensics.cli.sources import reading
+    from authforensics.cli.terminal import print_rich, width
+    from authforensics.collect.trace import trace
+
+    text = _first_line() if line == STDIN else line
+    cleaned = text.removeprefix("\ufeff").rstrip("\r\n")
+    if not cleaned.strip():
+        raise BadValue("--line: expected a line of a log, found nothing")
+    if "\n" in cleaned:
+        raise BadValue("--line: expected one line, found several; analyze reads files")
+    print_rich(drawn(trace(cleaned, reading(format, log_format, tz)), width(), verbose=verbose), color)
+
+
+def _first_line() -> str:
+    if sys.stdin is None:
+        raise BadValue("--line -: standard input is closed")
+    return sys.stdin.buffer.readline().decode(errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from authforensics.document import Document, Source
@@ -13,9 +14,7 @@ _NAMES_SHOWN = 3
 
 def remarks(document: Document) -> Iterator[str]:
     """Every warning about the input of `document`."""
-    yield from _zones(document.sources)
-    for source in document.sources:
-        yield from _source_remarks(source)
+    yield from about(document.sources)
     for system in document.systems:
         join = system.join
         if join.messages and join.denials and join.explained < POOR_JOIN * join.denials:
@@ -23,6 +22,13 @@ def remarks(document: Document) -> Iterator[str]:
                 f"{system.system}: the application log explains {join.explained:,} of {join.denials:,} denials; "
                 "a request id in both logs would join the rest"
             )
+
+
+def about(sources: Sequence[Source]) -> Iterator[str]:
+    """Every warning about some files by themselves."""
+    yield from _zones(sources)
+    for source in sources:
+        yield from _source_remarks(source)
 
 
 def _zones(sources: Sequence[Source]) -> Iterator[str]:
@@ -33,6 +39,9 @@ def _zones(sources: Sequence[Source]) -> Iterator[str]:
 
 
 def _source_remarks(source: Source) -> Iterator[str]:
+    if source.log_format is not None:
+        pin = shlex.quote(source.log_format)
+        yield f"{source.source}: its layout was told from its lines; pin it: --log-format {pin}"
     if source.broken:
         yield f"{source.source}: not read whole: {source.note or 'it breaks off'}"
     # The break is itself a reject.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from authforensics.redact import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from authforensics.document import Document
 
@@ -25,19 +25,29 @@ UNKNOWN_WIDTH, LEAST_WIDTH = 80, 40
 
 def print_summary(document: Document, report: Path | None, color: str, *, verbose: int, quiet: bool) -> None:
     """The summary on standard output; with `quiet` the verdict alone."""
+    if quiet:
+        verdict = document.verdict
+        print_rich(visible(f"{verdict.severity}: {verdict.headline}"), color, soft_wrap=True)
+    else:
+        from authforensics.report.console import render
+
+        print_rich(render(document, None if report is None else str(report), verbose), color)
+
+
+def print_rich(what: RenderableType, color: str, *, soft_wrap: bool = False) -> None:
+    """Something drawn on standard output, as wide as it is; text is no markup, and nothing is padded to the right."""
     console = _console(color)
     # Even a captured console writes, if only nothing.
     with _standard_output():
         with console.capture() as captured:
-            if quiet:
-                verdict = document.verdict
-                line = visible(f"{verdict.severity}: {verdict.headline}")
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-            else:
-                from authforensics.report.console import render
+            console.print(what, markup=False, highlight=False, soft_wrap=soft_wrap)
+        text = "\n".join(line.rstrip() for line in captured.get().split("\n"))
+        print_bytes(text.encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
 
-                console.print(render(document, None if report is None else str(report), verbose))
-        print_bytes(captured.get().encode(sys.stdout.encoding or "utf-8", errors="backslashreplace"))
+
+def width() -> int:
+    """How many characters a line on standard output has."""
+    return _width(sys.stdout.isatty())
 
 
 def print_bytes(data: bytes) -> None:

@@ -97,6 +97,13 @@ def left_alone(found: Found, note: str, broken: bool = False) -> Outcome:
     return Outcome(found, Source(system=found.system, source=found.source, format=None, note=note, broken=broken))
 
 
+def doubled(found: Found, original: str, lines: int) -> Outcome:
+    """An input all of whose lines are in another one, too: they count there."""
+    note = f"a copy of {original}: counted there"
+    source = Source(system=found.system, source=found.source, format=None, note=note, lines=lines, duplicates=lines)
+    return Outcome(found, source)
+
+
 def source_of(found: Found, match: Match, account: Account, condition: Condition, settings: Settings) -> Source:
     """The account of a file, for the document."""
     counts = account.counts
@@ -110,7 +117,9 @@ def source_of(found: Found, match: Match, account: Account, condition: Condition
         system=found.system,
         source=found.source,
         format=match.form.name,
+        wrapper=match.layers.names,
         confidence=match.confidence,
+        log_format=None if match.log_format is None else redact(match.log_format),
         timezone=_timezone(sorted(account.zones), settings),
         lines=sum(counts.values()),
         records=account.events,

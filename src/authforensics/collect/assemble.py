@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import polars as pl
@@ -17,10 +17,14 @@ _PLAIN = (
     *("request", "method", "target", "query", "bytes", "host", "user_agent", "user_id", "device_id", "session_id"),
     *("request_id", "upstream", "platform", "app_version", "client_ip"),
 )
-_TEXTS = ("reason", "error", "forwarded", "message")
+_TEXTS = ("reason", "code", "error", "forwarded", "message", "grant", "route_key")
 _AMOUNT = r"^\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)\s*$"
 _STATUS = r"^\s*(0|000|[1-9]\d\d)(?:\.0)?\s*$"
 _SUFFIXES = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+#: The path of `GET /pets/{id}`. Reference: API Gateway's $context.routeKey
+_ROUTE_KEY = r"^[A-Z]+ (/\S*)$"
+#: What tells nothing that the status doesn't.
+_NUMBER = r"^\d{1,3}$"
 _MESSAGE_IN_OBJECT = r'"(?:message|msg)":\s*"((?:[^"\\]|\\.)*)"'
 
 
@@ -32,6 +36,7 @@ def assemble(
     *,
     preferred: Mapping[str, str] | None = None,
     messages: bool = False,
+    values: Mapping[str, Sequence[str]] | None = None,
 ) -> pl.LazyFrame:
     """Adds columns of `format.PARSED` to lines that have a column of texts for the keys, and drops those.
 
@@ -42,16 +47,19 @@ def assemble(
         settings: the zone of naive times, and the key that holds the device id.
         preferred: keys that mean another field here than elsewhere.
         messages: a line without a status is a message, not a request.
+        values: some values of the keys, which tell the units of durations.
     """
     found = synonyms.matching(keys, preferred)
     if settings.device_field is not None:
         found["device_id"] = [key for key in keys if key == settings.device_field]
-    duration = synonyms.duration_in(keys)
+    duration = synonyms.duration_in(keys, values)
     # What a key means depends on the others that its product has, even if these lines have none of them.
     schema = lines.collect_schema()
     there = [key for key in keys if column(key) in schema]
     found = {name: own for name, named in found.items() if (own := [key for key in named if key in there])}
-    lines = _with_time(lines, there, examples, settings.tz)
+    if duration is None and (span := _span(there)) is not None:
+        lines = lines.with_columns(duration_ms=_between(*span, examples, settings.tz))
+    lines = _with_time(_in_one(lines, there), there, examples, settings.tz)
     columns = {name: _first(found[name]) for name in _PLAIN if name in found}
     columns["status"] = _status(found.get("status", []))
     if duration is not None and duration[0] in there:
@@ -61,6 +69,15 @@ def assemble(
     if "forwarded" in found:
         peer = pl.col("client_ip") if "client_ip" in found else pl.lit(None, pl.String)
         lines = lines.with_columns(client_ip=client_of(address(peer), pl.col("_forwarded")))
+    if "route_key" in found:
+        known = [fields.text(pl.col("target"))] if "target" in found else []
+        lines = lines.with_columns(target=pl.coalesce(*known, pl.col("_route_key").str.extract(_ROUTE_KEY)))
+    elif "target" not in found and {"method", "message"} <= {*found}:
+        called = fields.given(pl.col("method")) & pl.col("_message").str.starts_with("/")
+        lines = lines.with_columns(target=pl.when(called).then("_message"))
+    if "grant" in found:
+        known = [fields.text(pl.col("query"))] if "query" in found else []
+        lines = lines.with_columns(query=pl.coalesce(*known, pl.lit("grant_type=") + pl.col("_grant")))
     return _with_texts(lines, messages, {*columns, *texts}).drop(*(column(key) for key in there), *texts)
 
 
@@ -72,9 +89,12 @@ def column(key: str) -> str:
 def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -> pl.LazyFrame:
     """Adds `reason_text`; and, with `messages`, `kind` and `message`."""
     if "_error" in columns:
-        error = pl.col("_error")
-        inner = pl.when(error.str.starts_with("{")).then(error).str.extract(_MESSAGE_IN_OBJECT)
-        lines = lines.with_columns(_error=pl.coalesce(inner, error))
+        lines = lines.with_columns(_error=pl.col("_error").map_batches(_gist, return_dtype=pl.String))
+    if "_code" in columns:
+        code = pl.when(~pl.col("_code").str.contains(_NUMBER)).then("_code")
+        error = _told(code, pl.col("_error")) if "_error" in columns else code
+        columns = {*columns, "_error"}
+        lines = lines.with_columns(_error=error)
     told = [pl.col(name) for name in ("_reason", "_error") if name in columns]
     reason = pl.coalesce(told) if told else None
     if not messages:
@@ -94,6 +114,41 @@ def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -
     if said:
         added["message"] = pl.when(~request).then(_told(*said) if len(said) > 1 else said[0])
     return lines.with_columns(**added).drop("_request")
+
+
+def _gist(errors: pl.Series) -> pl.Series:
+    """What errors say: the message of those that are an object, the exception of those that are a stack trace."""
+    if errors.null_count() == len(errors):
+        return errors
+    error = pl.col("error")
+    inner = pl.when(error.str.starts_with("{")).then(error).str.extract(_MESSAGE_IN_OBJECT)
+    # Python has the exception below its trace, all others above.
+    last = error.str.strip_chars_end().str.extract(r"([^\n]*)$")
+    first = pl.when(error.str.contains(r"^Traceback")).then(last).otherwise(error.str.extract(r"^([^\r\n]*)"))
+    traced = pl.when(error.str.contains("\n", literal=True)).then(first)
+    return errors.to_frame("error").select(pl.coalesce(inner, traced, error)).to_series()
+
+
+def _in_one(lines: pl.LazyFrame, keys: Collection[str]) -> pl.LazyFrame:
+    """Times in two numbers in one of them."""
+    for seconds, nanos in synonyms.NANOS.items():
+        if seconds in keys and nanos in keys:
+            fraction = pl.col(column(nanos)).str.zfill(9)
+            whole = pl.concat_str(column(seconds), pl.lit("."), fraction)
+            lines = lines.with_columns(pl.coalesce(whole, column(seconds)).alias(column(seconds)))
+    return lines
+
+
+def _span(keys: Collection[str]) -> tuple[str, str] | None:
+    return next(((start, end) for start, end in synonyms.SPANS.items() if start in keys and end in keys), None)
+
+
+def _between(start: str, end: str, examples: Mapping[str, str], tz: str | None) -> pl.Expr:
+    """The milliseconds between two times, if these are told finer than in seconds."""
+    begins, ends = (_moment(key, examples.get(key, ""), tz).struct for key in (start, end))
+    fine = (begins.field("clock") < 1) & (ends.field("clock") < 1)
+    lasted = (ends.field("time") - begins.field("time")).dt.total_microseconds() / 1000
+    return pl.when(fine & (lasted >= 0)).then(lasted)
 
 
 def _first(keys: list[str]) -> pl.Expr:

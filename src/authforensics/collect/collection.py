@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from authforensics.collect.account import Account, Collected, Outcome, joined, left_alone, ordered, refuse, source_of
+from authforensics.collect.account import (
+    Account,
+    Collected,
+    Outcome,
+    doubled,
+    joined,
+    left_alone,
+    ordered,
+    refuse,
+    source_of,
+)
 from authforensics.collect.blocks import Condition
 from authforensics.collect.compression import kind_of
 from authforensics.collect.discover import Found, discover
+from authforensics.collect.duplicates import duplicates, lines_of
+from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
 from authforensics.collect.left_alone import by_content, by_name
 from authforensics.collect.options import Options
@@ -66,9 +78,9 @@ def collect(
         NothingReadable: no line of any input became an event or lies outside of the window only.
     """
     settings = checked(options)
-    if options.since is not None or options.until is not None:
+    if options.selective:
         last = _last(found, options, settings) if after_last(options.since, options.until) else None
-        digest = replace(digest, wanted=within(options, last))
+        digest = narrowed(digest, within(options, last))
     reader = Reader(found, options, settings, digest, progress)
     outcomes = [reader.one(each, take_in) for each in found]
     refuse(outcomes, options)
@@ -126,6 +138,7 @@ class Reader:
         progress: Progress | None,
     ) -> None:
         self._options, self._settings, self._digest, self._progress = options, settings, digest, progress
+        self._copies = duplicates(found)
         self._sure: list[str] = []
         self._sizes = {each.source: _size(each) for each in found}
         self._files = 0
@@ -143,6 +156,8 @@ class Reader:
     def _one(self, found: Found, take_in: Callable[[Any], None]) -> Outcome:
         if found.problem is not None:
             return left_alone(found, found.problem, broken=True)
+        if (original := self._copies.get(found.source)) is not None:
+            return doubled(found, original, lines_of(found))
         reason = by_name(found.path.name, found.named)
         if reason is not None and not (found.named and self._options.format):
             return left_alone(found, reason)
@@ -163,7 +178,8 @@ class Reader:
             reason = by_content(sample.lines)
         if reason is not None:
             return left_alone(found, reason)
-        match = recognize(sample.lines, self._settings, self._sure, self._options.format)
+        settings = known_of(found, self._settings)
+        match = recognize(sample.lines, settings, self._sure, self._options.format)
         if match is None or (match.confidence < ENOUGH and self._options.format is None):
             return left_alone(found, _guess(match))
         if match.form.name not in self._sure:
@@ -204,12 +220,21 @@ def _last(found: Sequence[Found], options: Options, settings: Settings) -> datet
 
 def within(options: Options, last: datetime | None) -> pl.Expr:
     """Whether an event is wanted; `last` is the time of the last one of all."""
-    wanted = pl.lit(True)
+    wanted = options.filtering()
     if options.since is not None:
         wanted &= pl.col("timestamp") >= moment("since", options.since, last, options.tz)
     if options.until is not None:
         wanted &= pl.col("timestamp") <= moment("until", options.until, last, options.tz)
     return wanted
+
+
+def known_of(found: Found, settings: Settings) -> Settings:
+    """What is known of the lines of one input, which are no later than it was last written to.
+
+    Raises:
+        OSError: it is gone.
+    """
+    return replace(settings.of(found), latest=datetime.fromtimestamp(found.path.stat().st_mtime, UTC))
 
 
 def _size(found: Found) -> int:

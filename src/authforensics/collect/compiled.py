@@ -15,6 +15,9 @@ _APACHE = re.compile(r"%(?:!?\d{3}(?:,\d{3})*)?[<>]?(?:\{([^}]*)\})?(\^?[A-Za-z]
 _PIECES = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _JSON_KEY = re.compile(r'"([^"]+)"\s*:\s*"?\$(?:\{(\w+)\}|(\w+))')
 
+#: The variable of a value that means nothing here.
+IGNORED = "ignored"
+
 _LETTERS = {
     "h": "remote_addr",
     "a": "remote_addr",
@@ -38,6 +41,15 @@ _UNITS = {"ms": "duration_ms", "us": "request_time_us", "s": "request_time"}
 _SPACED = {"upstream_addr", "upstream_response_time", "upstream_status", "http_x_forwarded_for"}
 _LIST = r"[^\s,]*(?: ?[,:] ?[^\s,]+)*"
 _BRACKETED_TIME = r"\[[^\]]*\]"
+#: Times that hold a space where nothing encloses them.
+_TIMES = {
+    "time_local": r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}",
+    "time_iso8601": (
+        r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+    ),
+}
+#: Between values that these separate spaces are part of the value.
+_SEPARATORS = "|;\t"
 #: What a line without which is no event: its time and its status, as an error calls them.
 _NGINX_WANTED = ("time ($time_local, $time_iso8601 or $msec)", "status ($status)")
 _APACHE_WANTED = ("time (%t)", "status (%>s)")
@@ -63,7 +75,8 @@ def compile_layout(text: str) -> Layout:
         _check(text, {*names, *names.values()}, _NGINX_WANTED)
         return Layout(names, None)
     if _NGINX.search(plain):
-        parts, wanted = list(_nginx(plain)), _NGINX_WANTED
+        # As nginx reads its configuration.
+        parts, wanted = list(_nginx(plain.replace("\\t", "\t"))), _NGINX_WANTED
     elif _APACHE.search(plain):
         parts, wanted = list(_apache(plain.replace('\\"', '"'))), _APACHE_WANTED
     else:
@@ -116,17 +129,17 @@ def _apache(text: str) -> Iterator[tuple[str, str | None]]:
 
 def _apache_name(argument: str | None, letter: str) -> str:
     if argument is None:
-        return _LETTERS.get(letter, "ignored")
+        return _LETTERS.get(letter, IGNORED)
     folded = argument.lower().replace("-", "_")
     if letter == "i":
         return f"http_{folded}"
     if letter == "o":
         return f"sent_http_{folded}"
     if letter == "T":
-        return _UNITS.get(argument, "ignored")
+        return _UNITS.get(argument, IGNORED)
     if letter == "t":
         return "end_time" if argument.startswith("end:") else "begin_time"
-    return {"e": folded.replace("unique_id", "request_id"), "a": "remote_addr"}.get(letter, "ignored")
+    return {"e": folded.replace("unique_id", "request_id"), "a": "remote_addr"}.get(letter, IGNORED)
 
 
 def _compile(parts: list[tuple[str, str | None]]) -> Layout:
@@ -138,12 +151,23 @@ def _compile(parts: list[tuple[str, str | None]]) -> Layout:
             continue
         group = f"v{index}"
         names[group] = name
-        following = parts[index + 1][0][:1]
-        pattern += f"(?P<{group}>{_value(name, literal[-1:], following)})"
-    return Layout(names, pattern + "$")
+        pattern += f"(?P<{group}>{_value(name, literal[-1:], _following(parts[index + 1][0]))})"
+    # Behind the last value may be fields that a later version of the layout added.
+    return Layout(names, pattern + (r"(?:\s.*)?$" if parts[-1][0] else "$"))
+
+
+def _following(literal: str) -> str:
+    """The character before which a value ends: of ` | ` not the space."""
+    bare = literal.lstrip(" ")
+    return bare[0] if bare and bare[0] in _SEPARATORS else literal[:1]
 
 
 def _value(name: str, before: str, after: str) -> str:
+    plain = _plain_value(name, before, after)
+    return f"(?:{_TIMES[name]}|{plain})" if name in _TIMES and before not in {'"', "["} else plain
+
+
+def _plain_value(name: str, before: str, after: str) -> str:
     if name == "apache_time":
         return _BRACKETED_TIME
     if before == '"' or after == '"':

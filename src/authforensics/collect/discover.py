@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import glob
 import os
-import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from authforensics.collect.archives import unpacked
+from authforensics.collect.found import ELSEWHERE, Found, shortage
 from authforensics.errors import BadValue, InputError, MissingInput
+
+__all__ = ["STANDARD_INPUT", "Found", "discover"]
 
 STANDARD_INPUT = "-"
 _STANDARD_INPUT_PATHS = {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_ELSEWHERE = "name a directory with room: --work-dir"
 _GENERIC = {"logs", "log", "data", ""}
 _NOT_ENTERED = {".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"}
-_ROTATION = re.compile(
-    r"(?:[.-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-:]?\d{2}(?:[-:]?\d{2})?)?|[.-]\d{1,10}|\.(?:gz|zst|bz2|xz|log|txt|old|bak))$"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file to look at. `named` is false for one that was only met inside a directory.
-
-    `problem` says why a directory inside can't be looked into: it stands for its files.
-    """
-
-    path: Path
-    source: str
-    system: str
-    named: bool
-    problem: str | None = None
-
-    @property
-    def rotation(self) -> str:
-        """What the files of one rotated set have in common: `access.log.2.gz` and `access.log` both say `access`."""
-        stem, before = self.source, ""
-        while stem != before:
-            stem, before = _ROTATION.sub("", stem), stem
-        return stem
 
 
 def discover(paths: Sequence[str | Path], folder: Callable[[], Path] | None = None) -> list[Found]:
@@ -87,7 +62,7 @@ def discover(paths: Sequence[str | Path], folder: Callable[[], Path] | None = No
     root = Path(os.path.commonpath(roots)) if roots else Path()
     found = [_name(file, root, named) for file, named in met.values()]
     found += [replace(_name(folder, root, named=False), problem=problem) for folder, problem in closed.items()]
-    return _unique(found + spooled)
+    return _unique(unpacked(found + spooled, folder))
 
 
 def _expand(given: str | Path) -> list[Path]:
@@ -175,15 +150,13 @@ def _spool(stream: BinaryIO, what: str, folder: Callable[[], Path] | None) -> Pa
     try:
         handle, name = tempfile.mkstemp(prefix="authforensics-", dir=None if folder is None else folder())
     except OSError as error:
-        raise InputError(f"{what}: no temporary directory to keep it in ({error.strerror}); {_ELSEWHERE}") from error
+        raise InputError(f"{what}: no temporary directory to keep it in ({error.strerror}); {ELSEWHERE}") from error
     atexit.register(_remove, name)
     try:
         with os.fdopen(handle, "wb") as file:
             shutil.copyfileobj(stream, file)
     except OSError as error:
-        if error.errno not in _FULL:
-            raise InputError(f"{what}: can't be read: {error.strerror}") from error
-        raise InputError(f"{what}: no room for it in {Path(name).parent} ({error.strerror}); {_ELSEWHERE}") from error
+        raise shortage(error, what, Path(name)) from error
     return Path(name)
 
 

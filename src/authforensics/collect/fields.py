@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import polars as pl
 
-_NULLS = ["", "-", "null", "(null)", "<nil>", "undefined", '""', "[]"]
+#: The ways to write that there is no value.
+NULLS = ["", "-", "null", "(null)", "<nil>", "undefined", '""', "[]"]
 
 
 def text(value: pl.Expr) -> pl.Expr:
     """The value, or null where it is one of the ways to write that there is none."""
     value = value.str.strip_chars()
-    return pl.when(~value.is_in(_NULLS)).then(value)
+    return pl.when(~value.is_in(NULLS)).then(value)
 
 
 def given(value: pl.Expr) -> pl.Expr:
     """Whether there is a value: as `text` is not null, without looking for spaces around it."""
-    return value.is_not_null() & ~value.is_in(_NULLS)
+    return value.is_not_null() & ~value.is_in(NULLS)
 
 
 def agent(value: pl.Expr) -> pl.Expr:

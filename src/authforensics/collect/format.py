@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 import polars as pl
 
+from authforensics.collect.found import Found
+from authforensics.collect.nginx_conf import Log, layout_for
 from authforensics.schema import TIMESTAMP, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the caller said of all files: the zone of naive times, how lines are laid out, which key names devices."""
+    """What is known of lines before they are read.
+
+    The caller said: the zone of naive times, how lines are laid out, which key names devices. `logs` are those that
+    nginx's configuration names. No line is later than `latest`, which tells the year of times that lack it.
+    """
 
     tz: str | None = None
     log_format: str | None = None
     device_field: str | None = None
+    latest: datetime | None = None
+    logs: tuple[Log, ...] = ()
+
+    def of(self, found: Found) -> Settings:
+        """Those of one file: laid out as the caller said, or as nginx's configuration says."""
+        return replace(self, log_format=self.log_format or layout_for(self.logs, found))
 
 
 #: Lines (`line_number`, `line`) in; the same rows with any of the columns of `PARSED` out.
@@ -33,10 +46,12 @@ class Cutting:
         cut: gets a block as it stands in the file; gives what `parse` would, less the columns of the lines themselves,
             for each line of it, and which lines are plain: what it says of others means nothing. None: this block can't
             be cut.
+        log_format: what `--log-format` would say of such lines, if the parser was made without being told.
     """
 
     parse: Parser
     cut: Callable[[bytes], tuple[pl.LazyFrame, pl.Series] | None]
+    log_format: str | None = None
 
     def __call__(self, lines: pl.LazyFrame) -> pl.LazyFrame:
         """What `parse` says."""
@@ -92,6 +107,7 @@ class Format:
         multiline: lines that don't match continue the record above them.
         record_start: a pattern of lines that begin a record even if they don't match.
         header: a pattern of lines that describe the file.
+        inside: what is in its lines, if they are wrapped.
     """
 
     name: str
@@ -104,3 +120,15 @@ class Format:
     multiline: bool = False
     record_start: str | None = None
     header: str | None = None
+    inside: Inside | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What wrapped lines hold: `form`, the format of the lines inside, and how to get at these.
+
+    A line that only goes on with the one above it is null there.
+    """
+
+    form: Format
+    lines: Callable[[pl.Series], pl.Series]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 from polars._typing import PolarsDataType
@@ -14,6 +15,7 @@ from polars._typing import PolarsDataType
 from authforensics.collect import synonyms
 from authforensics.collect.assemble import assemble, column
 from authforensics.collect.format import Cutting, Parser, Settings
+from authforensics.collect.json_repair import repaired
 
 Path = tuple[str, ...]
 
@@ -39,7 +41,7 @@ class _Keys:
     leaves: Counter[Path] = field(default_factory=Counter)
     objects: Counter[Path] = field(default_factory=Counter)
     lists: set[Path] = field(default_factory=set)
-    examples: dict[Path, str] = field(default_factory=dict)
+    values: dict[Path, list[str]] = field(default_factory=dict)
 
     def add(self, value: object, path: Path = ()) -> None:
         if isinstance(value, dict) and len(path) < _DEEPEST:
@@ -51,7 +53,14 @@ class _Keys:
         if isinstance(value, list):
             self.lists.add(path)
         if value not in (None, ""):
-            self.examples.setdefault(path, str(value))
+            self.values.setdefault(path, []).append(str(value))
+
+    def add_line(self, line: str) -> bool:
+        """Add those of a line, if it is a JSON object."""
+        value = _load(line)
+        if isinstance(value, dict):
+            self.add(value)
+        return isinstance(value, dict)
 
     def paths(self, known: Mapping[str, str]) -> list[Path]:
         """The leaves that carry something, and are no objects more often than not."""
@@ -74,21 +83,38 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
     `names` are better names of keys, where the caller knows what they hold.
     """
     keys = _Keys()
-    for line in sample:
-        value = _load(line)
-        if isinstance(value, dict):
-            keys.add(value)
+    broken = [line for line in sample if not keys.add_line(line)]
+    plain = keys.objects[()]
+    for line in repaired(pl.Series("line", broken, dtype=pl.String)):
+        keys.add_line(line)
     if not keys.objects[()]:
         return None
     known = {**(names or {}), **({settings.device_field: settings.device_field} if settings.device_field else {})}
     # The first key of a name wins: those that are always read come last.
     paths = {known.get(".".join(path), ".".join(path)): path for path in reversed(keys.paths(known))}
-    decode = _Decoder(tuple(paths.values()))
+    told = {name: keys.values[path] for name, path in paths.items() if path in keys.values}
+    examples = {name: values[0] for name, values in told.items()}
+    put_together = partial(assemble, keys=paths, examples=examples, settings=settings, messages=True, values=told)
+    # Where the sample has other lines too, most blocks will.
+    return reader(paths, keys.lists, put_together, plain=plain == len(sample))
+
+
+def reader(
+    paths: Mapping[str, Path], lists: Container[Path], finish: Callable[[pl.LazyFrame], pl.LazyFrame], *, plain: bool
+) -> Parser:
+    """A parser that reads some values of each object.
+
+    Args:
+        paths: where they are, by name.
+        lists: those of which only the first element counts.
+        finish: gets lines with `matched`, `problem` and a column, `column(name)`, for each that any of them has; gives
+            the columns of `format.PARSED` in place of these.
+        plain: nearly all lines are JSON objects, so that whole blocks can be read at once.
+    """
+    decode = _Decoder(tuple(dict.fromkeys(paths.values())))
 
     def values(texts: Callable[[str], pl.Expr]) -> dict[str, pl.Expr]:
-        return {column(name): _value(texts(".".join(path)), path in keys.lists) for name, path in paths.items()}
-
-    examples = {name: keys.examples[path] for name, path in paths.items() if path in keys.examples}
+        return {column(name): _value(texts(".".join(path)), path in lists) for name, path in paths.items()}
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         decoded = lines.with_columns(
@@ -97,8 +123,7 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
         valid = pl.col("json").struct.field("valid")
         problem = pl.when(~valid & (pl.col("line").str.strip_chars() != "")).then(pl.lit("not a JSON object"))
         inner = values(pl.col("json").struct.field)
-        decoded = decoded.with_columns(matched=valid, problem=problem, **inner).drop("json")
-        return assemble(decoded, paths, examples, settings, messages=True)
+        return finish(decoded.with_columns(matched=valid, problem=problem, **inner).drop("json"))
 
     def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
         texts = decode.block(data)
@@ -106,11 +131,17 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
             return None
         found = texts.select(**values(pl.col))
         found = found.select(text for text in found if text.null_count() < found.height)
-        matched = found.lazy().with_columns(matched=pl.lit(value=True), problem=pl.lit(None, pl.String))
-        return assemble(matched, paths, examples, settings, messages=True), _any_value(texts)
+        lines = found.lazy().with_columns(matched=pl.lit(value=True), problem=pl.lit(None, pl.String))
+        return finish(lines), _any_value(texts)
 
-    # Where the sample has other lines too, most blocks will.
-    return Cutting(parse, cut) if keys.objects[()] == len(sample) else parse
+    return Cutting(parse, cut) if plain else parse
+
+
+def paths_in(sample: Sequence[str]) -> tuple[dict[Path, None], bool]:
+    """The places of values in the objects of a sample, in their order; and whether each of its lines is an object."""
+    keys = _Keys()
+    objects = sum(keys.add_line(line) for line in sample)
+    return {path: None for path in keys.leaves if path}, objects == len(sample)
 
 
 def _load(line: str) -> object:
@@ -118,6 +149,11 @@ def _load(line: str) -> object:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
+
+
+def _whole(lines: pl.Series) -> pl.Series:
+    """Which lines are JSON."""
+    return lines.to_frame("line").select(pl.col("line").str.json_path_match("$").is_not_null()).to_series()
 
 
 def _any_value(texts: pl.DataFrame) -> pl.Series:
@@ -158,8 +194,8 @@ class _Decoder:
         objects = lines.str.contains(r"^\s*\{")
         decoded = self._try(lines if objects.all() else lines.filter(objects))
         if decoded is None:
-            whole = lines.to_frame("line").select(pl.col("line").str.json_path_match("$").is_not_null()).to_series()
-            objects &= whole
+            lines = lines.zip_with(_whole(lines) | ~objects, repaired(lines))
+            objects &= _whole(lines)
             decoded = self._halves(lines.filter(objects))
         if decoded.height == len(lines):
             return decoded.to_struct(lines.name)

@@ -13,9 +13,18 @@ def is_event() -> pl.Expr:
     return pl.col("matched") & pl.col("timestamp").is_not_null() & pl.col("problem").is_null()
 
 
+def unlike(form: Format) -> str:
+    """What is said of a line that has another layout."""
+    return f"not a line of the format {form.name}"
+
+
 def classify(lines: pl.LazyFrame, form: Format) -> pl.LazyFrame:
     """Adds `disposition`, and `reason` where it is a reject, to normalized lines in the order of their file."""
+    if form.inside is not None:
+        inner = pl.col("line").map_batches(form.inside.lines, return_dtype=pl.String)
+        return classify(lines.with_columns(line=inner), form.inside.form)
     event = is_event()
+    part = pl.col("line").is_null()
     blank = ~pl.col("matched") & (pl.col("line").str.strip_chars() == "")
     header = ~pl.col("matched") & pl.col("line").str.contains(form.header) if form.header else pl.lit(False)
     begins = pl.col("line").str.contains(form.record_start) if form.record_start else pl.lit(True)
@@ -33,12 +42,11 @@ def classify(lines: pl.LazyFrame, form: Format) -> pl.LazyFrame:
         .then(pl.lit(Disposition.BLANK.value))
         .when(header)
         .then(pl.lit(Disposition.HEADER.value))
-        .when(continues)
+        .when(continues | part)
         .then(pl.lit(Disposition.CONTINUATION.value))
         .otherwise(pl.lit(Disposition.REJECT.value))
     )
-    article = f"not a line of the format {form.name}"
-    orphan = "continues a record that is not in this file" if form.multiline else article
+    orphan = "continues a record that is not in this file" if form.multiline else unlike(form)
     reason = (
         pl.when(disposition != Disposition.REJECT.value)
         .then(pl.lit(None, pl.String))
@@ -48,6 +56,6 @@ def classify(lines: pl.LazyFrame, form: Format) -> pl.LazyFrame:
         .then(pl.lit("its time can't be read"))
         .when(loose)
         .then(pl.lit(orphan))
-        .otherwise(pl.lit(article))
+        .otherwise(pl.lit(unlike(form)))
     )
     return lines.with_columns(disposition=disposition.cast(DISPOSITION), reason=reason)

@@ -12,7 +12,7 @@ _KINDS: dict[str, str] = {
     "source code": "py js mjs ts tsx php rb go java kt swift c h cpp rs sh bash ps1 sql css",
     "configuration": "toml yaml yml ini cfg conf properties service",
     "an image or a font": "png jpg jpeg gif svg ico webp woff woff2 ttf",
-    "an archive": "zip tar tgz 7z rar jar whl",
+    "an archive": "7z rar jar whl",
     "a key or certificate": "pem key crt cer p12 pfx jks",
     "a table": "parquet arrow feather sqlite db xlsx",
 }

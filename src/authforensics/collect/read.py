@@ -14,10 +14,11 @@ from authforensics.collect.blocks import Condition, Text, cleaned, counted, text
 from authforensics.collect.compression import compressed
 from authforensics.collect.continuations import exceptions, with_exceptions
 from authforensics.collect.discover import Found
-from authforensics.collect.format import Cutting, Format, Parser
+from authforensics.collect.format import Format
 from authforensics.collect.lay_out import classify, is_event
 from authforensics.collect.normalize import normalize
 from authforensics.collect.places import Places
+from authforensics.collect.quick import parsed
 from authforensics.collect.recognize import Match
 from authforensics.parallel import in_order
 from authforensics.schema import REJECTS, Disposition
@@ -103,7 +104,11 @@ def parse(lines: Text | pl.DataFrame, match: Match, system: str, source: str, di
     columns = dict.fromkeys(
         (*digest.columns, "timestamp", "line_number", *(("message",) if match.form.multiline else ()))
     )
-    normal = normalize(_parsed(lines, match.parser), match.form, system, source)
+    if isinstance(lines, pl.DataFrame):
+        told = match.parser(lines.lazy())
+    else:
+        told = parsed(match.parser, lines.data, lines.numbers, lambda: lines.lines)
+    normal = normalize(told, match.form, system, source)
     # One after the other: the threads are busy with other blocks.
     whole = normal.select(*columns, "matched", "problem", "zone").collect(engine="in-memory")
     events, rejects, counts = _sorted(whole, lines, match.form, source)
@@ -122,22 +127,6 @@ def parse(lines: Text | pl.DataFrame, match: Match, system: str, source: str, di
         ends=_utc(times[-1]),
         taken=digest.make(inside.select(digest.columns)),
     )
-
-
-def _parsed(lines: Text | pl.DataFrame, parser: Parser) -> pl.LazyFrame:
-    """What a parser says of each line: of plain ones, if it can cut them, in the quicker way."""
-    if isinstance(lines, pl.DataFrame):
-        return parser(lines.lazy())
-    cut = parser.cut(lines.data) if isinstance(parser, Cutting) and b"\0" not in lines.data else None
-    if cut is None or len(cut[1]) != lines.count:
-        return parser(lines.lines.lazy())
-    parts, plain = cut[0].with_columns(lines.numbers), cut[1].fill_null(value=False)
-    if plain.all():
-        return parts
-    odd = parser(lines.lines.filter(~plain).lazy()).drop("line")
-    dtypes = parts.collect_schema()
-    odd = odd.cast({name: dtypes[name] for name in odd.collect_schema().names() if name in dtypes}, strict=False)
-    return pl.concat([parts.filter(plain), odd], how="diagonal").sort("line_number")
 
 
 def _sorted(

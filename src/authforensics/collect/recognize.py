@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import polars as pl
@@ -11,10 +11,13 @@ import polars as pl
 from authforensics import _registry
 from authforensics.collect import formats as package
 from authforensics.collect.blocks import block_size
-from authforensics.collect.format import Format, Parser, Settings
+from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.lay_out import classify
+from authforensics.collect.layers import BARE, Layers
 from authforensics.collect.normalize import normalize
+from authforensics.collect.unwrap import unwrapped
 from authforensics.errors import UnknownName
+from authforensics.schema import Disposition, Kind
 
 #: Below this confidence a file is no log of any known format.
 ENOUGH = 0.2
@@ -24,12 +27,20 @@ SURE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A format, its parser for this file and how sure that is; `block` is how many bytes of it to read in one go."""
+    """A format, its parser for this file and how sure that is; `block` is how many bytes of it to read in one go.
+
+    `requests` is the share of its events that are requests, `layers` what is around its lines; these are `timed` if
+    they have a time without what is around them, `log_format` their layout if it was inferred.
+    """
 
     form: Format
     parser: Parser
     confidence: float
     block: int
+    requests: float = 0.0
+    layers: Layers = BARE
+    timed: bool = True
+    log_format: str | None = None
 
 
 @cache
@@ -57,14 +68,38 @@ def recognize(
 
     `first` are formats to try before the others; `only` is the one to use whatever it matches.
     """
+    whole = pl.Series("line", list(sample), dtype=pl.String)
     candidates = {only: named(only)} if only else _ordered(formats(), first)
+
+    def best(lines: list[str], layers: Layers) -> Match | None:
+        prepared = {name: (form, form.prepare(lines, settings)) for name, form in candidates.items()}
+        match = _best(whole, layers, prepared, first)
+        if match is None or not layers.wrappers:
+            return match
+        form, parser = prepared[match.form.name]
+        timed = parser is not None and share(pl.Series("line", lines, dtype=pl.String), form, parser)[0] > 0
+        return replace(match, timed=timed)
+
+    return unwrapped(whole, settings, best)
+
+
+def _best(
+    sample: pl.Series,
+    layers: Layers,
+    candidates: Mapping[str, tuple[Format, Parser | None]],
+    first: Sequence[str],
+) -> Match | None:
+    """The best match for `sample`, whose lines are in some wrappers; each candidate has its parser for these."""
     best: Match | None = None
-    for name, form in candidates.items():
-        parser = form.prepare(sample, settings)
-        if parser is None:
+    for name, (bare, prepared) in candidates.items():
+        if prepared is None:
             continue
-        confidence = round(share(sample, form, parser) * form.specificity, 4)
-        match = Match(form, parser, confidence, block_size(sample))
+        form, parser = layers.around(bare, prepared)
+        taken, requests = share(sample, form, parser)
+        confidence = round(taken * form.specificity, 4)
+        layout = prepared.log_format if isinstance(prepared, Cutting) else None
+        block = block_size(sample.to_list())
+        match = Match(form, parser, confidence, block, requests, layers, log_format=layout)
         if best is None or match.confidence > best.confidence:
             best = match
         if name in first and best.confidence >= SURE:
@@ -72,18 +107,19 @@ def recognize(
     return best
 
 
-def share(sample: Sequence[str], form: Format, parser: Parser) -> float:
-    """The share of lines that become events; a line that continues one counts half."""
+def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float]:
+    """The share of lines that become events, a line that continues one counts half; and of those that are requests."""
     numbers = pl.int_range(1, len(sample) + 1, dtype=pl.UInt32, eager=True)
-    lines = pl.LazyFrame(
-        {"line_number": numbers, "line": list(sample)}, schema={"line_number": pl.UInt32, "line": pl.String}
-    )
-    laid = classify(normalize(parser(lines), form, "", ""), form).select("disposition").collect()["disposition"]
-    counts: dict[str, int] = dict(laid.value_counts().rows())
-    counted = len(sample) - counts.get("header", 0)
-    if not counts.get("event"):
-        return 0.0
-    return (counts["event"] + counts.get("continuation", 0) / 2) / max(counted, 1)
+    lines = pl.LazyFrame({"line_number": numbers, "line": sample})
+    laid = classify(normalize(parser(lines), form, "", ""), form).select("disposition", "kind").collect()
+    counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
+    events = counts.get(Disposition.EVENT, 0)
+    if not events:
+        return 0.0, 0.0
+    kinds = laid.filter(pl.col("disposition") == Disposition.EVENT.value)["kind"]
+    counted = len(sample) - counts.get(Disposition.HEADER, 0)
+    taken = (events + counts.get(Disposition.CONTINUATION, 0) / 2) / max(counted, 1)
+    return taken, int((kinds == Kind.REQUEST.value).sum()) / events
 
 
 def _ordered(known: Mapping[str, Format], first: Sequence[str]) -> dict[str, Format]:

@@ -71,10 +71,10 @@ def _lines(data: bytes, most: int, whole: bool) -> list[str]:
 
 
 def _binary(head: bytes) -> str | None:
-    if head.startswith(b"PK\x03\x04"):
-        return "a zip archive: unpack it first"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "a zip archive without files"
     if head[257:262] == b"ustar":
-        return "a tar archive: unpack it first"
+        return "a tar archive without files"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "text in UTF-16: convert it to UTF-8 first"
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF-", b"\x7fELF")) or not _is_text(head):

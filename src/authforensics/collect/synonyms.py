@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 #: By field, best first. A name matches a key as it stands, or in lower case with `_` for `-`; nested keys are
 #: joined by dots.
@@ -14,65 +14,89 @@ FIELDS: dict[str, tuple[str, ...]] = {
             client_ip clientip request.client_ip ClientHost ClientAddr ClientIP client.ip source.ip client.address
             remote_addr remote_ip request.remote_ip request.remote_addr req.ip req.remoteaddress remoteaddress
             downstream_remote_address downstream_direct_remote_address httprequest.remoteip network.peer.address
-            source.address ip ipaddress clientaddress
+            http.client_ip net.peer.ip net.sock.peer.addr source.address id.orig_h req.remote_ip remoteip remoteaddr
+            remote_host ip ipaddress ip_address client_addr client_address clientaddress source_ip sourceip remote
+            identity.sourceip request.ip
         """,
-        "forwarded": "xff forwardedfor x_forwarded_for",
-        "request": "request request_line req",
+        "forwarded": "xff forwardedfor x_forwarded_for forwarded_for",
+        "request": "request request_line requestline requested_url req",
         "method": """
             request_method method request.method RequestMethod req.method http.request.method httpmethod http_method
-            ClientRequestMethod httprequest.requestmethod http.method verb
+            ClientRequestMethod httprequest.requestmethod http.method verb requestmethod req_method http_request_method
+            http.details.method
         """,
         "target": """
-            request_uri RequestPath request.uri req.url url.original url.full ClientRequestURI
-            httprequest.requesturl x_envoy_original_path uri url requesturi request.url http.target path url.path
-            request.path req.path resourcepath ClientRequestPath http.url
+            request_uri RequestPath request.uri req.originalurl req.url url.original url.full ClientRequestURI
+            httprequest.requesturl x_envoy_original_path originalrequesturiwithargs originalurl original_url uri
+            url requesturi request.url request_url requesturl req.uri http.target path url.path
+            request.path request_path req.path req_path requested_uri ClientRequestPath http.url url_path resourcepath
+            requestpath
         """,
-        "query": "query_string args url.query requestquery is_args_args",
+        "route_key": "routekey route_key",
+        "grant": "grant_type granttype",
+        "query": "query_string querystring args url.query requestquery is_args_args query http.query url_query",
         "status": """
             status DownstreamStatus response_code status_code statuscode http.response.status_code res.statuscode
-            res.status response.status response.status_code http.status_code response_status httprequest.status
-            EdgeResponseStatus httpstatus http_status OriginStatus
+            res.status response.status response.status_code response.statuscode http.status_code response_status
+            httprequest.status EdgeResponseStatus httpstatus httpstatuscode http_status http_status_code http.status
+            response_statuscode resp_status status_num OriginStatus OriginResponseStatus
         """,
         "bytes": """
             body_bytes_sent bytes_sent size DownstreamContentSize http.response.body.bytes http.response.bytes
             response.size responselength httprequest.responsesize bytes sentbytes res.contentlength
-            res.headers.content_length
+            res.headers.content_length EdgeResponseBytes response_body_len response_body_size response_size
+            http.response_content_length content_length contentlength resp_body_size bytes_out response.length
         """,
         "host": """
-            vhost http_host request.host RequestHost authority url.domain ClientRequestHost server_name
-            server.address req.headers.host host domain
+            vhost http_host request.host RequestHost authority url.domain ClientRequestHost originalhost server_name
+            req.host server.address req.headers.host http.host net.host.name domainname host domain
         """,
         "user_agent": """
             http_user_agent user_agent user_agent.original ua useragent agent httprequest.useragent
-            ClientRequestUserAgent http.user_agent
+            ClientRequestUserAgent http.user_agent http.useragent request_user_agent identity.useragent req.useragent
+            http.useragent_details.useragent request.user_agent
         """,
         "user_id": """
             sub user_id userid user.id uid user.sub claims.sub enduser.id req.user.id user remote_user
-            ClientUsername user.name principal request.user_id
+            ClientUsername user.name principal request.user_id enduser_id usr.id auth_event.actor_id consumer.custom_id
+            consumer.username consumer.id authenticated_entity.consumer_id authenticated_entity.id
+            authorizer.principalid authorizer.claims.sub authorizer.sub principalid
         """,
         "device_id": """
             device_id deviceid device.id installation_id installationid app_instance_id device_uuid deviceuuid udid
             device labels.device_id context.device_id
         """,
-        "session_id": "session_id sessionid sid session.id session",
+        "session_id": "session_id sessionid sid session.id session session_state",
         "request_id": """
             request_id reqid req_id requestid http.request.id req.id correlation_id correlationid RayID request.id
-            trace_id traceid trace.id transaction.id trace
+            response.headers.x_kong_request_id http.request_id httprequest.requestid req.requestid aws_request_id
+            extendedrequestid requestcontext.requestid transactionid transaction_id trackingreference fastly_req_id
+            trace_id traceid trace.id otel.trace_id @tr transaction.id correlation.id trace insertid
         """,
-        "upstream": "upstream_addr upstream_host ServiceURL upstream ServiceAddr serverrouted",
+        "upstream": """
+            upstream_addr upstream_host ServiceURL upstream ServiceAddr serverrouted OriginIP httprequest.serverip
+            upstream_address backend_addr backend
+        """,
         "platform": "platform device.platform client.platform device.os user_agent.os.name os",
         "app_version": "app_version appversion app.version client_version clientversion service.app_version",
         "reason": """
-            sent_http_www_authenticate www_authenticate upstream_http_www_authenticate resp_headers.www_authenticate
-            downstream_www_authenticate origin_www_authenticate res.headers.www_authenticate
-            response.headers.www_authenticate http.response.headers.www_authenticate error_reason authorizer.error
-            authorize.error response_code_details
+            authorizer.error authorizererror authorizer_error authorize.error authorizeerror authorize_error
+            error_reason response_code_details auth_error jsonpayload.statusdetails statusdetails auth_reason
+        """,
+        "code": """
+            error_code errorcode err.code error.code x_sb_error_code error.responsetype errorresponsetype responsetype
+            error_response_type
         """,
         "error": """
-            err.message error.message exception.message error_description err.msg error_message errormessage err
-            error exception exc_info reason cause
+            err.message error.message exception.message error_description err.msg error_message errormessage
+            integrationerrormessage integrationerror integration.error thrown.message thrown.extendedstacktrace
+            thrown.localizedmessage error.stack_trace exception.stacktrace error.stack errorverbose error_verbose err
+            error exception @x exc_info stack_trace reason cause error_details
         """,
-        "message": "msg message event text short_message",
+        "message": """
+            msg renderedmessage @m message event body text short_message body.stringvalue @mt messagetemplate
+            full_message log.message payload.message
+        """,
     }.items()
 }
 
@@ -95,10 +119,26 @@ HEADERS: dict[str, str] = {
     "x_user_id": "user_id",
     "user_agent": "user_agent",
     "x_forwarded_for": "forwarded",
+    "x_real_ip": "forwarded",
+    "cf_connecting_ip": "forwarded",
+    "true_client_ip": "forwarded",
     "host": "host",
 }
+#: What a response header says. Reference: RFC 6750 section 3; https://clerk.com/docs (x-clerk-auth-reason).
+RESPONSE_HEADERS: dict[str, str] = {"www_authenticate": "reason", "x_clerk_auth_reason": "reason"}
 _HEADER = re.compile(
-    r"^(?:http_|request_|(?:request|req|http\.request|httprequest)\.headers?\.|req_header_|headers?\.|http\.request\.header\.)?(\w+)$"
+    r"^(?:http_|req_|request_(?:headers?[_.])?|(?:request|req|http\.request|httprequest|http)\.headers?\.|req_headers?[_.]"
+    r"|requestheaders\.|headers?\.|http\.request\.header\.)?(\w+)$"
+)
+_RESPONSE_HEADER = re.compile(
+    r"^(?:sent_http_|upstream_http_|downstream_|origin_|resp(?:onse)?_?headers?[_.]|res_?headers?[_.]|res_|response_"
+    r"|(?:res|resp|response|http\.response)\.headers?\.)?(\w+)$"
+)
+#: Objects in which products put what others have at the top. Reference: Azure's resource logs; Serilog's JsonFormatter;
+#: Log4j's JsonLayout; OpenTelemetry's log data model; Cloud Logging's jsonPayload; GELF's underscore
+_ENVELOPE = re.compile(
+    r"^(?:properties\.|attributes\.|jsonpayload\.|fields\.|contextmap\.|mdc\.|extra\.|context\.|logattributes\.|data\."
+    r"|record\.|detail\.|params\.|metadata\.|payload\.|ctx\.|http_request\.|access\.|_)+(?=.)"
 )
 
 #: Milliseconds in one unit. `duration` alone says nothing of its unit: see `unit_of`.
@@ -112,20 +152,59 @@ DURATIONS: dict[str, float] = {
     "request_time_us": 1e-3,
     "duration_ms": 1.0,
     "durationms": 1.0,
+    "duration_msec": 1.0,
     "elapsed_ms": 1.0,
+    "elapsedms": 1.0,
+    "elapsedmilliseconds": 1.0,
     "latency_ms": 1.0,
+    "latencyms": 1.0,
     "response_time_ms": 1.0,
+    "responsetime_ms": 1.0,
+    "request_time_ms": 1.0,
+    "time_elapsed_ms": 1.0,
     "duration_us": 1e-3,
+    "durationus": 1e-3,
+    "latency_us": 1e-3,
+    "time_elapsed_usec": 1e-3,
+    "elapsed_us": 1e-3,
+    "duration_ns": 1e-6,
+    "durationns": 1e-6,
+    "latency_ns": 1e-6,
+    "elapsed_ns": 1e-6,
+    "duration_s": 1e3,
+    "duration_seconds": 1e3,
+    "latency_seconds": 1e3,
+    "elapsed_seconds": 1e3,
     "latencies.request": 1.0,
+    "responselatency": 1.0,
+    "response_latency": 1.0,
+    "http.server.request.duration": 1e3,
     "responsetime": 1e3,
     "response_time": 1e3,
     "timetaken": 1e3,
+    "time_taken": 1e3,
     "httprequest.latency": 1e3,
     "latency": 1e3,
+    "response.latency": 1e3,
+    "response.duration": 1.0,
     "elapsed": 1.0,
+    "elapsed_time": 1.0,
+    "elapsedtime": 1.0,
     "duration": 1.0,
+    "took": 1.0,
+    "runtime": 1.0,
+    "process_time": 1e3,
+    "time_elapsed": 1.0,
+    "requestduration": 1.0,
+    "request_duration": 1.0,
     "apptime": 1e3,
 }
+#: Those of which some product each has another unit: the values decide.
+_AMBIGUOUS = frozenset(
+    {"request_time", "responsetime", "response_time", "timetaken", "time_taken", "latency", "elapsed", "elapsed_time"}
+    | {"elapsedtime", "duration", "took", "process_time", "time_elapsed", "requestduration", "request_duration"}
+    | {"runtime", "response.latency", "response.duration"}
+)
 
 #: Which end of the request a time is.
 TIMES: dict[str, bool] = {
@@ -141,10 +220,34 @@ TIMES: dict[str, bool] = {
     "asctime": False,
     "event.end": False,
     "EdgeEndTimestamp": False,
-    "requesttime": False,
-    "requesttimeepoch": False,
-    "StartUTC": True,
+    "@t": False,
+    "timemillis": False,
+    "instant.epochsecond": False,
+    "timeunixnano": False,
+    "observedtimeunixnano": False,
+    "eventtime": False,
+    "event_time": False,
+    "logtime": False,
+    "log_time": False,
+    "log.time": False,
+    "date_time": False,
+    "createdat": False,
+    "created_at": False,
+    "timestamp_ms": False,
+    "timestampms": False,
+    "ts_ms": False,
+    "unixtime": False,
+    "epoch": False,
+    "iso8601": False,
+    "time_unix": False,
+    "receivetimestamp": False,
+    # Reference: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+    "requesttime": True,
+    "requesttimeepoch": True,
+    "request_time_epoch": True,
+    "identity.requesttime": True,
     "StartLocal": True,
+    "StartUTC": True,
     "start_time": True,
     "started_at": True,
     "event.start": True,
@@ -155,62 +258,131 @@ TIMES: dict[str, bool] = {
 }
 
 
+#: Times in two numbers: seconds and, for each, its nanoseconds. Reference: Log4j's JsonLayout
+NANOS = {"instant.epochSecond": "instant.nanoOfSecond"}
+#: The two ends of one request.
+SPANS = {
+    "EdgeStartTimestamp": "EdgeEndTimestamp",
+    "event.start": "event.end",
+    "start_time": "end_time",
+    "begin_time": "end_time",
+}
+#: Keys that mean something else beside others. Reference: Zeek's base/protocols/http/main.zeek
+BESIDE: dict[str, dict[str, str]] = {"id.orig_h": {"uid": "connection"}}
+#: Keys that make others the start of the request. Reference: Zeek's base/protocols/http/main.zeek;
+#: https://cloud.google.com/load-balancing/docs/https/https-logging-monitoring
+_STARTS = {"id.orig_h": ("ts", "@timestamp"), "httprequest.requestmethod": ("timestamp",)}
+
+
 def fold(name: str) -> str:
     """The form in which names are compared."""
     return name.lower().replace("-", "_")
 
 
+def bare(name: str) -> str:
+    """A folded name without the object that it is put into."""
+    return _ENVELOPE.sub("", fold(name))
+
+
 def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) -> dict[str, list[str]]:
     """The keys that carry each field, best first; `preferred` says where a key means another field than elsewhere."""
     keys = list(dict.fromkeys(keys))
-    exact = {key: key for key in keys}
-    folded = {fold(key): key for key in reversed(keys)}
+    known = [
+        {key: key for key in keys},
+        {fold(key): key for key in reversed(keys)},
+        {bare(key): key for key in reversed(keys)},
+    ]
     found: dict[str, list[str]] = {}
     taken: set[str] = set()
-    for key, field in (preferred or {}).items():
-        if key in exact:
+    beside = {key: field for mark, meant in BESIDE.items() if mark in keys for key, field in meant.items()}
+    for key, field in (beside | dict(preferred or {})).items():
+        if key in known[0]:
             found.setdefault(field, []).append(key)
             taken.add(key)
+    headers = {key: carried for key in keys if (carried := _header(key)) is not None}
     for field, names in FIELDS.items():
-        candidates = [exact.get(name) or folded.get(name) for name in names]
-        candidates += [key for key in keys if _header(key) == field]
-        for candidate in candidates:
-            if candidate is not None and candidate not in taken:
+        candidates = [table[name] for table in known for name in names if name in table]
+        own = [key for key, said in headers.items() if said == field]
+        # What the answer itself says comes before what others say of it.
+        for candidate in own + candidates if field == "reason" else candidates + own:
+            if candidate not in taken:
                 found.setdefault(field, []).append(candidate)
                 taken.add(candidate)
     return found
 
 
 def times_in(keys: Iterable[str]) -> dict[str, bool]:
-    """The keys that are times, and whether each is the start of the request."""
-    return {key: start for key in keys if (start := _lookup(key, TIMES)) is not None}
-
-
-def duration_in(keys: Iterable[str]) -> tuple[str, float] | None:
-    """The best key that is the request's duration, and the milliseconds in its unit."""
+    """The keys that are times, the likeliest first, and whether each is the start of the request."""
     keys = list(keys)
-    known = {name: key for key in keys for name in (key, fold(key))}
-    for name, unit in DURATIONS.items():
+    folded = {fold(key) for key in keys}
+    starts = {name for mark, names in _STARTS.items() if mark in folded for name in names}
+    times = {key: start for key in keys if (start := _lookup(key, TIMES)) is not None}
+    return {key: start or fold(key) in starts for key, start in sorted(times.items(), key=lambda item: _rank(item[0]))}
+
+
+def duration_in(keys: Iterable[str], values: Mapping[str, Sequence[str]] | None = None) -> tuple[str, float] | None:
+    """The best key that is the request's duration, and the milliseconds in its unit.
+
+    `values` has some of each key: they tell the unit where the name doesn't.
+    """
+    keys = list(keys)
+    known = {form(key): key for form in (bare, fold, str) for key in reversed(keys)}
+    for name, usual in DURATIONS.items():
         if name in known and (name == known[name] or known[name] not in DURATIONS):
-            return known[name], _unit(keys) if name == "duration" else unit
+            key = known[name]
+            unit = _unit(keys) if name == "duration" else None
+            if unit is None and name in _AMBIGUOUS:
+                unit = unit_of((values or {}).get(key, ()), usual)
+            return key, unit or usual
     return None
+
+
+def unit_of(values: Sequence[str], usual: float) -> float:
+    """The milliseconds in the unit of some durations, if requests take about as long as they mostly do."""
+    numbers = sorted(float(value) for value in values if re.fullmatch(r"\d{1,15}(?:\.\d+)?(?:[eE]-?\d+)?", value))
+    numbers = [number for number in numbers if number > 0]
+    if not numbers:
+        return usual
+    middle, places = numbers[(len(numbers) - 1) // 2], max(len(value.partition(".")[2]) for value in values)
+    if any(number % 1 for number in numbers):
+        seconds = middle < 0.05 or (middle < 1 and places <= 3)
+        return 1e3 if seconds else usual if usual < 1e3 or middle < 20 else 1.0
+    if middle < 2_000:
+        return 1.0 if usual == 1e3 and numbers[-1] >= 10 else usual
+    # A minute at most, in microseconds; what is longer than all that is no duration in microseconds.
+    nanoseconds = middle >= 5e6 or numbers[-1] > 6e7 or (middle >= 1e5 and numbers[0] >= 2e4)
+    return 1e-6 if nanoseconds else 1e-3
 
 
 def wanted(key: str) -> bool:
     """Whether a key carries anything at all."""
-    return bool(matching([key])) or _lookup(key, TIMES) is not None or duration_in([key]) is not None
+    return (
+        key in NANOS.values()
+        or bool(matching([key]))
+        or _lookup(key, TIMES) is not None
+        or duration_in([key]) is not None
+    )
 
 
-def _unit(keys: list[str]) -> float:
-    # Caddy writes seconds; Envoy and most loggers milliseconds.
-    caddy = "ts" in keys and any(key.startswith("request.") for key in keys)
-    return 1e3 if caddy else 1.0
+def _unit(keys: list[str]) -> float | None:
+    if "ts" in keys and any(key.startswith("request.") for key in keys):
+        return 1e3  # Caddy
+    return 1.0 if {"response_flags", "start_time"} & {*keys} else None  # Envoy
+
+
+def _rank(key: str) -> int:
+    names = list(TIMES)
+    return next(names.index(name) for name in (key, fold(key), bare(key)) if name in TIMES)
 
 
 def _header(key: str) -> str | None:
-    match = _HEADER.match(fold(key))
-    return HEADERS.get(match[1]) if match else None
+    name = fold(key)
+    for pattern, known in ((_HEADER, HEADERS), (_RESPONSE_HEADER, RESPONSE_HEADERS)):
+        match = pattern.match(name) or pattern.match(_ENVELOPE.sub("", name))
+        if match and match[1] in known:
+            return known[match[1]]
+    return None
 
 
 def _lookup(key: str, table: Mapping[str, bool]) -> bool | None:
-    return table.get(key, table.get(fold(key)))
+    return table.get(key, table.get(fold(key), table.get(bare(key))))

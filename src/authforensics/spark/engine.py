@@ -36,9 +36,13 @@ def analyze(
     *,
     format: str | None = None,
     log_format: str | None = None,
+    nginx_conf: str | Path | None = None,
     tz: str | None = None,
     since: str | None = None,
     until: str | None = None,
+    path: str | None = None,
+    status: str | None = None,
+    device: Sequence[str] | str = (),
     device_key: str | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
@@ -64,12 +68,14 @@ def analyze(
     """
     began, clock = datetime.now(UTC), monotonic()
     chosen: dict[str, object] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
-    chosen |= {"device_key": device_key, "only": list(only), "skip": list(skip), "strict": strict}
+    chosen |= {"path": path, "status": status, "device": pipeline.listed(device), "device_key": device_key}
+    chosen |= {"only": list(only), "skip": list(skip), "strict": strict, "nginx_conf": nginx_conf and str(nginx_conf)}
     plan = pipeline.planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
     work = WorkDirectory(plan.settings.work_dir)
     try:
         found = collect.discover([paths] if isinstance(paths, str | Path) else list(paths), lambda: work.path)
         collected, intake = read_logs(spark, found, plan.settings, work)
+        local.check_left(intake.covered, intake.heard)
         if progress is not None:
             size = collect.extent(found)
             progress(collect.Step("", len(found), len(found), size, size))

@@ -20,8 +20,9 @@ import polars as pl
 from authforensics import collect, local
 from authforensics.collect.account import MOST_TEXTS, Account, Outcome, joined, left_alone, ordered, refuse, source_of
 from authforensics.collect.blocks import Condition, Text, cleaned, counted
-from authforensics.collect.collection import Reader, checked, within
+from authforensics.collect.collection import Reader, checked, known_of, within
 from authforensics.collect.compression import CHUNK, PLAIN_CHUNK, kind_of
+from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
 from authforensics.collect.read import Block, parse, read
 from authforensics.collect.recognize import Match, recognize
@@ -78,7 +79,7 @@ def read_logs(
     logs = [one for one in found if one.source in matches]
     units = _counted(spark, [unit for one in logs for unit in _units(one, matches[one.source])])
     wanted = None
-    if options.since is not None or options.until is not None:
+    if options.selective:
         wanted = within(options, _last(spark, units, settings) if after_last(options.since, options.until) else None)
     place = work.path / "requests"
     place.mkdir()
@@ -232,7 +233,9 @@ def _read_unit(
     number, unit = task
     files = Files(place or Path(), number)
     intake = local.Intake(files, settings)
-    digest: collect.Digest[Any] = collect.Digest(condense.COLUMNS, intake.digest, wanted)
+    digest: collect.Digest[Any] = collect.Digest(condense.COLUMNS, intake.digest)
+    if wanted is not None:
+        digest = narrowed(digest, wanted)
     if place is None:
         digest = collect.Digest(("timestamp",), _nothing)
     condition = Condition()
@@ -268,7 +271,7 @@ def _blocks(
     unit: Unit, options: collect.Options, digest: collect.Digest[Any], condition: Condition
 ) -> tuple[collect.File, Iterator[Block[Any]]]:
     found = unit.found
-    match = recognize(take(found.path).lines, options.settings(), only=unit.format)
+    match = recognize(take(found.path).lines, known_of(found, options.settings()), only=unit.format)
     if match is None:
         raise OSError("it is another file on the executor than on the driver")
     if unit.length is None:

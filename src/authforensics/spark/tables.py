@@ -42,6 +42,9 @@ def analyze_table(
     tz: str | None = None,
     since: str | None = None,
     until: str | None = None,
+    path: str | None = None,
+    status: str | None = None,
+    device: Sequence[str] | str = (),
     device_key: str | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
@@ -66,9 +69,11 @@ def analyze_table(
     """
     began, clock = datetime.now(UTC), monotonic()
     chosen: dict[str, object] = {"format": None, "log_format": None, "tz": tz, "since": since, "until": until}
-    chosen |= {"device_key": device_key, "only": list(only), "skip": list(skip), "strict": False}
+    chosen |= {"path": path, "status": status, "device": pipeline.listed(device), "device_key": device_key}
+    chosen |= {"only": list(only), "skip": list(skip), "strict": False}
     plan = pipeline.planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
     options = plan.settings.collect
+    options.filtering()
     if options.tz is not None:
         check_zone(options.tz)
     for name, value in (("since", options.since), ("until", options.until)):
@@ -236,7 +241,7 @@ def bases(facts: Facts) -> dict[str, int]:
 
 def window(facts: Facts, options: collect.Options) -> pl.Expr | None:
     """The times that are wanted; None: all."""
-    if options.since is None and options.until is None:
+    if not options.selective:
         return None
     return within(options, max(fact.last for fact in facts.values() if fact.last is not None))
 

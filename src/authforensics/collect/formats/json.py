@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from authforensics.collect import json_lines
-from authforensics.collect.format import Format
+from authforensics.collect.format import Format, Parser, Settings
+from authforensics.collect.provider_events import recorded
 from authforensics.schema import Kind
+
+
+def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
+    # What those mean by their keys their own formats know.
+    return None if recorded(sample) else json_lines.parser(sample, settings)
+
 
 FORMAT = Format(
     name="json",
@@ -16,5 +25,5 @@ FORMAT = Format(
     time="either",
     kinds=(Kind.REQUEST, Kind.MESSAGE),
     specificity=0.98,
-    prepare=json_lines.parser,
+    prepare=_prepare,
 )

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-import polars as pl
-
-from authforensics.collect import json_lines
-from authforensics.collect.assemble import assemble, column
+from authforensics.collect import json_lines, laid_out
 from authforensics.collect.compiled import compile_layout
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
@@ -20,26 +16,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     layout = compile_layout(settings.log_format)
     if layout.pattern is None:
         return json_lines.parser(sample, settings, layout.names)
-    return _parser(sample, layout.pattern, layout.names, settings)
-
-
-def _parser(sample: Sequence[str], pattern: str, names: dict[str, str], settings: Settings) -> Parser:
-    compiled = re.compile(pattern)
-    groups = {name: group for group, name in reversed(names.items())}
-    examples: dict[str, str] = {}
-    for match in filter(None, map(compiled.match, sample)):
-        for name, group in groups.items():
-            if match[group] not in {"", "-"}:
-                examples.setdefault(name, match[group])
-    known = [name for name in groups if name != "ignored"]
-    values = {column(name): pl.col("parts").struct.field(groups[name]) for name in known}
-
-    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
-        parts = lines.with_columns(parts=pl.col("line").str.extract_groups(pattern))
-        parts = parts.with_columns(matched=pl.col("line").str.contains(pattern), **values).drop("parts")
-        return assemble(parts, known, examples, settings)
-
-    return parse
+    return laid_out.parser(sample, layout.pattern, layout.names, settings)
 
 
 FORMAT = Format(

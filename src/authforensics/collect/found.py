@@ -1,0 +1,46 @@
+"""What an input is: a file to look at, how it is called and which system wrote it."""
+
+from __future__ import annotations
+
+import errno
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from authforensics.errors import InputError
+
+#: What helps if there is no room.
+ELSEWHERE = "name a directory with room: --work-dir"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_ROTATION = re.compile(
+    r"(?:[.-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-:]?\d{2}(?:[-:]?\d{2})?)?|[.-]\d{1,10}|\.(?:gz|zst|bz2|xz|log|txt|old|bak))$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to look at. `named` is false for one that was only met inside a directory.
+
+    `problem` says why a directory inside can't be looked into: it stands for its files.
+    """
+
+    path: Path
+    source: str
+    system: str
+    named: bool
+    problem: str | None = None
+
+    @property
+    def rotation(self) -> str:
+        """What the files of one rotated set have in common: `access.log.2.gz` and `access.log` both say `access`."""
+        stem, before = self.source, ""
+        while stem != before:
+            stem, before = _ROTATION.sub("", stem), stem
+        return stem
+
+
+def shortage(error: OSError, what: str, path: Path) -> InputError:
+    """What to tell of an input that can't be put aside at some path."""
+    if error.errno not in _FULL:
+        return InputError(f"{what}: can't be read: {error.strerror}")
+    return InputError(f"{what}: no room for it in {path.parent} ({error.strerror}); {ELSEWHERE}")

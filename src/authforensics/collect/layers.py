@@ -1,0 +1,163 @@
+"""The wrappers around the lines of a file, one inside of the other: peels them all, and parses what is inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from authforensics.collect.format import Cutting, Format, Inside, Parser
+from authforensics.collect.lay_out import unlike
+from authforensics.collect.quick import parsed
+from authforensics.collect.times import NAIVE
+from authforensics.collect.wrapper import PEELED, Peel, Wrapper
+
+#: Where a record begins can't be told from a wrapped line as it stands.
+_NEVER = r"\z."
+_OWN = ("time", "zone", "clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Wrappers from the outermost to the innermost, each with what peels its lines."""
+
+    wrappers: tuple[tuple[Wrapper, Peel], ...] = ()
+
+    @property
+    def names(self) -> str | None:
+        """What they are called; None if there are none."""
+        return " > ".join(wrapper.name for wrapper, _ in self.wrappers) or None
+
+    def under(self, wrapper: Wrapper, peel: Peel) -> Layers:
+        """With one more, inside of all."""
+        return Layers((*self.wrappers, (wrapper, peel)))
+
+    def after(self, around: Layers) -> Wrapper | None:
+        """The wrapper next inside of some others; None if there is none more."""
+        more = self.wrappers[len(around.wrappers) :]
+        return more[0][0] if more else None
+
+    def peel(self, lines: pl.Series) -> pl.DataFrame:
+        """The `line` inside of each, and the `time`, `zone`, `clock` that the wrappers know.
+
+        A line that isn't wrapped stays as it is. One that goes on with a line above is null, and that one is whole;
+        those `within` have such a line around them.
+        """
+        nothing = [*(pl.lit(None, PEELED[name]).alias(name) for name in _OWN), pl.lit(value=False).alias("within")]
+        peeled = lines.to_frame("line").with_columns(nothing)
+        for wrapper, peel in self.wrappers:
+            own = peel(peeled["line"])
+            if wrapper.parts:
+                own = _joined(own)
+            peeled = _merged(peeled, own)
+        return peeled
+
+    def inside(self, lines: pl.Series) -> pl.Series:
+        """The lines inside, alone."""
+        return self.peel(lines)["line"]
+
+    def around(self, form: Format, parser: Parser) -> tuple[Format, Parser]:
+        """A format whose lines are wrapped, and its parser, with the wrapper's time for lines that have none."""
+        if not self.wrappers:
+            return form, parser
+        headers = [form.header, *(wrapper.header for wrapper, _ in self.wrappers)]
+        header = "|".join(f"(?:{pattern})" for pattern in headers if pattern)
+        inner = replace(form, header=header or None)
+        wrapped = replace(
+            form,
+            multiline=form.multiline or any(wrapper.parts for wrapper, _ in self.wrappers),
+            record_start=_NEVER,
+            header=None,
+            inside=Inside(inner, self.inside),
+        )
+
+        def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+            outer = lines.collect(engine="in-memory")
+            peeled = self.peel(outer["line"])
+            parsed = _parsed(peeled["line"].fill_null(""), parser)
+            filled = _filled(parsed, peeled, form).with_columns(peeled["line", "within"])
+            return _begun(filled, inner).with_columns(outer["line_number"], outer["line"])
+
+        return wrapped, parse
+
+
+#: No wrapper at all.
+BARE = Layers()
+
+
+def _joined(own: pl.DataFrame) -> pl.DataFrame:
+    """Lines in parts, joined in the first of them; `later` says which are the others."""
+    if not own["open"].any():
+        return own
+    parts = own.with_row_index("row").filter(pl.col("inner").is_not_null())
+    parts = parts.with_columns(later=pl.col("open").shift().over("stream").fill_null(value=False))
+    whole = (
+        parts.with_columns(group=(~pl.col("later")).cum_sum().over("stream"))
+        .filter(pl.col("open") | pl.col("later"))
+        .group_by("stream", "group")
+        .agg(pl.col("row").first(), pl.col("inner").str.join(""))
+    )
+    later = parts.filter("later")["row"]
+    inner = own["inner"].scatter(whole["row"], whole["inner"]).scatter(later, None)
+    marked = pl.repeat(False, own.height, dtype=pl.Boolean(), eager=True).scatter(later, True).alias("later")
+    begun = pl.col("open").fill_null(value=False) & ~pl.col("later")
+    ended = pl.col("later") & ~pl.col("open")
+    unfinished = (begun.cast(pl.Int32) - ended.cast(pl.Int32)).cum_sum().shift(fill_value=0)
+    return own.with_columns(inner, marked).with_columns(within=unfinished > 0)
+
+
+def _merged(peeled: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    """Lines with one wrapper more off: the time nearer to the line counts, unless its zone is only guessed."""
+    both = pl.concat([peeled, own.rename({name: f"own_{name}" for name in own.columns})], how="horizontal")
+    known = pl.col("own_time").is_not_null() & ((pl.col("own_zone") != NAIVE) | pl.col("time").is_null())
+    line = pl.coalesce("own_inner", "line")
+    within = pl.col("within")
+    if "later" in own.columns:
+        line = pl.when(~pl.col("own_later")).then(line)
+        within |= pl.col("own_within")
+    return both.select(
+        line.alias("line"),
+        within.alias("within"),
+        *(pl.when(known).then(f"own_{name}").otherwise(name).alias(name) for name in _OWN),
+    )
+
+
+def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format) -> pl.LazyFrame:
+    """What was parsed, with the time of the wrapper where the line has none: that is when it was written."""
+    present = set(parsed.collect_schema().names())
+    absent = {name: pl.lit(None, PEELED[name]) for name in _OWN if name not in present}
+    if "at_start" not in present:
+        absent["at_start"] = pl.lit(form.time == "start")
+    known = parsed.with_columns(**absent).with_columns(
+        peeled.select(pl.col(name).alias(f"_wrapper_{name}") for name in _OWN)
+    )
+    lacks = pl.col("time").is_null()
+    return known.with_columns(
+        *(pl.when(lacks).then(f"_wrapper_{name}").otherwise(name).alias(name) for name in _OWN),
+        at_start=pl.col("at_start") & ~lacks,
+    ).drop(f"_wrapper_{name}" for name in _OWN)
+
+
+def _begun(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:
+    """With each line that begins a record known to do so, whether or not it could be parsed."""
+    line = pl.col("line")
+    begins = line.str.contains(form.record_start) if form.record_start else pl.lit(not form.multiline)
+    if form.header:
+        begins &= ~line.str.contains(form.header)
+    lost = ~pl.col("matched").fill_null(value=False) & (line.str.strip_chars() != "") & begins & ~pl.col("within")
+    absent = {} if "problem" in parsed.collect_schema() else {"problem": pl.lit(None, pl.String)}
+    return (
+        parsed.with_columns(lost=lost.fill_null(value=False), **absent)
+        .with_columns(
+            matched=pl.col("matched") | pl.col("lost"),
+            problem=pl.coalesce("problem", pl.when("lost").then(pl.lit(unlike(form)))),
+        )
+        .drop("lost", "within")
+    )
+
+
+def _parsed(lines: pl.Series, parser: Parser) -> pl.LazyFrame:
+    """What a parser says of lines that were wrapped."""
+    frame = pl.DataFrame({"line_number": pl.int_range(len(lines), dtype=pl.UInt32, eager=True), "line": lines})
+    data = (lines.str.join("\n").item() + "\n").encode() if isinstance(parser, Cutting) else b""
+    return parsed(parser, data, frame["line_number"], lambda: frame)

@@ -1,0 +1,76 @@
+"""Peels wrappers that put text in front of a line, and those that make a table of lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from authforensics.collect import times
+from authforensics.collect.format import Settings
+from authforensics.collect.wrapper import Peel, peeled
+
+# Reference: RFC 3339 section 5.6
+ISO = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:[Zz]|[+-]\d{2}:?\d{2})"
+_FIELD = r'(?:"(?:[^"]|"")*"|[^",]*)'
+
+
+def by_pattern(pattern: str) -> Callable[[Sequence[str], Settings], Peel | None]:
+    """For wrappers whose lines match a pattern with the group `inner`, perhaps `at` (a time) and columns of PEELED."""
+    compiled = re.compile(pattern, re.DOTALL)
+
+    def prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
+        if not any(compiled.match(line) for line in sample):
+            return None
+        return lambda lines: peeled(with_time(groups(lines, pattern), settings.tz))
+
+    return prepare
+
+
+def groups(lines: pl.Series, pattern: str) -> pl.DataFrame:
+    """The groups of a pattern as columns; `inner` is empty where it is missing from a line that matches."""
+    found = lines.to_frame("line").select(groups=pl.col("line").str.extract_groups(f"(?s){pattern}")).unnest("groups")
+    matches = pl.any_horizontal(pl.exclude("inner").is_not_null())
+    return found.with_columns(inner=pl.coalesce("inner", pl.when(matches).then(pl.lit(""))))
+
+
+def with_time(frame: pl.DataFrame, tz: str | None) -> pl.LazyFrame:
+    """With `time`, `zone`, `clock` from the text of `at`, if there is one."""
+    if "at" not in frame.columns:
+        return frame.lazy()
+    example = next(iter(frame["at"].drop_nulls().head(1)), "")
+    return times.read_any(frame.lazy(), pl.col("at"), tz, example)
+
+
+def by_column(text: str, others: dict[str, str], example: str) -> Callable[[Sequence[str], Settings], Peel | None]:
+    """For tables of comma separated values with a header that names the columns `text` and `example`.
+
+    Args:
+        text: the column that holds the line inside.
+        others: which column holds what: `at` and columns of `PEELED`.
+        example: another column that such tables have.
+    """
+
+    def prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
+        if not sample or not re.search(rf'(?:^|,)"?{re.escape(text)}"?(?:,|$)', sample[0]):
+            return None
+        names = [name.strip('" ') for name in sample[0].lstrip("\ufeff").split(",")]
+        if example not in names:
+            return None
+        header = sample[0]
+        columns = {"inner": text, **{name: column for name, column in others.items() if column in names}}
+
+        def peel(lines: pl.Series) -> pl.DataFrame:
+            rows = lines.to_frame("line").with_columns(line=pl.when(pl.col("line") != header).then("line"))
+            values = {name: _cell(names.index(column)) for name, column in columns.items()}
+            return peeled(with_time(rows.select(**values), settings.tz))
+
+        return peel
+
+    return prepare
+
+
+def _cell(place: int) -> pl.Expr:
+    cell = pl.col("line").str.extract(f"(?s)^(?:{_FIELD},){{{place}}}({_FIELD})(?:,|$)")
+    return cell.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)

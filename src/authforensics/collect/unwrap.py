@@ -1,0 +1,73 @@
+"""Recognizes what is around the lines of a file: peels wrappers as long as what is inside makes more sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from authforensics.collect.format import Settings
+from authforensics.collect.layers import BARE, Layers
+from authforensics.collect.wrapper import Peel, Wrapper, wrappers
+
+if TYPE_CHECKING:
+    from authforensics.collect.recognize import Match
+
+#: The share of lines that a wrapper must take.
+_MOST = 0.9
+#: Wrappers that stand in each other.
+_DEEPEST = 4
+#: Below these confidences what is inside is no match, and none that counts against anything.
+_ENOUGH, _GOOD = 0.2, 0.5
+#: Shares of requests that differ by less are the same.
+_SAME = 0.1
+
+#: Gets lines and the wrappers that they were inside of; gives the best match for the whole sample.
+Best = Callable[[list[str], Layers], "Match | None"]
+
+
+def unwrapped(sample: pl.Series, settings: Settings, best: Best, around: Layers = BARE) -> Match | None:
+    """The best match for `sample`, or for what is inside of its lines, if that makes more sense."""
+    inner = around.inside(sample)
+    lines = [line for line in inner.drop_nulls().to_list() if line.strip()]
+    found = best(lines, around)
+    if len(around.wrappers) == _DEEPEST:
+        return found
+    for wrapper in sorted(wrappers().values(), key=lambda wrapper: wrapper.taken):
+        next_one = None if found is None else found.layers.after(around)
+        if next_one is not None and next_one.taken < wrapper.taken:
+            break
+        known = any(outer.name == wrapper.name for outer, _ in around.wrappers)
+        peel = None if known else wrapper.prepare(lines, settings)
+        if peel is not None and _takes(wrapper, peel, lines):
+            inside = unwrapped(sample, settings, best, around.under(wrapper, peel))
+            if _better(inside, found, wrapper, bare=next_one is None):
+                found = inside
+    return found
+
+
+def _takes(wrapper: Wrapper, peel: Peel, lines: list[str]) -> bool:
+    """Whether nearly all lines are of the wrapper; those that it only adds don't count."""
+    series = pl.Series("line", lines, dtype=pl.String)
+    inner = peel(series)["inner"].is_not_null()
+    counted = inner | (~series.str.contains(wrapper.header) if wrapper.header else True)
+    return int(inner.sum()) >= _MOST * int(counted.sum())
+
+
+def _better(inside: Match | None, found: Match | None, wrapper: Wrapper, bare: bool) -> bool:
+    """Whether what is inside of a wrapper makes more sense than what was found: without it (`bare`), or in another."""
+    if inside is None or inside.confidence < _ENOUGH:
+        return False
+    if found is None or found.confidence < _ENOUGH:
+        return True
+    if wrapper.taken != "always" and inside.confidence < _GOOD:
+        return False
+    if inside.form.name == found.form.name and inside.confidence <= found.confidence and not inside.timed:
+        # The format knows what is in front of its lines, and needs it.
+        return False
+    if abs(inside.requests - found.requests) > _SAME:
+        return inside.requests > found.requests
+    if bare:
+        return wrapper.taken != "if no less sure" or inside.confidence >= found.confidence
+    return inside.confidence > found.confidence

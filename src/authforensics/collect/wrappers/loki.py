@@ -1,0 +1,35 @@
+"""Owns `loki`: what `logcli` writes of Loki's lines, as JSON lines or as text, and what Grafana downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from authforensics.collect.format import Settings
+from authforensics.collect.peel_json import by_keys
+from authforensics.collect.peel_text import ISO, by_pattern
+from authforensics.collect.wrapper import Peel, Wrapper
+
+# Reference: https://grafana.com/docs/loki/latest/query/logcli/ (--output=jsonl, default)
+_KEYS = {
+    "inner": ("line",),
+    "at": ("timestamp",),
+    "instance": ("labels.pod", "fields.pod", "labels.instance", "labels.host", "labels.container"),
+}
+_LABELS = r'\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*"(?:, ?)?)*\}'
+_TEXT = rf"^(?P<at>{ISO}) {_LABELS} (?P<inner>.*)$"
+
+
+def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
+    found = (by_keys(_KEYS, ('"line"', '"timestamp"', mark))(sample, settings) for mark in ('"labels"', '"fields"'))
+    return next((peel for peel in found if peel is not None), None) or by_pattern(_TEXT)(sample, settings)
+
+
+WRAPPER = Wrapper(
+    name="loki",
+    title="logcli, downloads of Grafana",
+    samples=(
+        '{"labels":{"pod":"api-1"},"line":"hello world","timestamp":"2026-03-01T10:02:03.123456789Z"}',
+        '2026-03-01T10:02:03Z {app="api", pod="api-1"} hello world',
+    ),
+    prepare=_prepare,
+)

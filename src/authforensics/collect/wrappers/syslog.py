@@ -1,0 +1,47 @@
+"""Owns `syslog`: the traditional line of syslog daemons, with or without priority, also with a full time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from authforensics.collect.format import Settings
+from authforensics.collect.peel_text import ISO, groups
+from authforensics.collect.times import read_iso
+from authforensics.collect.wrapper import Peel, Wrapper, peeled
+from authforensics.collect.yearless import read_yearless
+
+# Reference: RFC 3164 section 4.1; https://www.rsyslog.com/doc/configuration/templates.html (RSYSLOG_FileFormat: a full
+# time); journalctl's outputs short and short-iso. Daemons that write to a local socket leave out the host.
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_SHORT = rf"{_MONTH} [ \d]\d \d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?"
+_FRONT = rf"^(?:<\d{{1,3}}>)?(?:(?P<short>{_SHORT})|(?P<full>{ISO}))"
+_TAG = r"[^\s:\[\]\"{}]{1,64}(?:\[[^\]\s]{0,64}\])?:"
+_LINE = rf"{_FRONT} (?:(?P<instance>[\w.:-]+) )?{_TAG}(?: (?P<inner>.*))?$"
+
+
+def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
+    if not any(re.match(_FRONT, line) for line in sample):
+        return None
+
+    def peel(lines: pl.Series) -> pl.DataFrame:
+        parts = groups(lines, _LINE).lazy()
+        parts = read_yearless(parts, pl.col("short"), settings)
+        own = {name: f"_short_{name}" for name in ("time", "zone", "clock")}
+        parts = read_iso(parts.rename(own), pl.col("full"), settings.tz)
+        short = pl.col("short").is_not_null()
+        chosen = {name: pl.when(short).then(pl.col(old)).otherwise(pl.col(name)) for name, old in own.items()}
+        return peeled(parts.with_columns(**chosen))
+
+    return peel
+
+
+WRAPPER = Wrapper(
+    name="syslog",
+    title="syslog (RFC 3164), rsyslog, journalctl",
+    samples=("<34>Oct 11 22:14:15 mymachine su[123]: hello world", "Oct  1 22:14:15 mymachine su: hello world"),
+    prepare=_prepare,
+    header=r"^-- .* --$",
+)

@@ -1,0 +1,85 @@
+"""What keys mean: their names, the objects they are in, the units that only their values tell."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from authforensics.collect.json_repair import repaired
+from authforensics.collect.synonyms import duration_in, matching, times_in, unit_of
+
+SECONDS, MILLI, MICRO, NANO = 1e3, 1.0, 1e-3, 1e-6
+
+
+@pytest.mark.parametrize(
+    ("values", "usual", "unit"),
+    [
+        (["0.004", "0.250", "12.001"], SECONDS, SECONDS),
+        (["0.000929675", "1.5"], MILLI, SECONDS),
+        (["0.412", "3.142", "250.7"], MILLI, MILLI),
+        (["5", "15000", "12"], MILLI, MILLI),
+        (["205", "12", "0"], SECONDS, MILLI),
+        (["1", "0", "2"], SECONDS, SECONDS),
+        (["5120", "8000", "31000"], MILLI, MICRO),
+        (["4321987", "251987654"], MILLI, NANO),
+        (["432198", "251987654"], SECONDS, NANO),
+        (["0", "-", "", "12ms"], MILLI, MILLI),
+        ([], SECONDS, SECONDS),
+    ],
+)
+def test_the_values_tell_the_unit(values, usual, unit):
+    assert unit_of(values, usual) == unit
+
+
+def test_a_name_that_tells_the_unit_is_believed():
+    assert duration_in(["duration_ms"], {"duration_ms": ["4321987"]}) == ("duration_ms", MILLI)
+    assert duration_in(["Duration"], {"Duration": ["12", "13"]}) == ("Duration", NANO)
+    assert duration_in(["start_time", "duration"], {"duration": ["60000000"]}) == ("duration", MILLI)
+
+
+def test_keys_in_an_envelope_come_after_those_beside_it():
+    found = matching(["properties.clientIP", "remote_addr", "attributes.http.request.method", "jsonPayload.status"])
+    assert found["client_ip"] == ["remote_addr", "properties.clientIP"]
+    assert found["method"] == ["attributes.http.request.method"]
+    assert found["status"] == ["jsonPayload.status"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sent_http_www_authenticate",
+        "resp_headers.Www-Authenticate",
+        "downstream_Www-Authenticate",
+        "response.headers.www-authenticate",
+        "ResponseHeaders.www-authenticate",
+        "http.response.header.www-authenticate",
+        "attributes.http.response.header.www-authenticate",
+        "resp_header_www_authenticate",
+    ],
+)
+def test_what_the_answer_itself_says_comes_first(key):
+    assert matching(["response_code_details", key])["reason"] == [key, "response_code_details"]
+
+
+def test_what_a_time_is_can_depend_on_other_keys():
+    assert times_in(["ts"]) == {"ts": False}
+    assert times_in(["id.orig_h", "ts"]) == {"ts": True}
+    assert times_in(["httpRequest.requestMethod", "timestamp", "receiveTimestamp"]) == {
+        "timestamp": True,
+        "receiveTimestamp": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r'{"a":"\x22\x5Cb"}', r'{"a":"\\x22\\x5Cb"}'),
+        ('{"a":-,"b": - }', '{"a":null,"b": null }'),
+        ('{"a":,"b":1,}', '{"a":null,"b":1}'),
+        ('{"a":0.100, 0.210,"b":[1,2,]}', '{"a":0.210,"b":[1,2]}'),
+        ('{"a":0.1 : -,"b":2}', '{"a":null,"b":2}'),
+        ('{"a":-1.5},', '{"a":-1.5}'),
+    ],
+)
+def test_what_was_meant_as_json_is_repaired(written, meant):
+    assert repaired(pl.Series("line", [written])).to_list() == [meant]

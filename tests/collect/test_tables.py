@@ -1,0 +1,101 @@
+"""Tables as text: cut by blocks or taken apart line by line, the same; and what is a table at all."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from authforensics.collect import Options
+from authforensics.collect.blocks import Text, cleaned, counted
+from authforensics.collect.format import Cutting, Settings
+from authforensics.collect.read import Digest, parse
+from authforensics.collect.recognize import Match, named
+from authforensics.schema import COLLECTED
+from collecting import collect
+
+_HEAD = "time{0}client_ip{0}request{0}status{0}referer{0}user_agent"
+_ROWS = (
+    ("2025-12-25T13:00:09.123Z", "203.0.113.7", "GET /api/me HTTP/1.1", "401", "", "Shop/3.1"),
+    ("2025-12-25T13:00:10Z", "", '"GET /api/me?a=1,2 HTTP/1.1"', "200", "-", '"Shop, ""3"""'),
+    ("2025-12-25T13:00:11Z", "2001:db8::7", "-", "400", '"a', 'b"'),
+    ("yesterday", "203.0.113.7", "GET / HTTP/1.1", "x", "-", '5" screen'),
+    ("2025-12-25T13:00:12Z", "203.0.113.7", "GET / HTTP/1.1", "200"),
+    ("2025-12-25T13:00:13Z", "203.0.113.7", "GET / HTTP/1.1", "200", "-", "Shop", "more", "still more"),
+    ("time", "client_ip", "request", "status", "referer", "user_agent"),
+    ("",),
+)
+
+
+@st.composite
+def _blocks(draw: st.DrawFn) -> tuple[str, bytes]:
+    """Rows of a table, a few of them damaged."""
+    separator = draw(st.sampled_from(",\t;|"))
+    made = []
+    for row in draw(st.lists(st.sampled_from(_ROWS), min_size=1, max_size=10)):
+        line = separator.join(row)
+        place = draw(st.integers(0, len(line)))
+        put = draw(st.sampled_from(('"', '""', separator, " ", "\t", "\u2028", "\r", "\x85", "\\")))
+        forms = (line, line, line, line[:place], line[:place] + put + line[place:], line + separator, line + line)
+        made.append(draw(st.sampled_from(forms)))
+    end = draw(st.sampled_from(("\n", "\r\n")))
+    return separator, (end.join(made) + draw(st.sampled_from(("", end)))).encode()
+
+
+@given(_blocks())
+def test_tables_say_the_same_when_cut(made):
+    separator, data = made
+    form = named("csv")
+    parser = form.prepare([_HEAD.format(separator), separator.join(_ROWS[0])], Settings())
+    assert isinstance(parser, Cutting)
+    match = Match(form, parser, 1.0, 1 << 20)
+    digest = Digest(tuple(COLLECTED), lambda events: events.sort("line_number"))
+    text, _ = cleaned(data, first=True)
+    block = Text(text, 7, counted(text))
+    cut, one_by_one = (parse(lines, match, "a", "a/b.csv", digest) for lines in (block, block.lines))
+    assert cut.counts == one_by_one.counts
+    assert sum(cut.counts.values()) == block.count
+    assert_frame_equal(cut.rejects, one_by_one.rejects)
+    assert cut.zones == one_by_one.zones
+    if one_by_one.taken is None:
+        assert cut.taken is None
+    else:
+        texts = {name: pl.String for name, dtype in COLLECTED.items() if isinstance(dtype, pl.Categorical)}
+        assert_frame_equal(cut.taken.cast(texts), one_by_one.taken.cast(texts))
+
+
+@pytest.mark.parametrize("row", [_ROWS[0], _ROWS[1]])
+def test_plain_lines_are_cut(row):
+    parser = named("csv").prepare([_HEAD.format(",")], Settings())
+    cut = parser.cut((",".join(row) + "\n").encode())
+    assert cut[1].to_list() == [True]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "time,client_ip,note",
+        "name,email,city",
+        "2025-12-25,status,time",
+        "time status path",
+        "a log of time, status",
+        "",
+    ],
+)
+def test_what_has_no_names_for_time_and_status_is_no_table(head):
+    assert named("csv").prepare([head, "2025-12-25T13:00:09Z,a,b"], Settings()) is None
+
+
+def test_a_column_that_names_devices(tmp_path):
+    log = tmp_path / "export.csv"
+    log.write_text("Time,Status,Kiosk No\n2025-12-25T13:00:09Z,401,k-17\n")
+    assert collect([log], Options(device_field="Kiosk No")).events["device_id"].to_list() == ["k-17"]
+
+
+@pytest.mark.parametrize(("name", "lasted"), [("Duration (ms)", 1.5), ("duration_us", 0.0015), ("Latency", 1500.0)])
+def test_units_are_in_the_names(name, lasted, tmp_path):
+    log = tmp_path / "export.csv"
+    log.write_text(f"Time,Status,{name}\n2025-12-25T13:00:09Z,401,1.5\n")
+    assert collect([log]).events["duration_ms"].to_list() == [lasted]
