@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,12 +18,12 @@ from authforensics.config import Config
 from authforensics.document import Document, Identity, Lifetimes, Run, Timeline, Tokens
 from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Finding, Incident, Severity
+from authforensics.plan import Paths, Plan, listed, planned
 from authforensics.schema import History, Sessions
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-Paths = Sequence[str | Path] | str | Path
 Progress = collect.Progress
 
 
@@ -79,79 +79,30 @@ def analyze(
         InputError: nothing could be read; under `strict`, anything could not; there is no room in `work_dir`.
     """
     began = datetime.now(UTC)
-    chosen: dict[str, object] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
-    chosen |= {"path": path, "status": status, "device": listed(device), "device_key": device_key}
-    chosen |= {"only": list(only), "skip": list(skip), "strict": strict, "nginx_conf": nginx_conf and str(nginx_conf)}
-    plan = planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
+    plan = planned(
+        config or Config(),
+        format=format,
+        log_format=log_format,
+        nginx_conf=nginx_conf,
+        tz=tz,
+        since=since,
+        until=until,
+        path=path,
+        status=status,
+        device=device,
+        device_key=device_key,
+        only=only,
+        skip=skip,
+        strict=strict,
+        memory=memory,
+        work_dir=work_dir,
+    )
     studied = local.study_logs(listed(paths), plan.settings, progress)
     try:
         return concluded(studied, plan, began, studied.seconds)
     except BaseException:
         studied.work.close()
         raise
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done, checked: what the caller chose, and what follows from it and the configuration."""
-
-    chosen: Mapping[str, object]
-    device_key: str | None
-    place: str
-    settings: local.Settings
-
-
-def planned(
-    chosen: Mapping[str, Any], settings: Config, *, memory: int | None = None, work_dir: str | Path | None = None
-) -> Plan:
-    """Check what the caller chose, by the names of `analyze`'s arguments; they win over the configuration.
-
-    Raises:
-        UsageError: a name, time or zone that can't be used.
-    """
-    wanted = detect.chosen(chosen["only"], chosen["skip"])
-    detect.check_thresholds(settings.thresholds, settings.place)
-    if settings.format is not None and settings.format not in collect.formats():
-        raise UnknownName("format", settings.format, collect.formats(), where=settings.place("format"))
-    form, log_format = chosen["format"], chosen["log_format"]
-    if log_format is not None and form not in {None, "log_format"}:
-        raise BadValue(f"log_format and format '{form}' exclude each other: the string is the format")
-    key = chosen["device_key"] or settings.device_key
-    given = form is not None or log_format is not None  # here, whatever the file says of either
-    return Plan(
-        chosen=chosen,
-        device_key=key,
-        place="--device-key" if chosen["device_key"] else settings.place("device_key") or "device_key",
-        settings=local.Settings(
-            collect=collect.Options(
-                format=form if given else settings.format,
-                log_format=log_format if given else settings.log_format,
-                nginx_conf=chosen.get("nginx_conf"),
-                tz=chosen["tz"] or settings.tz,
-                since=chosen["since"] or settings.since,
-                until=chosen["until"] or settings.until,
-                path=chosen["path"] or settings.path,
-                status=chosen["status"] or settings.status,
-                device=tuple(chosen["device"] or settings.device),
-                strict=chosen["strict"],
-                device_field=None if key in correlate.RUNGS else key,
-            ),
-            correlate=correlate.Options(
-                device_key=key if key in correlate.RUNGS or key is None else "device_id",
-                endpoints=settings.endpoints,
-                systems=settings.systems,
-            ),
-            wanted=tuple(wanted.values()),
-            thresholds=settings.thresholds,
-            memory=local.MEMORY if memory is None else memory,
-            work_dir=None if work_dir is None else Path(work_dir),
-        ),
-    )
-
-
-def listed(given: Paths) -> list[Any]:
-    """One or several, as a list."""
-    return [given] if isinstance(given, str | Path) else list(given)
 
 
 def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mapping[str, float]) -> Analysis:

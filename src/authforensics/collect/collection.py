@@ -22,7 +22,7 @@ from authforensics.collect.account import (
     source_of,
 )
 from authforensics.collect.blocks import Condition
-from authforensics.collect.compression import kind_of
+from authforensics.collect.compression import compressed
 from authforensics.collect.discover import Found, discover
 from authforensics.collect.duplicates import duplicates, lines_of
 from authforensics.collect.filters import narrowed
@@ -108,7 +108,7 @@ def gather_found(found: Sequence[Found], options: Options = _DEFAULTS) -> tuple[
 
 def extent(found: Sequence[Found]) -> int:
     """About how many bytes of text there are."""
-    return sum(_size(each) * (1 if _plain(each.path) else _PACKED) for each in found)
+    return sum(_size(each) * (_PACKED if _compressed(each.path) else 1) for each in found)
 
 
 def checked(options: Options) -> Settings:
@@ -244,9 +244,8 @@ def _size(found: Found) -> int:
         return 0
 
 
-def _plain(path: Path) -> bool:
+def _compressed(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return kind_of(file.read(8)) is None
+        return compressed(path)
     except OSError:
-        return True
+        return False

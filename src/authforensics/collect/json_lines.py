@@ -111,7 +111,7 @@ def reader(
             the columns of `format.PARSED` in place of these.
         plain: nearly all lines are JSON objects, so that whole blocks can be read at once.
     """
-    decode = _Decoder(tuple(dict.fromkeys(paths.values())))
+    decode = Decoder(tuple(dict.fromkeys(paths.values())))
 
     def values(texts: Callable[[str], pl.Expr]) -> dict[str, pl.Expr]:
         return {column(name): _value(texts(".".join(path)), path in lists) for name, path in paths.items()}
@@ -170,7 +170,7 @@ def _value(value: pl.Expr, is_list: bool) -> pl.Expr:
     return pl.when(value.str.starts_with("[")).then(inner).otherwise(value)
 
 
-class _Decoder:
+class Decoder:
     """Decodes batches of lines into a struct of texts, one field a path, and `valid`."""
 
     def __init__(self, paths: tuple[Path, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from authforensics.collect.format import Settings
-from authforensics.collect.json_lines import _Decoder
+from authforensics.collect.json_lines import Decoder
 from authforensics.collect.peel_text import with_time
 from authforensics.collect.times import NAIVE
 from authforensics.collect.wrapper import Peel, peeled
@@ -46,5 +46,5 @@ def by_keys(
 
 def values_of(lines: pl.Series, keys: Sequence[str]) -> pl.DataFrame:
     """The values of keys as texts; null where there is none, and where the line is no JSON object."""
-    decoder = _Decoder(tuple(tuple(key.split(".")) for key in keys))
+    decoder = Decoder(tuple(tuple(key.split(".")) for key in keys))
     return decoder.batch(lines.fill_null("")).struct.unnest().select(keys)

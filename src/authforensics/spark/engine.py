@@ -17,6 +17,7 @@ from authforensics.config import Config
 from authforensics.correlate import condense, endpoints
 from authforensics.errors import InputError
 from authforensics.partitions import Partitions, WorkDirectory
+from authforensics.plan import Paths, listed, planned
 from authforensics.schema import REQUESTS, ROW, TEXT
 from authforensics.spark import jobs
 from authforensics.spark.reading import Intake, read_logs, write
@@ -32,7 +33,7 @@ _IDENTIFIED: dict[str, pl.DataType] = {**REQUESTS, "row": ROW, "identity_key": T
 
 def analyze(
     spark: SparkSession,
-    paths: pipeline.Paths,
+    paths: Paths,
     *,
     format: str | None = None,
     log_format: str | None = None,
@@ -67,13 +68,27 @@ def analyze(
         InputError: nothing could be read; under `strict`, anything could not; there is no room in `work_dir`.
     """
     began, clock = datetime.now(UTC), monotonic()
-    chosen: dict[str, object] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
-    chosen |= {"path": path, "status": status, "device": pipeline.listed(device), "device_key": device_key}
-    chosen |= {"only": list(only), "skip": list(skip), "strict": strict, "nginx_conf": nginx_conf and str(nginx_conf)}
-    plan = pipeline.planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
+    plan = planned(
+        config or Config(),
+        format=format,
+        log_format=log_format,
+        nginx_conf=nginx_conf,
+        tz=tz,
+        since=since,
+        until=until,
+        path=path,
+        status=status,
+        device=device,
+        device_key=device_key,
+        only=only,
+        skip=skip,
+        strict=strict,
+        memory=memory,
+        work_dir=work_dir,
+    )
     work = WorkDirectory(plan.settings.work_dir)
     try:
-        found = collect.discover([paths] if isinstance(paths, str | Path) else list(paths), lambda: work.path)
+        found = collect.discover(listed(paths), lambda: work.path)
         collected, intake = read_logs(spark, found, plan.settings, work)
         local.check_left(intake.covered, intake.heard)
         if progress is not None:

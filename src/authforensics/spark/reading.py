@@ -21,7 +21,7 @@ from authforensics import collect, local
 from authforensics.collect.account import MOST_TEXTS, Account, Outcome, joined, left_alone, ordered, refuse, source_of
 from authforensics.collect.blocks import Condition, Text, cleaned, counted
 from authforensics.collect.collection import Reader, checked, known_of, within
-from authforensics.collect.compression import CHUNK, PLAIN_CHUNK, kind_of
+from authforensics.collect.compression import CHUNK, PLAIN_CHUNK, compressed
 from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
 from authforensics.collect.read import Block, parse, read
@@ -142,9 +142,7 @@ def _recognized(
 
 def _units(found: collect.Found, match: Match) -> list[Unit]:
     whole = Unit(found, match.form.name)
-    with found.path.open("rb") as file:
-        plain = kind_of(file.read(8)) is None
-    ends = cuts(found.path, match.block) if plain and not match.form.multiline else []
+    ends = [] if match.form.multiline or compressed(found.path) else cuts(found.path, match.block)
     if len(ends) < 2:
         return [whole]
     return [replace(whole, start=start, length=end - start) for start, end in zip([0, *ends], ends, strict=False)]

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, TypeAlias, Union, cast
 import polars as pl
 
 from authforensics import collect, correlate, local, pipeline
-from authforensics.collect.collection import within
-from authforensics.collect.options import check_zone
-from authforensics.collect.window import moment
+from authforensics.collect.collection import checked, within
 from authforensics.config import Config
 from authforensics.correlate import condense
 from authforensics.document import Source
 from authforensics.errors import BadValue, NothingReadable
 from authforensics.partitions import Partitions, WorkDirectory
+from authforensics.plan import planned
 from authforensics.schema import MESSAGES, REJECTS, REQUESTS, Kind
 from authforensics.spark import columns
 
@@ -68,17 +67,22 @@ def analyze_table(
         InputError: no row has a time; there is no room in `work_dir`.
     """
     began, clock = datetime.now(UTC), monotonic()
-    chosen: dict[str, object] = {"format": None, "log_format": None, "tz": tz, "since": since, "until": until}
-    chosen |= {"path": path, "status": status, "device": pipeline.listed(device), "device_key": device_key}
-    chosen |= {"only": list(only), "skip": list(skip), "strict": False}
-    plan = pipeline.planned(chosen, config or Config(), memory=memory, work_dir=work_dir)
-    options = plan.settings.collect
-    options.filtering()
-    if options.tz is not None:
-        check_zone(options.tz)
-    for name, value in (("since", options.since), ("until", options.until)):
-        if value is not None:
-            moment(name, value, None, options.tz)
+    plan = planned(
+        config or Config(),
+        tz=tz,
+        since=since,
+        until=until,
+        path=path,
+        status=status,
+        device=device,
+        device_key=device_key,
+        only=only,
+        skip=skip,
+        memory=memory,
+        work_dir=work_dir,
+    )
+    # How lines are laid out doesn't matter here, whatever the configuration says of it.
+    checked(replace(plan.settings.collect, format=None, log_format=None))
     work = WorkDirectory(plan.settings.work_dir)
     try:
         studied = _study_table(events, plan.settings, work)
