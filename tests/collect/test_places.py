@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import fetch_lines
-from authforensics.collect.blocks import Condition, cleaned, texts
+from authforensics.collect.blocks import Condition, cleaned, counted, texts
 from authforensics.collect.places import Places
 from authforensics.collect.read import File
 
@@ -24,7 +24,8 @@ def read(path: Path, size: int = 1) -> File:
     for data in texts(path, size, Condition()):
         text, _ = cleaned(data, first=not file.counts)
         assert file.places is not None
-        file.counts.append(file.places.add(data, text))
+        file.counts.append(counted(text))
+        file.places.add(data)
     return file
 
 

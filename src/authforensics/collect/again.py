@@ -47,7 +47,7 @@ def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Held:
-    """Some lines of a block, the `first` of its file or not: those with these `numbers` are the `wanted` ones of it."""
+    """Some lines, the `first` of their file or not: those with these `numbers` are the `wanted` ones of them."""
 
     data: bytes
     first: bool
@@ -67,7 +67,7 @@ def _held(file: File, numbers: pl.Series) -> Iterator[_Held]:
         for block, before, some in asked:
             if len(some):
                 bounds, wanted = file.places.pieces(block, some - before)
-                yield _Held(b"".join(_read(opened, *each) for each in bounds), block == 0, some, wanted)
+                yield _Held(b"".join(_read(opened, *each) for each in bounds), bounds[0][0] == 0, some, wanted)
 
 
 def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[int, int, pl.Series]]:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from authforensics.collect.blocks import counted, split
-
-#: Of every so many lines the place is kept.
-_EVERY = 64
+#: A block is kept in mind in pieces of about so many bytes, each of which begins where a line does.
+_PIECE = 1 << 16
 
 
 @dataclass(slots=True)
 class Places:
-    """Of each block of a file that isn't compressed: where it is, and where in it every so many lines begin."""
+    """Of each block of a file that isn't compressed: where its pieces begin, and how many lines stand before each.
+
+    Lines are counted by their ends, so that nothing that is taken from them when they are read can lead astray.
+    """
 
     _end: int = 0
-    _blocks: list[tuple[int, int, pl.Series | None]] = field(default_factory=list)
+    _blocks: list[tuple[list[int], list[int]]] = field(default_factory=list)
 
-    def add(self, data: bytes, text: bytes) -> int:
-        """Take in the next block, as it is and as text; returns how many lines it has."""
-        begin, self._end = self._end, self._end + len(data)
-        if data != text:
-            self._blocks.append((begin, self._end, None))
-            return counted(text)
-        lines = split(text)
-        self._blocks.append((begin, self._end, _begins(lines, data)))
-        return len(lines)
+    def add(self, data: bytes) -> None:
+        """Take in the next block, as it stands in the file."""
+        bounds, before = [0], [0]
+        while bounds[-1] < len(data):
+            cut = data.find(b"\n", bounds[-1] + _PIECE) + 1 or len(data)
+            before.append(before[-1] + data.count(b"\n", bounds[-1], cut))
+            bounds.append(cut)
+        self._blocks.append(([self._end + bound for bound in bounds], before))
+        self._end += len(data)
 
     def pieces(self, block: int, lines: pl.Series) -> tuple[list[tuple[int, int]], pl.Series]:
         """From where to where to read for some lines of a block; and which they are of the lines read.
@@ -36,28 +38,13 @@ class Places:
             block: the block's number.
             lines: of its lines those wanted, counted from 0, sorted.
         """
-        begin, end, begins = self._blocks[block]
-        if begins is None:
-            return [(begin, end)], lines
-        pieces = lines // _EVERY
-        wanted = pieces.unique(maintain_order=True)
-        ends = begins.shift(-1, fill_value=end - begin)
-        bounds = zip(begins.gather(wanted) + begin, ends.gather(wanted) + begin, strict=True)
-        return list(bounds), pieces.rle_id().cast(pl.Int64) * _EVERY + lines % _EVERY
-
-
-def _begins(lines: pl.Series, data: bytes) -> pl.Series | None:
-    """Where every so many lines of a block begin; null if that can't be told from their lengths.
-
-    It can if nothing was taken from them but their ends, and these are all alike.
-    """
-    lengths = lines.str.len_bytes().cast(pl.Int64)
-    taken = len(data) - int(lengths.sum())
-    ended = len(lines) - (not data.endswith(b"\n"))
-    if taken == ended:
-        end = 1
-    elif taken == 2 * ended == 2 * data.count(b"\r\n"):
-        end = 2
-    else:
-        return None
-    return (lengths + end).cum_sum().shift(1, fill_value=0).gather_every(_EVERY)
+        bounds, before = self._blocks[block]
+        found: dict[int, int] = {}
+        read, wanted = 0, []
+        for line in lines.to_list():
+            piece = min(bisect_right(before, line), len(bounds) - 1) - 1
+            if piece not in found:
+                found[piece] = read - before[piece]
+                read += before[piece + 1] - before[piece]
+            wanted.append(found[piece] + line)
+        return [(bounds[piece], bounds[piece + 1]) for piece in found], pl.Series(wanted, dtype=pl.Int64)

@@ -156,7 +156,9 @@ def _blocks(file: File, condition: Condition) -> Iterator[Text]:
     for data in texts(file.path, file.size, condition):
         text, repaired = cleaned(data, first=not file.counts)
         condition.undecodable |= repaired
-        file.counts.append(counted(text) if file.places is None else file.places.add(data, text))
+        file.counts.append(counted(text))
+        if file.places is not None:
+            file.places.add(data)
         yield Text(text, before, file.counts[-1])
         before += file.counts[-1]
     condition.line_number = before + 1
