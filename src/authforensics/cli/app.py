@@ -6,7 +6,7 @@ import sys
 import traceback
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -51,14 +51,14 @@ def options(
     """Find token and refresh pathologies in API access logs and application logs, and explain the incident."""
 
 
-def main() -> NoReturn:
-    """Run the command line and exit with the code that says how it went."""
+def main() -> int:
+    """Run the command line; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     _flush()
-    sys.exit(code)
+    return code
 
 
 def run(arguments: list[str]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import polars as pl
 
@@ -47,7 +46,7 @@ def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Held:
-    """Some lines, the `first` of their file or not: those with these `numbers` are the `wanted` ones of them."""
+    """A block, the `first` of its file or not: those of its lines that have these `numbers` are the `wanted` ones."""
 
     data: bytes
     first: bool
@@ -56,18 +55,24 @@ class _Held:
 
 
 def _held(file: File, numbers: pl.Series) -> Iterator[_Held]:
-    """What holds the lines asked for: whole blocks, or parts of them where the places of lines are known."""
+    """The blocks that hold the lines asked for."""
+    for data, (block, before, some) in zip(_blocks(file, numbers), _asked(file, numbers), strict=False):
+        if data is not None:
+            yield _Held(data, block == 0, some, some - before)
+
+
+def _blocks(file: File, numbers: pl.Series) -> Iterator[bytes | None]:
+    """Each block, none in place of those that hold nothing of what is asked for, where they can be left out."""
     asked = _asked(file, numbers)
-    if file.places is None:
-        for data, (block, before, some) in zip(texts(file.path, file.size, Condition()), asked, strict=False):
-            if len(some):
-                yield _Held(data, block == 0, some, some - before)
+    if file.ends is None:
+        for data, (_, _, some) in zip(texts(file.path, file.size, Condition()), asked, strict=False):
+            yield data if len(some) else None
         return
     with file.path.open("rb") as opened:
-        for block, before, some in asked:
+        for (_, _, some), begin, end in zip(asked, (0, *file.ends), file.ends, strict=False):
             if len(some):
-                bounds, wanted = file.places.pieces(block, some - before)
-                yield _Held(b"".join(_read(opened, *each) for each in bounds), bounds[0][0] == 0, some, wanted)
+                opened.seek(begin)
+            yield opened.read(end - begin) if len(some) else None
 
 
 def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[int, int, pl.Series]]:
@@ -79,11 +84,6 @@ def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[int, int, pl.Series
         first += count
         if end == len(numbers):
             return
-
-
-def _read(opened: BinaryIO, begin: int, end: int) -> bytes:
-    opened.seek(begin)
-    return opened.read(end - begin)
 
 
 def _gathered(item: _Held) -> pl.DataFrame:

@@ -17,7 +17,6 @@ from authforensics.collect.discover import Found
 from authforensics.collect.format import Format
 from authforensics.collect.lay_out import classify, is_event
 from authforensics.collect.normalize import normalize
-from authforensics.collect.places import Places
 from authforensics.collect.quick import parsed
 from authforensics.collect.recognize import Match
 from authforensics.parallel import in_order
@@ -34,13 +33,13 @@ _TAIL = 500
 class File:
     """What is needed to read a file again: the `size` of its blocks, about; `counts` are the lines of each.
 
-    `places`: where they are, if the file isn't compressed.
+    `ends`: where each block ends, if the file isn't compressed.
     """
 
     path: Path
     size: int
     counts: list[int] = field(default_factory=list)
-    places: Places | None = None
+    ends: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def read(
     Raises:
         OSError: the file can't be read at all.
     """
-    file = File(found.path, match.block, places=None if compressed(found.path) else Places())
+    file = File(found.path, match.block, ends=None if compressed(found.path) else [])
     blocks = _blocks(file, condition)
     pieces: Iterator[Text | pl.DataFrame] = _records(blocks, match) if match.form.multiline else iter(blocks)
 
@@ -157,8 +156,8 @@ def _blocks(file: File, condition: Condition) -> Iterator[Text]:
         text, repaired = cleaned(data, first=not file.counts)
         condition.undecodable |= repaired
         file.counts.append(counted(text))
-        if file.places is not None:
-            file.places.add(data)
+        if file.ends is not None:
+            file.ends.append(len(data) + (file.ends[-1] if file.ends else 0))
         yield Text(text, before, file.counts[-1])
         before += file.counts[-1]
     condition.line_number = before + 1

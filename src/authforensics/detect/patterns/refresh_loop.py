@@ -30,13 +30,14 @@ _REJECTION = ("device", *NAMES, "grant", "route", "timestamp", "episode", "grant
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     events = sessions.events
     token = ["device", "grant", "route"]
-    granted = events.select(token).filter(events.select(is_event(AuthEvent.API_OK)).to_series())
     rejected = (
         pl.col("rejection")
         & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value)
         & (pl.col("age") <= limits["max_token_age"])
     )
     rejections = events.select(_REJECTION).filter(events.select(rejected).to_series())
+    suspects = pl.col("device").is_in(rejections["device"].unique().implode())
+    granted = events.select(token).filter(events.select(is_event(AuthEvent.API_OK) & suspects).to_series())
     rows = number(rejections.join(granted, on=token, how="anti", maintain_order="left"), limits["max_pause"])
     first, last = ends(rows)
     runs = rows.select("run", "device", *NAMES, first_episode="episode", first_seen="timestamp")[first].hstack(
