@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from authforensics.collect.blocks import Text, cleaned, counted
 from authforensics.collect.format import Settings
+from authforensics.collect.found import Found
 from authforensics.collect.read import Block, Digest, parse
 from authforensics.collect.recognize import Match, named
 from authforensics.schema import COLLECTED, Disposition
@@ -63,7 +64,8 @@ def both(
     digest = Digest(tuple(COLLECTED), lambda events: events.sort("line_number"))
     text, _ = cleaned(data, first=True)
     block = Text(text, 7, counted(text))
-    return parse(block, match, "a", "a/b.log", digest), parse(block.lines, match, "a", "a/b.log", digest), block.count
+    found = Found(Path("b.log"), "a/b.log", "a", named=True)
+    return parse(block, match, found, digest), parse(block.lines, match, found, digest), block.count
 
 
 def assert_same(whole: Block[pl.DataFrame], single: Block[pl.DataFrame]) -> None:

@@ -36,7 +36,7 @@ def file(tmp_path):
 def test_everything_it_may_say(file):
     file.write_text(FULL)
     config = load(file)
-    assert config.tz == "Asia/Tokyo"
+    assert (config.zone, config.zones) == ("Asia/Tokyo", ())
     assert config.since == "2025-12-25T09:00:00+09:00"
     assert config.endpoints == {"POST ^/auth/renew$": EndpointClass.REFRESH, "ANY /x=y": EndpointClass.API}
     assert config.systems == {"shop": ("logs/shop-*", "logs/shared")}
@@ -64,7 +64,10 @@ def test_it_knows_where_a_key_stands(file):
         ("[systems]", "[system]", UnknownName, ":10: unknown configuration key 'system'; did you mean 'systems'?"),
         ('"refresh"', '"refrsh"', UnknownName, ":7: unknown endpoint class 'refrsh'; did you mean 'refresh'?"),
         ("cycles = 3", "cycles = 'x'", BadValue, ":14: thresholds.refresh_loop.cycles: expected a number, found 'x'"),
-        ('"Asia/Tokyo"', "9", BadValue, ":2: tz: expected text, found 9"),
+        ('"Asia/Tokyo"', "9", BadValue, ":2: tz: expected a zone, or a table of globs of files with zones, found 9"),
+        ("Asia/Tokyo", "Asia/Tokio", BadValue, ":2: tz: unknown time zone 'Asia/Tokio'; did you mean 'Asia/Tokyo'?"),
+        ("Asia/Tokyo", "JST", BadValue, ":2: tz: unknown time zone 'JST'; expected an IANA name such as 'Asia/Tokyo'"),
+        ("Asia/Tokyo", "UTC+9", BadValue, ":2: tz: unknown time zone 'UTC+9'; did you mean '+09:00'?"),
         ("ANY /x", "FETCH /x", BadValue, ":8: endpoints.FETCH /x=y: expected 'METHOD /path' with METHOD one of"),
         ("renew$", "(renew$", BadValue, ":7: endpoints.POST ^/auth/(renew$: expected a regular expression after POST"),
         ('["logs/shop-*", "logs/shared"]', "[]", BadValue, ":11: systems.shop: expected at least one folder pattern"),
@@ -108,3 +111,32 @@ def test_it_is_found_beside_the_logs_before_the_working_directory(tmp_path):
 def test_it_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         Config().tz = "UTC"
+
+
+ZONES = """\
+[tz]
+"php/*.log*" = "Asia/Tokyo"
+"app.log" = "Europe/Berlin"
+"*" = "America/New_York"
+"""
+
+
+def test_zones_of_files_are_named_by_glob(file):
+    file.write_text(ZONES)
+    config = load(file)
+    assert config.zone == "America/New_York"
+    assert config.zones == (("php/*.log*", "Asia/Tokyo"), ("app.log", "Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Europe/Berlin", "Europe/Berln", ":3: tz: unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
+        ('"Europe/Berlin"', "1", ":3: tz.app.log: expected text, found 1"),
+    ],
+)
+def test_a_mistake_in_a_zone_of_files_points_to_its_line(file, old, new, message):
+    file.write_text(ZONES.replace(old, new))
+    with pytest.raises(BadValue) as caught:
+        load(file)
+    assert str(caught.value) == f"{file}{message}"

@@ -18,11 +18,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from authforensics import pipeline
+from authforensics import collect, correlate, local, pipeline
 from authforensics.collect.blocks import LEAST, Condition, texts
 from authforensics.errors import BadValue, InputError, NothingReadable, UnknownName, UsageError
+from authforensics.partitions import WorkDirectory
 from authforensics.schema import REASON, TEXT
-from authforensics.spark import analyze, analyze_table, engine, jobs, session
+from authforensics.spark import analyze, analyze_table, engine, jobs, reading, session
 from authforensics.spark.reading import cuts
 from recordings import recordings
 
@@ -118,6 +119,32 @@ def test_a_plain_file_is_cut_where_the_local_engine_cuts_it(tmp_path, longest):
     ends = [sum(blocks[: place + 1]) for place in range(len(blocks))]
     assert len(ends) > 2
     assert cuts(file, LEAST) == ends
+
+
+def test_fields_that_a_block_does_not_declare_are_those_of_the_block_above(tmp_path, monkeypatch):
+    def lines(count, *, first):
+        order = "cs-method cs-uri-stem" if first else "cs-uri-stem cs-method"
+        call = "GET /a" if first else "/b GET"
+        return [f"#Fields: date time {order} c-ip sc-status", *[f"2025-12-25 13:00:09 {call} 203.0.113.7 200"] * count]
+
+    file = tmp_path / "u_ex251225.log"
+    whole = [*lines(20_000, first=True), *lines(20_000, first=False), *lines(20_000, first=True)]
+    file.write_text("\ufeff" + "\n".join(whole) + "\n")
+    # Small blocks, and tasks that run here, one after the other.
+    monkeypatch.setattr("authforensics.collect.blocks.LEAST", 100_000)
+    monkeypatch.setattr("authforensics.collect.blocks.LINES", 1_000)
+    monkeypatch.setattr(jobs, "run", lambda _spark, items, function: [function(item) for item in items])
+    found = collect.discover([file])
+    settings = local.Settings(
+        collect=collect.Options(), correlate=correlate.Options(), wanted=(), thresholds={}, work_dir=tmp_path
+    )
+    work = WorkDirectory(tmp_path)
+    account, intake = reading.read_logs(None, found, settings, work)
+    routes = pl.concat([pl.read_parquet(each)["route"].cast(pl.String) for each in intake.files])
+    assert len(account.files[account.sources[0].source].counts) > 2
+    assert dict(routes.value_counts().rows()) == {"/a": 40_000, "/b": 20_000}
+    assert account.sources == collect.gather([file])[1].sources
+    work.close()
 
 
 # Tables
@@ -287,6 +314,19 @@ def test_files_of_many_blocks_and_many_partitions_give_the_same(spark, tmp_path)
     told = same(spark, tmp_path, memory=64 << 20)
     assert told.findings
     assert (told.sources[0].events, told.sources[0].rejects, told.sources[0].blank) == (260_000, 1, 1)
+
+
+@pytest.mark.slow
+def test_lines_of_two_exports_count_once_whatever_the_engine(spark, tmp_path):
+    lines = [f"{line}\n" for line in access_lines(260_000)]
+    (tmp_path / "a.log").write_text("".join(lines[:200_000]))
+    (tmp_path / "b.log").write_text("".join(lines[30_000:]))
+    assert len(cuts(tmp_path / "b.log", LEAST)) > 1
+    told = same(spark, tmp_path)
+    assert {source.source: (source.events, source.duplicates) for source in told.sources} == {
+        "a.log": (200_000, 0),
+        "b.log": (60_000, 170_000),
+    }
 
 
 @pytest.mark.slow

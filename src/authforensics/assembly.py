@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from authforensics import correlate
 from authforensics.document import (
     Band,
     Device,
@@ -17,6 +18,7 @@ from authforensics.document import (
     Join,
     Lifetimes,
     Mark,
+    Offset,
     Population,
     Rate,
     Source,
@@ -65,10 +67,13 @@ def systems(
     lifetimes: Mapping[str, Lifetimes],
     joins: Mapping[str, Join],
     out_of_order: Mapping[str, float],
+    offsets: Mapping[str, Sequence[Offset]],
 ) -> tuple[System, ...]:
     """One entry a system that has events."""
     sizes = history.devices.group_by(pl.col("system").cast(pl.String)).agg(pl.col("requests").sum())
     requests: dict[str, int] = dict(sizes.rows())
+    zones = {source.source: source.timezone for source in sources}
+    apart = {name: tuple(correlate.noted(one, zones) for one in found) for name, found in offsets.items()}
     return tuple(
         System(
             system=name,
@@ -81,7 +86,11 @@ def systems(
             lifetimes=lifetimes.get(name, Lifetimes()),
             join=joins.get(name, Join(messages=messages.get(name, 0), denials=0, explained=0, how={})),
             out_of_order=round(out_of_order.get(name, 0.0), 6),
-            notes=_notes(requests.get(name, 0), joins.get(name)),
+            offsets=apart.get(name, ()),
+            notes=(
+                *_notes(requests.get(name, 0), joins.get(name)),
+                *filter(None, (o.note for o in apart.get(name, ()))),
+            ),
         )
         for name, begin, end in history.spans.select(pl.col("system").cast(pl.String), "begin", "end")
         .sort("system")

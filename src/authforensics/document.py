@@ -77,6 +77,23 @@ class Join(Frozen):
     how: dict[str, int]
 
 
+class Offset(Frozen):
+    """By how many seconds the clock of a log is ahead of that of another log of the same traffic.
+
+    `seconds` is the median over `pairs` of lines about one request, `spread` the median of what they differ from it;
+    `how` these were found: by `request_id`, or by the `refusals` that messages speak of. `note` says what is to be
+    known of one that matters: it is more than clocks may differ by.
+    """
+
+    source: str
+    against: str
+    seconds: float
+    spread: float
+    pairs: int
+    how: Literal["request_id", "refusals"]
+    note: str | None = None
+
+
 class System(Frozen):
     """The files of one folder (or of folders that share ids): judged by itself."""
 
@@ -90,6 +107,7 @@ class System(Frozen):
     lifetimes: Lifetimes
     join: Join
     out_of_order: float
+    offsets: tuple[Offset, ...] = ()
     notes: tuple[str, ...] = ()
 
 

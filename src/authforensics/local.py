@@ -14,7 +14,7 @@ import polars as pl
 
 from authforensics import collect, correlate, detect
 from authforensics.collect import sample
-from authforensics.correlate import condense, endpoints, identity
+from authforensics.correlate import clocks, condense, endpoints, identity
 from authforensics.errors import NothingReadable
 from authforensics.parallel import in_order
 from authforensics.partitions import Partitions, WorkDirectory
@@ -98,6 +98,8 @@ def _study_logs(
         extents(collected),
         collected.bases,
         options=settings.correlate,
+        sketches=intake.sketch(),
+        sets=sets(found, collected),
     )
     intake.settle(ground)
     messages = correlate.placed(told, ground.folders, ground.bases)
@@ -171,6 +173,7 @@ class Gathered:
     requests: pl.DataFrame
     messages: pl.DataFrame
     seen: pl.DataFrame
+    clocks: pl.DataFrame
     heard: int
 
 
@@ -181,6 +184,7 @@ class Intake:
         self.requests = requests
         self.messages: list[pl.DataFrame] = []
         self.seen: list[pl.DataFrame] = []
+        self._sketches: list[pl.DataFrame] = []
         self.covered: dict[str, dict[str, int]] = {}
         self.heard: dict[str, int] = {}
         self._device_key = settings.correlate.device_key
@@ -196,10 +200,15 @@ class Intake:
             with self._guessing:
                 guess = self._guesses.setdefault(folder, identity.likely(condense.coverage(requests), self._device_key))
             requests = requests.with_columns(identity.spread(requests, guess, self.requests.count))
-        return Gathered(folder, requests, messages, condense.seen(requests), events.height - requests.height)
+        seen, sketch = condense.seen(requests), clocks.sketch(requests, messages)
+        return Gathered(folder, requests, messages, seen, sketch, events.height - requests.height)
 
     def take_in(self, block: Gathered) -> None:
         """Keep it."""
+        if not block.clocks.is_empty():
+            self._sketches.append(block.clocks)
+            if sum(one.height for one in self._sketches) > 2 * clocks.ALL:
+                self._sketches = [clocks.merged(self._sketches)]
         if not block.requests.is_empty():
             self.requests.add(block.requests)
             self.seen.append(block.seen)
@@ -209,6 +218,10 @@ class Intake:
         if block.heard:
             self.heard[block.folder] = self.heard.get(block.folder, 0) + block.heard
             self.messages.append(block.messages)
+
+    def sketch(self) -> pl.DataFrame:
+        """When each log first tells of some request ids, see `correlate.clocks`."""
+        return clocks.merged(self._sketches)
 
     def settle(self, ground: correlate.Ground) -> None:
         """Have each device in one partition: as they are if every guess was right, else some requests move."""
@@ -228,6 +241,12 @@ def extents(collected: collect.Collected) -> dict[str, tuple[datetime, datetime]
             first, last = found.get(source.system, (source.first_seen, source.last_seen))
             found[source.system] = min(first, source.first_seen), max(last, source.last_seen)
     return found
+
+
+def sets(found: Sequence[collect.Found], collected: collect.Collected) -> dict[str, str]:
+    """What the rotated set of each source is called, in the order of their lines."""
+    rotations = {one.source: one.rotation for one in found}
+    return {source: rotations.get(source, source) for source in collected.bases}
 
 
 def heard(folders: Mapping[str, int], systems: Mapping[str, str]) -> dict[str, int]:
@@ -280,7 +299,7 @@ class _Arranged:
         def look(number: int) -> correlate.Survey:
             return correlate.survey(self._load(number), table, messages)
 
-        return correlate.explain(list(in_order(self._numbers, look, self._threads)), messages)
+        return correlate.explain(list(in_order(self._numbers, look, self._threads)), messages, self._ground.clocks)
 
     def studied(self, task: Task) -> Studies:
         """The studies of all partitions."""

@@ -175,6 +175,7 @@ def _document(
         lifetimes=lifetimes,
         joins=correlate.joins(studied.studies.small("refusals"), studied.heard),
         out_of_order=_out_of_order(studied),
+        offsets=studied.ground.clocks.offsets,
     )
     verdict = diagnose.verdict(
         incidents,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from authforensics import collect, correlate, detect, local
+from authforensics.collect.mapped import declared
 from authforensics.config import Config
 from authforensics.errors import BadValue, UnknownName
 
@@ -68,7 +69,9 @@ def planned(
                 format=format if given else settings.format,
                 log_format=log_format if given else settings.log_format,
                 nginx_conf=chosen["nginx_conf"],
-                tz=tz or settings.tz,
+                tz=tz or settings.zone,
+                zones=() if tz else settings.zones,
+                columns=declared(settings),
                 since=since or settings.since,
                 until=until or settings.until,
                 path=path or settings.path,

@@ -90,7 +90,8 @@ TIMESTAMP = pl.Datetime("us", "UTC")
 #: `action` holds the query fields that select an operation (`action=refresh_token`), `route` the path with its ids
 #: collapsed and that operation, `reason_text` what the access log
 #: itself says about a denial (`WWW-Authenticate`, Envoy's response code details), `message` an application log's text,
-#: `clock` the resolution of the line's own time in seconds.
+#: `clock` the resolution of the line's own time in seconds, `origin` what wrote the line: the exception and the logger
+#: that it names, and the format.
 COLLECTED: dict[str, pl.DataType] = {
     "system": TEXT,
     "timestamp": TIMESTAMP,
@@ -118,6 +119,7 @@ COLLECTED: dict[str, pl.DataType] = {
     "reason_text": pl.String(),
     "message": pl.String(),
     "clock": pl.Float32(),
+    "origin": TEXT,
 }
 
 #: What `correlate` makes of a request on its own, line by line, and all it needs of it: numbers and categories.

@@ -37,12 +37,17 @@ class Board:
 
     lines: int
     rows: list[tuple[str, int | None, Took, float | None]] = field(default_factory=list)
+    forms: list[tuple[str, int, float, float, str]] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, took: Took, lines: int | None = None, beside: Took | None = None) -> None:
         """One process, and how it compares with `beside`, the analysis of the same turn."""
         self.rows.append((name, lines, took, took.seconds / beside.seconds if beside else None))
+
+    def add_form(self, name: str, lines: int, seconds: float, share: float, verdict: str) -> None:
+        """What reading a layout took, of all processors, and its lines per second as a share of combined's."""
+        self.forms.append((name, lines, seconds, share, verdict))
 
     def hold(self, *bounds: Bound) -> list[str]:
         """Note the bounds; returns those that are not met, in words."""
@@ -57,6 +62,13 @@ class Board:
             _table(
                 ("", "lines", "seconds", "lines/s", "peak MB", "time / analyze"),
                 (_cells(*row) for row in self.rows),
+            ),
+            _table(
+                ("reading", "lines", "CPU seconds", "lines/s", "of combined", "at least 0.5"),
+                (
+                    (name, f"{lines:,}", f"{seconds:.2f}", f"{lines / seconds:,.0f}", f"{share:.2f}", verdict)
+                    for name, lines, seconds, share, verdict in sorted(self.forms, key=lambda form: form[3])
+                ),
             ),
             _table(
                 ("bound", "measured", "at most", "aim", ""),

@@ -8,6 +8,8 @@ import sys
 from importlib import metadata, util
 from pathlib import Path
 
+from benchmarks.forms import Form
+
 PEERS = Path(__file__).parent / "peers"
 ANALYZE, SHARE, WC = "authforensics analyze", "states and detectors", "wc -l"
 COUNT, BYTES = "pl.scan_lines, count", "pl.scan_lines, bytes of each"
@@ -36,6 +38,17 @@ def shares(log: Path) -> list[str]:
 def generate(folder: Path, lines: int, kinds: str) -> list[str]:
     """Have the logs of `lines` lines in `folder`."""
     return [sys.executable, "-m", "benchmarks.logs", str(folder), str(lines), "--kinds", kinds]
+
+
+def generate_forms(folder: Path, lines: int) -> list[str]:
+    """Have the same traffic in every layout in `folder`."""
+    return [sys.executable, "-m", "benchmarks.forms", str(folder), str(lines)]
+
+
+def reading(log: Path, form: Form) -> list[str]:
+    """Read a log of that layout and nothing more; tells what it took."""
+    layout = [form.log_format] if form.log_format else []
+    return [sys.executable, "-m", "benchmarks.reading", str(log), form.format, *layout]
 
 
 def raw(log: Path) -> dict[str, list[str]]:

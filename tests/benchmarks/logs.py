@@ -21,7 +21,7 @@ _GENERATOR = f"{crc32(b''.join(Path(file).read_bytes() for file in (__file__, tr
 DAY_STARTS = datetime(2025, 12, 25, tzinfo=UTC)
 
 
-def _details(lines: pl.DataFrame, day: Plan) -> pl.LazyFrame:
+def details(lines: pl.DataFrame, day: Plan) -> pl.LazyFrame:
     """What every format writes: `second`, `ip`, `agent`, `method`, `target`, `bytes` beside the columns of a line."""
     draw, route = day.chance.draw, pl.col("route")
     methods, paths = zip(*(text.split(" ") for text in ROUTES), strict=True)
@@ -55,13 +55,16 @@ def _details(lines: pl.DataFrame, day: Plan) -> pl.LazyFrame:
     )
 
 
-def _clock(form: str) -> pl.Series:
+def clock(form: str) -> pl.Series:
+    """The time of each second of the day."""
+    if form == "epoch":
+        return pl.int_range(86_400, eager=True).cast(pl.Int64) + int(DAY_STARTS.timestamp())
     return pl.Series([(DAY_STARTS + timedelta(seconds=second)).strftime(form) for second in range(86_400)])
 
 
 def combined(lines: pl.DataFrame, day: Plan, clock: pl.Series) -> pl.DataFrame:
     """Lines as nginx writes them by itself."""
-    return _details(lines, day).select(
+    return details(lines, day).select(
         pl.format(
             '{} - - [{}] "{} {} HTTP/1.1" {} {} "-" "{}"',
             "ip", pick(clock, pl.col("second")), "method", "target", "status", "bytes", "agent",
@@ -75,7 +78,7 @@ def json_lines(lines: pl.DataFrame, day: Plan, clock: pl.Series) -> pl.DataFrame
     digits = [f"{number:04x}" for number in range(2**16)]
     request_id = pl.concat_str([pick(digits, draw("key", f"id {part}", 2**16)) for part in range(8)])
     upstream = ["10.0.3.11:8080", "10.0.3.12:8080", "10.0.3.13:8080"]
-    return _details(lines, day).select(
+    return details(lines, day).select(
         pl.format(
             '{{"time_iso8601":"{}","remote_addr":"{}","request_method":"{}","request_uri":"{}",'
             '"status":{},"body_bytes_sent":{},"request_time":0.{},"http_referer":"",'
@@ -123,10 +126,10 @@ class Logs:
         paths = {"combined": self.combined, "json": self.json}
         for kind in [kind for kind in kinds if kind in paths and not paths[kind].exists()]:
             render, form = WRITERS[kind]
-            clock, part = _clock(form), paths[kind].with_suffix(".part")
+            times, part = clock(form), paths[kind].with_suffix(".part")
             with part.open("wb") as file:
                 for lines in windows(day):
-                    render(lines, day, clock).write_csv(file, include_header=False, quote_style="never")
+                    render(lines, day, times).write_csv(file, include_header=False, quote_style="never")
             part.rename(paths[kind])
         if "gzip" in kinds and not self.gzip.exists():
             _compress(self.combined, self.gzip)

@@ -17,6 +17,7 @@ import pytest
 from benchmarks import bare, commands
 from benchmarks.board import Board, Bound
 from benchmarks.commands import ANALYZE, BYTES, COUNT, GOACCESS, SHARE, SQL, SQL_CSV, WC
+from benchmarks.forms import FORMS, TEXT
 from benchmarks.logs import Logs
 from benchmarks.measure import Took, best, in_turn, read_once, run
 
@@ -28,6 +29,7 @@ ROUNDS = int(os.environ.get("AUTHFORENSICS_BENCH_ROUNDS", "3"))
 GROWTH = os.environ.get("AUTHFORENSICS_BENCH_GROWTH", "yes") != "no"
 STEPS = (LINES // 5, LINES, *([LINES * 5] if GROWTH else []))
 SMALL = 2_000
+FORM_LINES = min(LINES, 300_000)
 STARTS = 15
 RESULT = Path(__file__).parents[2] / "build" / "benchmarks.md"
 PLACE = {"PYTHONPATH": commands.source_path()}
@@ -140,6 +142,27 @@ def test_other_forms_of_the_log(board, folder, logs):
             Bound("time of gzip, of the plain file's", ratio(took["gzip"], took["combined"]), 1.3),
         )
     )
+
+
+def test_layouts(board, folder):
+    """The same traffic in every layout: how many lines a second are read, as a share of combined's."""
+    run(commands.generate_forms(folder, FORM_LINES), PLACE)
+    logs = {name: form.path(folder, FORM_LINES) for name, form in FORMS.items()}
+    for log in logs.values():
+        read_once(log)
+    started = {name: commands.reading(log, FORMS[name]) for name, log in logs.items()}
+    told = {
+        name: min((json.loads(one.output) for one in runs), key=lambda one: one["seconds"])
+        for name, runs in in_turn(started, ROUNDS, PLACE).items()
+    }
+    speed = {name: one["lines"] / one["seconds"] for name, one in told.items()}
+    shares = {name: each / speed[TEXT] for name, each in speed.items()}
+    assert all(one["events"] == FORM_LINES for one in told.values())
+    for name, one in told.items():
+        verdict = ("met" if shares[name] >= 0.5 else "NOT met") if FORMS[name].whole else ""
+        board.add_form(name, one["lines"], one["seconds"], shares[name], verdict)
+    slowest = min((name for name in FORMS if FORMS[name].whole), key=lambda name: shares[name])
+    check(board.hold(Bound(f"CPU of the slowest layout ({slowest}), of combined's", 1 / shares[slowest], 2)))
 
 
 def test_growth(board, folder, logs):

@@ -79,14 +79,14 @@ def test_automatic_format_is_no_format(run, calls):
 def test_the_configuration_file_is_found_and_read(run, calls, tmp_path):
     (tmp_path / "authforensics.toml").write_text('tz = "Asia/Tokyo"\n')
     run("analyze", "access.log")
-    assert calls[0]["config"].tz == "Asia/Tokyo"
+    assert calls[0]["config"].tz == {"*": "Asia/Tokyo"}
 
 
 def test_a_named_configuration_file_wins_over_a_found_one(run, calls, tmp_path):
     (tmp_path / "authforensics.toml").write_text('tz = "Asia/Tokyo"\n')
     (tmp_path / "mine.toml").write_text('tz = "Europe/Berlin"\n')
     run("analyze", "access.log", "--config", "mine.toml")
-    assert calls[0]["config"].tz == "Europe/Berlin"
+    assert calls[0]["config"].tz == {"*": "Europe/Berlin"}
 
 
 def test_a_mistake_in_the_configuration_file_points_to_its_line(run, calls, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authforensics.cli.remarks import remarks
-from authforensics.document import Join, Source
+from authforensics.document import Join, Offset, Source
 
 
 def _with(document, **update):
@@ -41,3 +41,10 @@ def test_a_poor_join_is_said(document):
     assert list(remarks(_with(document, systems=(poor,), sources=()))) == [
         "shop: the application log explains 5 of 40 denials; a request id in both logs would join the rest"
     ]
+
+
+def test_clocks_that_are_apart_are_said_where_it_matters(document):
+    little = Offset(source="b.log", against="a.log", seconds=0.2, spread=0.1, pairs=40, how="request_id")
+    much = little.model_copy(update={"source": "c.log", "note": "the times of c.log are 9 h ahead"})
+    system = document.systems[0].model_copy(update={"offsets": (little, much)})
+    assert list(remarks(_with(document, systems=(system,), sources=()))) == ["shop: the times of c.log are 9 h ahead"]

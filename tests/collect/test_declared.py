@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from authforensics.collect import Options
@@ -74,3 +76,55 @@ def test_the_finer_time_of_cloudfront_is_preferred(tmp_path):
 def test_logs_of_zeek_that_are_no_http_log_are_not_taken_for_one():
     sample = ("#fields\tts\tuid\tid.orig_h\tid.orig_p", "1758805209.250000\tC\t203.0.113.7\t43378")
     assert named("zeek").prepare(sample, Settings()) is None
+
+
+def _hits(count, *, first):
+    """Lines that are told apart by their declaration alone: method and path, or path and method, come third."""
+    order = "cs-method cs-uri-stem" if first else "cs-uri-stem cs-method"
+    call = "GET /a" if first else "/b GET"
+    lines = [f"2025-12-25 13:00:{number % 60:02} {call} 203.0.113.7 200" for number in range(count)]
+    return [f"#Fields: date time {order} c-ip sc-status", *lines]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of a few lines, and pieces of a file that are as small."""
+    monkeypatch.setattr("authforensics.collect.blocks.LINES", 3)
+    monkeypatch.setattr("authforensics.collect.blocks.LEAST", 1)
+    monkeypatch.setattr("authforensics.collect.compression.CHUNK", 64)
+    monkeypatch.setattr("authforensics.collect.compression.PLAIN_CHUNK", 64)
+
+
+@pytest.mark.parametrize("wrapped", [None, "syslog", "docker"])
+@pytest.mark.usefixtures("small_blocks")
+def test_a_declaration_counts_for_the_blocks_below_it(tmp_path, wrapped):
+    lines = [*_hits(40, first=True), *_hits(40, first=False), *_hits(40, first=True)]
+    around = {
+        None: lambda line: line,
+        "syslog": lambda line: f"<134>1 2025-12-25T13:00:00.000000Z web1 iis 7 - - {line}",
+        "docker": lambda line: json.dumps({"log": line + "\n", "stream": "stdout", "time": "2025-12-25T13:00:00Z"}),
+    }[wrapped]
+    log = tmp_path / "u_ex251225.log"
+    log.write_text("\n".join(map(around, lines)) + "\n")
+    collected = collect([log])
+    (source,) = collected.sources
+    assert (source.events, source.header, source.rejects) == (120, 3, 0)
+    assert len(collected.files[source.source].counts) > 10
+    assert collected.events["path"].to_list() == ["/a"] * 40 + ["/b"] * 40 + ["/a"] * 40
+    assert collected.events["line_number"].to_list() == [n for n in range(1, 124) if n not in (1, 42, 83)]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_declaration_of_zeek_counts_for_the_blocks_below_it(tmp_path):
+    names = ["ts", "uid", "id.orig_h", "method", "uri", "status_code"]
+    values = {"ts": "1758805209.250000", "uid": "C", "id.orig_h": "203.0.113.7", "method": "GET"}
+    lines = []
+    for turn in range(3):
+        order = names if turn != 1 else [*names[:3], "uri", "method", "status_code"]
+        mine = {**values, "uri": f"/{turn}", "status_code": "200"}
+        lines += ["#fields\t" + "\t".join(order), *["\t".join(mine[name] for name in order)] * 30]
+    log = tmp_path / "http.log"
+    log.write_text("\n".join(lines) + "\n")
+    collected = collect([log])
+    assert [(source.events, source.header) for source in collected.sources] == [(90, 3)]
+    assert collected.events["path"].to_list() == ["/0"] * 30 + ["/1"] * 30 + ["/2"] * 30

@@ -17,7 +17,34 @@ ACCESS = {"time": "2026-03-01T10:02:03Z", "remote_addr": "203.0.113.9", "request
 EVENT = {"id": "3" * 56, "timestamp": 1772359323123, "message": LINE}
 BATCH = {"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "g", "logStream": "api/1", "logEvents": [EVENT] * 3}
 
+
+def otlp(values: dict[str, object]) -> list[dict[str, object]]:
+    """Attributes of OpenTelemetry, each with the type of its value."""
+    kinds = {int: "intValue", str: "stringValue"}
+    return [
+        {"key": key, "value": {kinds[type(value)]: str(value) if isinstance(value, int) else value}}
+        for key, value in values.items()
+    ]
+
+
+RECORD = {
+    "timeUnixNano": "1772359323123456789",
+    "severityNumber": 9,
+    "body": {"stringValue": "request"},
+    "attributes": otlp({"http.request.method": "GET", "url.path": "/api", "http.response.status_code": 401}),
+    "traceId": "5b8efff798038103d269b633813fc60c",
+}
+SCOPE = {"scope": {"name": "shop"}, "logRecords": [RECORD, RECORD]}
+RESOURCE = {"attributes": otlp({"service.name": "shop"})}
+BATCHES = [{"resource": RESOURCE, "scopeLogs": [SCOPE]}, {"scopeLogs": [{"logRecords": [RECORD]}]}]
+
 DOCUMENTS = {
+    "OpenTelemetry": (json.dumps({"resourceLogs": BATCHES}, indent=2), "json", None),
+    "OpenTelemetry, a batch a line": (
+        "".join(json.dumps({"resourceLogs": [batch]}) + "\n" for batch in BATCHES),
+        "json",
+        None,
+    ),
     "array": (json.dumps([ACCESS] * 3), "json", None),
     "indented array": (json.dumps([ACCESS] * 3, indent=2), "json", None),
     "an array a line": ("\n".join([json.dumps([ACCESS]), json.dumps([ACCESS, ACCESS])]), "json", None),

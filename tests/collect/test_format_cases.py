@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_lines_become_exactly_these_events_and_rejects(name, tmp_path):
         {
             key: _shown(value)
             for key, value in row.items()
-            if value is not None and key not in {"system", "source", "route"}
+            if value is not None and key not in {"system", "source", "route", "origin"}
         }
         for row in collected.events.iter_rows(named=True)
     ]
@@ -58,3 +59,29 @@ def test_a_format_is_recognized_by_its_own_samples(name, tmp_path):
 
 def test_a_format_is_called_after_its_module():
     assert all(form.name == name for name, form in formats().items())
+
+
+#: What the cases of a format have, taken together: a line of each kind that its lines can be.
+PARTS = {
+    "five lines": lambda case: len(case["lines"]) >= 5,
+    "a 401": lambda case: any(event.get("status") == 401 for event in case.get("events", [])),
+    "a malformed line": lambda case: bool(case.get("rejects")),
+    "a value that is missing": lambda case: len({frozenset(event) for event in case.get("events", [])}) > 1,
+    "an escape": lambda case: any(re.search(r'\\|""|[%#][0-9A-F]{2}', line) for line in case["lines"]),
+}
+
+
+@pytest.mark.parametrize("name", formats())
+def test_the_cases_of_a_format_are_complete(name):
+    """Five lines, a 401, a malformed line, a null and an escape; a case says why its format `lacks` one of them."""
+    own = [case for product, case in CASES.items() if product.partition(".")[0] == name]
+    lacks = {part: why for case in own for part, why in case.get("lacks", {}).items()}
+    missing = {part for part, has in PARTS.items() if not any(map(has, own))}
+    assert missing == set(lacks)
+    assert all(lacks.values())
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("json.")])
+def test_the_case_of_each_product_that_writes_json_is_complete(name):
+    assert len(CASES[name]["lines"]) >= 5
+    assert CASES[name].get("rejects") or name == "json.nginx_names"

@@ -241,3 +241,19 @@ def test_a_pipe_is_spooled_and_one_in_a_directory_is_passed_over(tmp_path):
     os.close(writer)
     assert collect([f"/dev/fd/{reader}"]).events.height == 1
     os.close(reader)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (
+            "tls 2.0 2018-12-20T02:59:40 net/lb/c6e7 g3d4 72.21.218.154:51341 172.100.100.185:443 5 2 98 246 -",
+            "network",
+        ),
+        ("2024-01-01T00:00:00.000000Z 203.0.113.7 51341 443 TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 0.1", "connection log"),
+    ],
+)
+def test_a_file_of_lines_that_are_no_requests_is_said_to_be_so(tmp_path, line, what):
+    (tmp_path / "lb.log").write_text(f"{line}\n" * 5)
+    with pytest.raises(NothingReadable, match=f"no request in it: .*{what}.*not a request"):
+        collect([tmp_path])

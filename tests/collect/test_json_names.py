@@ -7,6 +7,7 @@ import pytest
 
 from authforensics.collect.json_repair import repaired
 from authforensics.collect.synonyms import duration_in, matching, times_in, unit_of
+from collecting import collect
 
 SECONDS, MILLI, MICRO, NANO = 1e3, 1.0, 1e-3, 1e-6
 
@@ -83,3 +84,18 @@ def test_what_a_time_is_can_depend_on_other_keys():
 )
 def test_what_was_meant_as_json_is_repaired(written, meant):
     assert repaired(pl.Series("line", [written])).to_list() == [meant]
+
+
+@pytest.mark.parametrize(
+    ("line", "lasted"),
+    [
+        ("time:2025-12-25T13:00:09Z\thost:203.0.113.9\treq:GET /a HTTP/1.1\tstatus:200\tlatency:{}", (0.012, 0.034)),
+        ("time:2025-12-25T13:00:09Z\thost:203.0.113.9\treq:GET /a HTTP/1.1\tstatus:200\tlatency:{}", (12000, 34000)),
+        ("time=2025-12-25T13:00:09Z method=GET path=/a status=200 duration={}", (0.012, 0.034)),
+        ("time=2025-12-25T13:00:09Z method=GET path=/a status=200 duration={}", (12000000, 34000000)),
+        ("time=2025-12-25T13:00:09Z method=GET path=/a status=200 duration={}", (12, 34)),
+    ],
+)
+def test_the_values_tell_the_unit_in_ltsv_and_logfmt_too(tmp_path, line, lasted):
+    (tmp_path / "app.log").write_text("".join(line.format(value) + "\n" for value in lasted * 5))
+    assert collect([tmp_path]).events["duration_ms"].unique().sort().to_list() == pytest.approx([12.0, 34.0])

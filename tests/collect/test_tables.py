@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from polars.testing import assert_frame_equal
 from authforensics.collect import Options
 from authforensics.collect.blocks import Text, cleaned, counted
 from authforensics.collect.format import Cutting, Settings
+from authforensics.collect.found import Found
 from authforensics.collect.read import Digest, parse
 from authforensics.collect.recognize import Match, named
 from authforensics.schema import COLLECTED
@@ -52,9 +55,10 @@ def test_tables_say_the_same_when_cut(made):
     assert isinstance(parser, Cutting)
     match = Match(form, parser, 1.0, 1 << 20)
     digest = Digest(tuple(COLLECTED), lambda events: events.sort("line_number"))
+    found = Found(Path("b.csv"), "a/b.csv", "a", named=True)
     text, _ = cleaned(data, first=True)
     block = Text(text, 7, counted(text))
-    cut, one_by_one = (parse(lines, match, "a", "a/b.csv", digest) for lines in (block, block.lines))
+    cut, one_by_one = (parse(lines, match, found, digest) for lines in (block, block.lines))
     assert cut.counts == one_by_one.counts
     assert sum(cut.counts.values()) == block.count
     assert_frame_equal(cut.rejects, one_by_one.rejects)
@@ -86,6 +90,19 @@ def test_plain_lines_are_cut(row):
 )
 def test_what_has_no_names_for_time_and_status_is_no_table(head):
     assert named("csv").prepare([head, "2025-12-25T13:00:09Z,a,b"], Settings()) is None
+
+
+@pytest.mark.parametrize("status", ["shipped", "open", "1234", "4.01"])
+def test_a_status_that_is_none_of_a_request_makes_no_log(status):
+    assert named("csv").prepare(["created_at,status,amount", f"2025-12-25T13:00:09Z,{status},3"], Settings()) is None
+
+
+def test_a_row_of_words_is_no_line_of_names(tmp_path):
+    log = tmp_path / "export.csv"
+    rows = ["time,status,path", *["2025-12-25T13:00:09Z,401,/a"] * 9, "soon,unknown,nowhere", "time,status,path", "a,b"]
+    log.write_text("\n".join(rows) + "\n")
+    (source,) = collect([log]).sources
+    assert (source.events, source.header, source.rejects) == (9, 2, 2)
 
 
 def test_a_column_that_names_devices(tmp_path):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from authforensics.collect import normalize, requests
+from authforensics.collect.format import Format
+from authforensics.schema import Kind
 
 _PIECES = (
     "/",
@@ -34,5 +37,50 @@ def test_plain_targets_are_as_if_looked_at_closely(targets):
 
 
 def test_most_paths_are_plain():
-    paths = pl.Series(["/", "/api/v2/users/17/orders", "/img/a-b_c.webp", "/a;sid=1", "/a?b", "/survey", None])
-    assert requests.plain(paths).to_list() == [True, True, True, False, False, False, False]
+    paths = pl.Series(
+        ["/", "/api/v2/users/17/orders", "/img/a-b_c.webp", "/a;sid=1", "/a?b", "/surveys", "/a/eyJ", None]
+    )
+    assert requests.plain(paths).to_list() == [True, True, True, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/survey-results", "/keyboard/layouts", "/api/money_transfers/new", "/journeys.json", "/eyeglasses/EYJACKETS"],
+)
+def test_words_with_ey_in_them_are_no_tokens(path):
+    assert _seen(path) == (path, path)
+    assert _seen(f"/api?action={path[1:]}") == ("/api", f"/api?action={path[1:]}")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl", id="whole"),
+        pytest.param("eyJhbGciOiJIUzI1NiJ9.eyJzdWIi", id="cut within its claims"),
+        pytest.param("eyJhbGciOi", id="cut within its header"),
+        pytest.param("eyAiYWxnIjogIkhTMjU2", id="with a space in its header"),
+        pytest.param("eyIxMjMiOjQ1Njc4OX0", id="with a number for a name"),
+    ],
+)
+@pytest.mark.parametrize(
+    "around", ["/t/{}", "/t/{}/x", "/t/jwt={}", "/t/a%2F{}", "/t/token%3D{}", "/t/jwt:{},b", "/t/_{}", "/{}", "//{}//"]
+)
+def test_tokens_are_in_no_path_and_no_route(around, token):
+    told = " ".join(_seen(around.format(token)))
+    assert not [part for part in token.split(".") if part in told]
+
+
+@pytest.mark.parametrize("token", ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9", "eyJhbGciOi", "eyAiYWxnIjogIkhTMjU2"])
+def test_tokens_are_in_no_action(token):
+    assert token not in " ".join(_seen(f"/api?action={token}&op=x.{token}"))
+
+
+def _seen(target: str) -> tuple[str, str]:
+    """Path and route of a target."""
+    form = Format(
+        name="a", title="", samples=(), time="end", kinds=(Kind.REQUEST,), specificity=1.0, prepare=lambda *_: None
+    )
+    parsed = pl.LazyFrame({"line_number": [1], "matched": [True], "target": [target]})
+    made = normalize.normalize(parsed, form, "", "").select("path", pl.col("route").cast(pl.String)).collect()
+    path, route = made.row(0)
+    return path, route

@@ -6,7 +6,9 @@ import json
 import os
 import tomllib
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from polars.testing import assert_frame_equal
 
 from authforensics.collect import formats
 from authforensics.collect.format import Settings
+from authforensics.collect.found import Found
 from authforensics.collect.layers import Layers
 from authforensics.collect.read import Digest, parse
 from authforensics.collect.recognize import Match
@@ -67,6 +70,13 @@ def test_every_wrapper_has_a_case_and_every_case_a_wrapper():
     assert {name.partition(".")[0] for name in CASES} == set(wrappers())
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_case_of_a_wrapper_is_complete(name):
+    """Five lines at least, and one that is no line of it; colours can stand in any line."""
+    assert len(CASES[name]["lines"]) >= 5
+    assert name == "ansi" or any("inner" not in peeled for peeled in CASES[name]["peeled"])
+
+
 @pytest.mark.parametrize("name", wrappers())
 def test_a_wrapper_takes_its_own_samples_and_is_called_after_its_module(name):
     wrapper = wrappers()[name]
@@ -107,6 +117,13 @@ def _read(path: Path, lines: list[str]) -> Read:
     return collect([path])
 
 
+@cache
+def _bare(lines: tuple[str, ...]) -> Read:
+    """What lines say without a wrapper: read once, whatever they are put into."""
+    with TemporaryDirectory() as folder:
+        return _read(Path(folder) / "bare.log", list(lines))
+
+
 def _texts(events: pl.DataFrame) -> pl.DataFrame:
     categories = [name for name, dtype in events.schema.items() if isinstance(dtype, pl.Categorical)]
     return events.cast(dict.fromkeys(categories, pl.String)).drop("system", "source", "line_number")
@@ -128,7 +145,7 @@ def test_a_format_inside_of_a_wrapper_gives_the_same_events(form, name, tmp_path
     if not lines:
         return
     before = CASES[name].get("before", [])
-    bare = _read(tmp_path / "bare.log", lines)
+    bare = _bare(tuple(lines))
     wrapped = _read(tmp_path / "wrapped.log", before + [_wrap(name, line) for line in lines])
     (source,) = wrapped.sources
     assert (source.format, source.wrapper) == (form, name.partition(".")[0])
@@ -239,7 +256,12 @@ def test_damaged_lines_are_each_accounted_for(damaged: tuple[str, list[str]]) ->
     numbers = pl.int_range(1, len(made) + 1, dtype=pl.UInt32, eager=True)
     match = Match(form, wrapped, 1.0, 1 << 20, layers=layers)
     digest = Digest(tuple(COLLECTED), lambda events: events)
-    block = parse(pl.DataFrame({"line_number": numbers, "line": made}), match, "a", "a.log", digest)
+    block = parse(
+        pl.DataFrame({"line_number": numbers, "line": made}),
+        match,
+        Found(Path("a.log"), "a.log", "a", named=True),
+        digest,
+    )
     assert sum(block.counts.values()) == len(made)
     assert set(block.counts) <= {each.value for each in Disposition}
     assert block.rejects["reason"].null_count() == 0

@@ -13,7 +13,7 @@ BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def reason_of(text: str) -> str | None:
-    return pl.DataFrame({"message": [text]}).select(reasons.reason(pl.col("message"))).item()
+    return reasons.classify(pl.Series([text])).item()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def reason_of(text: str) -> str | None:
         ("Maximum allowed refresh token reuse exceeded", "refresh_reused"),
         ("Invalid Refresh Token: Already Used", "refresh_reused"),
         ("Unhandled exception", None),
-        ("Insufficient scope user=42", None),
+        ("Insufficient scope user=42", "other"),
         ("GET /api/items 200 in 3 ms", None),
         ("cache entry refreshed", None),
     ],
@@ -73,6 +73,9 @@ def test_a_message(text, reason):
         ("token_expired", "api", "token_expired"),
         ("signature_invalid", "refresh", "signature_invalid"),
         (None, "refresh", None),
+        ("refresh_revoked", "login", "other"),
+        ("revoked", "login", "other"),
+        ("token_expired", "login", "token_expired"),
     ],
 )
 def test_the_endpoint_decides_what_expired(reason, endpoint, meaning):
@@ -80,6 +83,36 @@ def test_the_endpoint_decides_what_expired(reason, endpoint, meaning):
         {"reason": [reason], "endpoint": [endpoint]}, schema={"reason": pl.String, "endpoint": pl.String}
     )
     assert frame.select(reasons.at_endpoint(pl.col("reason"), pl.col("endpoint"))).item() == meaning
+
+
+def own(*rows: tuple[str | None, int, str]) -> list[tuple[int, str | None]]:
+    """What is made of (reason text, status, route)."""
+    frame = pl.DataFrame(rows, schema=["reason_text", "status", "route"], orient="row")
+    return reasons.own(frame.with_columns(origin=pl.lit("json"))).select("status", "reason").rows()
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("invalid-jwt: Could not verify JWT: JWTExpired", (401, "token_expired")),
+        ("UNAUTHENTICATED", (401, None)),
+        ("UNAUTHENTICATED: No token provided", (401, "missing_token")),
+        ("FORBIDDEN: You do not have permission to see this", (403, "other")),
+        ("access-denied", (403, None)),
+        ("validation-failed: field 'x' not found in type: 'query_root'", (200, None)),
+        (None, (200, None)),
+    ],
+)
+def test_graphql_refuses_with_a_status_of_200(text, meant):
+    assert own((text, 200, "/v1/graphql"), (text, 500, "/v1/graphql")) == [meant, (500, meant[1])]
+
+
+def test_elsewhere_an_answer_that_was_given_is_no_refusal():
+    assert own(("jwt expired", 200, "/api/a"), ("jwt expired", 401, "/api/a"), ("jwt expired", 200, "/graphqlx")) == [
+        (200, None),
+        (401, "token_expired"),
+        (200, None),
+    ]
 
 
 def test_messages_of_success_have_no_reason():
@@ -116,12 +149,13 @@ def messages(*rows: tuple[float, str], clock: float = 0.001, request_ids: tuple[
                 "timestamp": BEGIN + timedelta(seconds=at),
                 "message": text,
                 "route": None,
+                "origin": None,
                 "request_id": request_ids[index] if request_ids else None,
                 "clock": clock,
             }
             for index, (at, text) in enumerate(rows)
         ],
-        schema_overrides={"route": pl.String, "request_id": pl.String, "row": pl.Int64},
+        schema_overrides={"route": pl.String, "origin": pl.String, "request_id": pl.String, "row": pl.Int64},
     )
 
 
@@ -175,7 +209,13 @@ def test_a_script_name_ties_a_message_to_its_path():
 def test_the_class_keeps_refresh_and_api_apart():
     requests = refused((0, "/a", "api"), (0.2, "/auth/refresh", "refresh"))
     told = messages((0.1, "Refresh token rejected: Signature has expired"), (0.1, "Signature has expired"))
-    assert joined(requests, told) == {0: ("token_expired", "class_time"), 1: ("token_expired", "class_time")}
+    assert joined(requests, told) == {0: ("token_expired", "class_time"), 1: ("refresh_expired", "class_time")}
+
+
+def test_by_time_alone_a_matter_of_permissions_explains_no_refused_token():
+    requests = refused((0, "/a", "api"), (5, "/b", "api"), request_ids=(None, "one"))
+    told = messages((0.01, "Insufficient scope"), (5, "Insufficient scope"), request_ids=(None, "one"))
+    assert joined(requests, told) == {1: ("other", "request_id")}
 
 
 def test_a_message_explains_one_request_only_and_none_far_away():

@@ -80,4 +80,9 @@ def test_what_was_read_in_one_line() -> None:
         "Read 80,413 lines of 3 files, 3 not understood (< 0.1 %); 60 devices, "
         "2025-12-25 06:00:00 to 15:00:00 UTC; took 3.2 s."
     )
+    once = documents.incident()
+    twice = once.model_copy(
+        update={"sources": (once.sources[0].model_copy(update={"duplicates": 1_200}), *once.sources[1:])}
+    )
+    assert ", 1,200 of them copies that count once, 3 not understood" in wording.read_line(twice)
     assert wording.read_line(documents.empty()) == "Read no lines of no files; took 3.2 s."

@@ -11,6 +11,7 @@ import typer
 from authforensics.cli import bounds
 from authforensics.cli.engines import ENGINES, check_master, engine_named
 from authforensics.cli.messages import say
+from authforensics.cli.options import Color, ConfigFile, FormatName, LogFormat, NginxConf, NoProgress, Zone
 from authforensics.cli.outputs import REPORT, Outputs
 from authforensics.cli.progress import progress_bar
 from authforensics.cli.sources import COLORS, check_choice, check_log_format, load_config
@@ -25,24 +26,15 @@ FAIL_ON = ("low", "medium", "high", "critical")
 def analyze(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Files, directories, globs, rotated archives, or - for standard input."),
+        typer.Argument(
+            metavar="PATH", help="Files, directories, globs, s3:// gs:// az:// paths, or - for standard input."
+        ),
     ],
     *,
-    format: Annotated[str, typer.Option("--format", metavar="NAME|auto", help="Format of all files.")] = "auto",
-    log_format: Annotated[
-        str | None,
-        typer.Option(metavar="STRING", help="An nginx log_format or Apache LogFormat string."),
-    ] = None,
-    nginx_conf: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An nginx configuration: which log has which log_format.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Configuration file. [default: authforensics.toml beside the logs or in the working directory]",
-        ),
-    ] = None,
+    format: FormatName = "auto",
+    log_format: LogFormat = None,
+    nginx_conf: NginxConf = None,
+    config: ConfigFile = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="2025-12-25T09:00+09:00; 2h: before the last event; now-2h: by the clock."),
@@ -61,9 +53,7 @@ def analyze(
             metavar="ID", help="Only lines with this device, session, user or address, or address|agent; repeatable."
         ),
     ] = None,
-    tz: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Zone of times that carry none. [default: UTC, with a warning]")
-    ] = None,
+    tz: Zone = None,
     device_key: Annotated[
         str | None, typer.Option(metavar="FIELD", help="The field that tells devices apart. [default: found out]")
     ] = None,
@@ -108,8 +98,8 @@ def analyze(
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, show_default=False, help="More detail; repeatable.")
     ] = 0,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no progress bar.")] = False,
-    color: Annotated[str, typer.Option(metavar="auto|always|never", help="Colors; NO_COLOR is honoured.")] = "auto",
+    no_progress: NoProgress = False,
+    color: Color = "auto",
 ) -> None:
     """Analyse logs: what went wrong with tokens and sessions, for whom, since when, and why."""
     check_log_format(log_format, format)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from authforensics.cli.options import Color, LogFormat
 from authforensics.cli.sources import COLORS, check_choice, check_log_format
 from authforensics.errors import BadValue, UnknownName
 
@@ -24,9 +25,7 @@ def explain(
         typer.Option(metavar="TEXT|-", help="A line of a log: why it is read as it is. -: from standard input."),
     ] = None,
     format: Annotated[str, typer.Option("--format", metavar="NAME|auto", help="Format of the line.")] = "auto",
-    log_format: Annotated[
-        str | None, typer.Option(metavar="STRING", help="An nginx log_format or Apache LogFormat string.")
-    ] = None,
+    log_format: LogFormat = None,
     tz: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Zone of a time that carries none. [default: UTC]")
     ] = None,
@@ -36,7 +35,7 @@ def explain(
             "--verbose", "-v", count=True, show_default=False, help="Mark the place in the line for every format."
         ),
     ] = 0,
-    color: Annotated[str, typer.Option(metavar="auto|always|never", help="Colors; NO_COLOR is honoured.")] = "auto",
+    color: Color = "auto",
 ) -> None:
     """Explain a name (`document` prints the JSON Schema of the result), or with --line how a log line is read."""
     check_log_format(log_format, format)

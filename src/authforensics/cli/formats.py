@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from authforensics.cli.messages import say
+from authforensics.cli.options import Color, ConfigFile, FormatName, LogFormat, NginxConf, NoProgress, Zone
 from authforensics.cli.progress import progress_bar
 from authforensics.cli.signals import cleaned_by
 from authforensics.cli.sources import COLORS, check_choice, check_log_format, load_config, reading
@@ -37,25 +37,13 @@ def formats(
         ),
     ] = None,
     *,
-    format: Annotated[str, typer.Option("--format", metavar="NAME|auto", help="Format of all files.")] = "auto",
-    log_format: Annotated[
-        str | None, typer.Option(metavar="STRING", help="An nginx log_format or Apache LogFormat string.")
-    ] = None,
-    nginx_conf: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An nginx configuration: which log has which log_format.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Configuration file. [default: authforensics.toml beside the logs or in the working directory]",
-        ),
-    ] = None,
-    tz: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Zone of times that carry none. [default: UTC, with a warning]")
-    ] = None,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no progress bar.")] = False,
-    color: Annotated[str, typer.Option(metavar="auto|always|never", help="Colors; NO_COLOR is honoured.")] = "auto",
+    format: FormatName = "auto",
+    log_format: LogFormat = None,
+    nginx_conf: NginxConf = None,
+    config: ConfigFile = None,
+    tz: Zone = None,
+    no_progress: NoProgress = False,
+    color: Color = "auto",
 ) -> None:
     """List the formats that are known; of files tell format, wrapper, how sure, time zone, span and rejects."""
     check_log_format(log_format, format)
@@ -122,7 +110,7 @@ def _cells(source: Source, rival: Match | None) -> Iterator[str]:
 
 def _name(match: Match, wrapper: str | None) -> str:
     """A format, and what it would have to be inside of if that is something else."""
-    around = match.layers.names
+    around = match.around
     return match.form.name if around == wrapper else " > ".join(filter(None, (around or "bare", match.form.name)))
 
 
@@ -137,6 +125,7 @@ def _known() -> RenderableType:
     from rich.text import Text
 
     from authforensics import collect
+    from authforensics.collect import columnar
     from authforensics.collect.wrapper import wrappers
 
     grids: list[RenderableType] = []
@@ -144,6 +133,10 @@ def _known() -> RenderableType:
         "Formats": [(name, form.title, _sample(form)) for name, form in collect.formats().items()],
         "Wrappers, around the lines of any format": [
             (name, one.title, next(iter(one.samples), "")) for name, one in wrappers().items()
+        ],
+        "Tables, whose rows are read as JSON lines": [
+            (name, f"{name.capitalize()} with columns for a time and for a status or a message", "")
+            for name in map(str.lower, columnar.KINDS)
         ],
     }
     for title, rows in known.items():

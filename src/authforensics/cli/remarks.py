@@ -16,6 +16,7 @@ def remarks(document: Document) -> Iterator[str]:
     """Every warning about the input of `document`."""
     yield from about(document.sources)
     for system in document.systems:
+        yield from (f"{system.system}: {offset.note}" for offset in system.offsets if offset.note)
         join = system.join
         if join.messages and join.denials and join.explained < POOR_JOIN * join.denials:
             yield (

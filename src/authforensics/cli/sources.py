@@ -59,6 +59,7 @@ def reading(
         UnknownName: a format in the configuration that doesn't exist.
     """
     from authforensics import collect
+    from authforensics.collect.mapped import declared
 
     given = format != "auto" or log_format is not None
     chosen = None if format == "auto" else format
@@ -71,5 +72,7 @@ def reading(
         format=chosen if given else config.format,
         log_format=log_format if given else config.log_format,
         nginx_conf=conf,
-        tz=tz or config.tz,
+        tz=tz or config.zone,
+        zones=() if tz else config.zones,
+        columns=declared(config),
     )

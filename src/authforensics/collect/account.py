@@ -11,6 +11,7 @@ import polars as pl
 from authforensics.collect.blocks import Condition
 from authforensics.collect.discover import Found
 from authforensics.collect.format import Settings
+from authforensics.collect.found import Shared
 from authforensics.collect.options import Options
 from authforensics.collect.read import Block, File, Taken
 from authforensics.collect.recognize import Match
@@ -112,15 +113,17 @@ def source_of(found: Found, match: Match, account: Account, condition: Condition
         notes.append(f"breaks off at line {condition.line_number}: {condition.reason}")
     if condition.undecodable:
         notes.append("holds bytes that are not UTF-8: shown as \ufffd")
+    if found.shared is not None:
+        notes.append(f"{_spelled(found.shared)} in {found.shared.original}, too: counted there")
     samples = [row for part in account.rejects for row in part.head(_SAMPLES).to_dicts()][:_SAMPLES]
     return Source(
         system=found.system,
         source=found.source,
         format=match.form.name,
-        wrapper=match.layers.names,
+        wrapper=match.around,
         confidence=match.confidence,
         log_format=None if match.log_format is None else redact(match.log_format),
-        timezone=_timezone(sorted(account.zones), settings),
+        timezone=_timezone(sorted(account.zones), settings.of(found)),
         lines=sum(counts.values()),
         records=account.events,
         events=account.events - account.filtered,
@@ -129,6 +132,7 @@ def source_of(found: Found, match: Match, account: Account, condition: Condition
         blank=counts.get(Disposition.BLANK, 0),
         header=counts.get(Disposition.HEADER, 0),
         filtered=account.filtered,
+        duplicates=counts.get(Disposition.DUPLICATE, 0),
         first_seen=account.first,
         last_seen=account.last,
         reject_samples=tuple(
@@ -138,6 +142,10 @@ def source_of(found: Found, match: Match, account: Account, condition: Condition
         note="; ".join(notes) or None,
         broken=condition.reason is not None,
     )
+
+
+def _spelled(shared: Shared) -> str:
+    return f"{shared.count:,} lines, {shared.first:,} to {shared.end - 1:,}, are"
 
 
 def _redacted(rejects: pl.DataFrame, most: int) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from isal import isal_zlib
 from authforensics.collect.aside import Place
 from authforensics.collect.compression import CHUNK, Break, chunks, compressed, kind_of
 from authforensics.collect.documents import recorded
+from authforensics.collect.exported import systems
 from authforensics.collect.found import Found, shortage
 from authforensics.collect.left_alone import by_name
 
@@ -48,14 +49,14 @@ _GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 def unpacked(found: list[Found], folder: Callable[[], Path] | None) -> list[Found]:
-    """The same inputs, each archive replaced by its members, each JSON document by its records, one a line.
+    """The same inputs, archives replaced by their members, JSON documents by their records, exported tables by systems.
 
     Raises:
         InputError: there is no room for them.
     """
     place = Place(folder)
     members = [member for each in found for member in _unpacked(each, place, _DEEPEST)]
-    return [part for member in members for part in recorded(member, place)]
+    return [part for member in members for part in systems(member, place) or recorded(member, place)]
 
 
 def _unpacked(found: Found, place: Place, deeper: int) -> Iterator[Found]:

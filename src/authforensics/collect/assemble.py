@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import polars as pl
 
 from authforensics.collect import fields, synonyms, times
-from authforensics.collect.distinct import each_of, each_run_of, mapped
+from authforensics.collect.distinct import mapped
 from authforensics.collect.format import Settings
+from authforensics.collect.moments import TOLD, Times
 from authforensics.collect.requests import address, client_of
-from authforensics.schema import KIND, TIMESTAMP, Kind
+from authforensics.schema import KIND, Kind
 
 _PLAIN = (
     *("request", "method", "target", "query", "bytes", "host", "user_agent", "user_id", "device_id", "session_id"),
@@ -25,6 +27,8 @@ _SUFFIXES = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _ROUTE_KEY = r"^[A-Z]+ (/\S*)$"
 #: What tells nothing that the status doesn't.
 _NUMBER = r"^\d{1,3}$"
+#: A time of the day, and what only the names of the extended log format begin with.
+_CLOCK, _EXTENDED = re.compile(r"\d{2}:\d{2}:\d{2}"), ("sc-", "sc_", "cs-", "cs_", "x-edge", "x_edge")
 _MESSAGE_IN_OBJECT = r'"(?:message|msg)":\s*"((?:[^"\\]|\\.)*)"'
 
 
@@ -57,13 +61,13 @@ def assemble(
     schema = lines.collect_schema()
     there = [key for key in keys if column(key) in schema]
     found = {name: own for name, named in found.items() if (own := [key for key in named if key in there])}
-    if duration is None and (span := _span(there)) is not None:
-        lines = lines.with_columns(duration_ms=_between(*span, examples, settings.tz))
-    lines = _with_time(_in_one(lines, there), there, examples, settings.tz)
+    lines = _with_time(_in_one(lines, there, examples), there, examples, settings.tz, lasted=duration is None)
     columns = {name: _first(found[name]) for name in _PLAIN if name in found}
     columns["status"] = _status(found.get("status", []))
     if duration is not None and duration[0] in there:
         columns["duration_ms"] = mapped(column(duration[0]), partial(_durations, unit=duration[1]), pl.Float64())
+    if written := [_cleaned(found[name]) for name in ("thrown", "logger") if name in found]:
+        columns["origin"] = pl.concat_str(written, separator=" ", ignore_nulls=True)
     texts = {f"_{name}": _cleaned(found[name]) for name in _TEXTS if name in found}
     lines = lines.with_columns(**columns, **texts)
     if "forwarded" in found:
@@ -129,8 +133,14 @@ def _gist(errors: pl.Series) -> pl.Series:
     return errors.to_frame("error").select(pl.coalesce(inner, traced, error)).to_series()
 
 
-def _in_one(lines: pl.LazyFrame, keys: Collection[str]) -> pl.LazyFrame:
-    """Times in two numbers in one of them."""
+def _in_one(lines: pl.LazyFrame, keys: Collection[str], examples: Mapping[str, str]) -> pl.LazyFrame:
+    """Times in two columns in one of them: a day and its time, seconds and nanoseconds."""
+    day, clock = (next((key for key in keys if key.lower() == name), "") for name in ("date", "time"))
+    if day and clock and len(examples.get(day, "")) == len("2025-12-25") and _CLOCK.match(examples.get(clock, "")):
+        # Reference: https://www.w3.org/TR/WD-logfile.html: its times are UTC.
+        zone = "Z" if any(key.lower().startswith(_EXTENDED) for key in keys) else ""
+        whole = pl.concat_str(column(day), pl.lit(" "), column(clock), pl.lit(zone))
+        lines = lines.with_columns(whole.alias(column(clock)))
     for seconds, nanos in synonyms.NANOS.items():
         if seconds in keys and nanos in keys:
             fraction = pl.col(column(nanos)).str.zfill(9)
@@ -141,14 +151,6 @@ def _in_one(lines: pl.LazyFrame, keys: Collection[str]) -> pl.LazyFrame:
 
 def _span(keys: Collection[str]) -> tuple[str, str] | None:
     return next(((start, end) for start, end in synonyms.SPANS.items() if start in keys and end in keys), None)
-
-
-def _between(start: str, end: str, examples: Mapping[str, str], tz: str | None) -> pl.Expr:
-    """The milliseconds between two times, if these are told finer than in seconds."""
-    begins, ends = (_moment(key, examples.get(key, ""), tz).struct for key in (start, end))
-    fine = (begins.field("clock") < 1) & (ends.field("clock") < 1)
-    lasted = (ends.field("time") - begins.field("time")).dt.total_microseconds() / 1000
-    return pl.when(fine & (lasted >= 0)).then(lasted)
 
 
 def _first(keys: list[str]) -> pl.Expr:
@@ -184,58 +186,18 @@ def _durations(values: pl.Series, unit: float) -> pl.Series:
     return values.to_frame("value").select(pl.when(amount >= 0).then(amount)).to_series()
 
 
-def _with_time(lines: pl.LazyFrame, keys: Collection[str], examples: Mapping[str, str], tz: str | None) -> pl.LazyFrame:
-    """The finest time of a line; the next best where it is missing."""
+def _with_time(
+    lines: pl.LazyFrame, keys: Collection[str], examples: Mapping[str, str], tz: str | None, lasted: bool
+) -> pl.LazyFrame:
+    """Adds the finest time of a line, the next best where it is missing; how long it `lasted` if that is asked for."""
     starts = synonyms.times_in(keys)
     order = sorted(starts, key=lambda key: (key not in examples, times.resolution(examples.get(key, ""))))
     if not order:
-        nothing = {name: pl.lit(None, _MOMENT[name]) for name in ("time", "zone", "clock")}
-        return lines.with_columns(**nothing, at_start=pl.lit(value=False))
-    read = {f"_read_{key}": _moment(key, examples.get(key, ""), tz) for key in order}
-    moments = [pl.col(name).struct for name in read]
-    known = [moment.field("time").is_not_null() for moment in moments]
-    any_known = pl.any_horizontal(known)
-    # An epoch beside a time with an offset: that is the zone people here think in.
-    zones = [moment.field("offset") for moment in moments]
-    zones.append(_chosen(known, [moment.field("zone") for moment in moments]))
-    begins = any_known & _chosen(known, [pl.lit(starts[key]) for key in order])
-    return (
-        lines.with_columns(**read)
-        .with_columns(
-            time=pl.coalesce([moment.field("time") for moment in moments]),
-            zone=pl.when(any_known).then(pl.coalesce(zones)),
-            clock=pl.when(any_known).then(_chosen(known, [moment.field("clock") for moment in moments])),
-            at_start=begins if any(starts.values()) else pl.lit(value=False),
+        return lines.with_columns(
+            **{name: pl.lit(None, TOLD[name]) for name in ("time", "zone", "clock")}, at_start=pl.lit(value=False)
         )
-        .drop(*read)
-    )
-
-
-def _moment(key: str, sample: str, tz: str | None) -> pl.Expr:
-    def of(values: pl.Series) -> pl.Series:
-        spread = each_of if values.null_count() else each_run_of
-        return spread(values, partial(_moments, tz=tz, sample=sample), _MOMENT)
-
-    return pl.col(column(key)).map_batches(of, return_dtype=pl.Struct(_MOMENT), is_elementwise=True)
-
-
-def _chosen(known: list[pl.Expr], values: list[pl.Expr]) -> pl.Expr:
-    """Of several values the first that is known; the last needs not be."""
-    chosen = values[-1]
-    for here, value in zip(reversed(known[:-1]), reversed(values[:-1]), strict=True):
-        chosen = pl.when(here).then(value).otherwise(chosen)
-    return chosen
-
-
-_MOMENT: dict[str, pl.DataType] = {
-    "time": TIMESTAMP,
-    "zone": pl.String(),
-    "clock": pl.Float32(),
-    "offset": pl.String(),
-}
-
-
-def _moments(values: pl.DataFrame, tz: str | None, sample: str) -> pl.DataFrame:
-    written = pl.lit(None, pl.String) if (sample or "0")[:9].isdigit() else times.offset_of(pl.col("value"))
-    read = times.read_any(values.lazy(), pl.col("value"), tz, sample)
-    return read.with_columns(offset=written).select(_MOMENT.keys()).collect()
+    span = _span(keys) if lasted else None
+    told = Times(order, starts, examples, span, tz)
+    read = pl.map_batches([column(key) for key in order], told.told, return_dtype=pl.Struct(TOLD), is_elementwise=True)
+    lines = lines.with_columns(_told=read).unnest("_told")
+    return lines.rename({"lasted": "duration_ms"}) if span else lines.drop("lasted")

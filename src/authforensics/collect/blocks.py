@@ -114,3 +114,7 @@ class Text:
         """The number of each line in the file."""
         first = self.before + 1
         return pl.int_range(first, first + self.count, dtype=pl.UInt32, eager=True).alias("line_number")
+
+    def below(self, line: str) -> Text:
+        """The lines with one more above them, that has the number of the one that stands there."""
+        return Text(line.encode() + b"\n" + self.data, self.before - 1, self.count + 1)

@@ -29,9 +29,11 @@ from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
 from authforensics.collect.left_alone import by_content, by_name
 from authforensics.collect.options import Options
+from authforensics.collect.overlaps import overlaps
 from authforensics.collect.read import Digest, Taken, read
-from authforensics.collect.recognize import ENOUGH, Match, named, recognize
+from authforensics.collect.recognize import ENOUGH, Match, named, no_events, recognize
 from authforensics.collect.sample import Sample, take
+from authforensics.collect.telling import is_log, misnamed, no_log
 from authforensics.collect.window import after_last, moment
 from authforensics.schema import COLLECTED
 
@@ -120,10 +122,11 @@ def checked(options: Options) -> Settings:
     """
     if options.format is not None:
         named(options.format)
+    settings = options.settings()
     for name, value in (("since", options.since), ("until", options.until)):
         if value is not None:
             moment(name, value, None, options.tz)
-    return options.settings()
+    return settings
 
 
 class Reader:
@@ -139,7 +142,7 @@ class Reader:
     ) -> None:
         self._options, self._settings, self._digest, self._progress = options, settings, digest, progress
         self._copies = duplicates(found)
-        self._sure: list[str] = []
+        self._shared = overlaps(found, self._copies)
         self._sizes = {each.source: _size(each) for each in found}
         self._files = 0
         self._done = 0
@@ -164,11 +167,14 @@ class Reader:
         try:
             sample = take(found.path)
             match = self._recognized(found, sample)
+            found = replace(found, shared=self._shared.get(found.source))
             return match if isinstance(match, Outcome) else self._read(found, match, take_in)
         except OSError as error:
             return left_alone(found, f"can't be read: {error.strerror or error}", broken=True)
 
     def _recognized(self, found: Found, sample: Sample) -> Match | Outcome:
+        if sample.table is not None and sample.empty:
+            return left_alone(found, sample.broken or "a table without rows", broken=sample.broken is not None)
         if sample.empty and sample.compression is not None:
             return left_alone(found, f"broken {sample.compression} data: nothing could be read", broken=True)
         reason = "empty" if sample.empty else sample.binary
@@ -179,12 +185,17 @@ class Reader:
         if reason is not None:
             return left_alone(found, reason)
         settings = known_of(found, self._settings)
-        match = recognize(sample.lines, settings, self._sure, self._options.format)
+        reason = misnamed(sample.lines, settings.columns, table=sample.table is not None)
+        if reason is not None:
+            return left_alone(found, reason, broken=True)
+        match = recognize(sample.lines, settings, self._options.format)
         if match is None or (match.confidence < ENOUGH and self._options.format is None):
-            return left_alone(found, _guess(match))
-        if match.form.name not in self._sure:
-            self._sure.append(match.form.name)
-        return match
+            return left_alone(found, _guess(sample, match) if sample.table is None else no_log(sample.lines))
+        if sample.table is None:
+            return match
+        if self._options.format is None and not is_log(sample.lines, match, settings.columns):
+            return left_alone(found, no_log(sample.lines))
+        return replace(match, table=sample.table.lower())
 
     def _read(self, found: Found, match: Match, take_in: Callable[[Any], None]) -> Outcome:
         condition, account = Condition(), Account()
@@ -204,7 +215,10 @@ class Reader:
             self._progress(Step(found.source, self._files, len(self._sizes), self._done + size, total))
 
 
-def _guess(match: Match | None) -> str:
+def _guess(sample: Sample, match: Match | None) -> str:
+    known = no_events(sample.lines)
+    if known is not None:
+        return f"no request in it: {known}"
     if match is None or match.confidence == 0:
         return "no known log format"
     return f"no known log format: best guess {match.form.name} at {match.confidence:.0%}"

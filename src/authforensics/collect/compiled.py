@@ -38,11 +38,11 @@ _LETTERS = {
 }
 _UNITS = {"ms": "duration_ms", "us": "request_time_us", "s": "request_time"}
 #: Values that may hold spaces where nothing encloses them: lists of several upstreams, names of users, Apache's time.
-_SPACED = {"upstream_addr", "upstream_response_time", "upstream_status", "http_x_forwarded_for"}
+SPACED = {"upstream_addr", "upstream_response_time", "upstream_status", "http_x_forwarded_for"}
 _LIST = r"[^\s,]*(?: ?[,:] ?[^\s,]+)*"
 _BRACKETED_TIME = r"\[[^\]]*\]"
 #: Times that hold a space where nothing encloses them.
-_TIMES = {
+TIMES = {
     "time_local": r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}",
     "time_iso8601": (
         r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}))?"
@@ -57,10 +57,14 @@ _APACHE_WANTED = ("time (%t)", "status (%>s)")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A compiled string. `names` are the variables by group of `pattern`; of a JSON layout, by key, without pattern."""
+    """A compiled string. `names` are the variables by group of `pattern`; of a JSON layout, by key, without pattern.
+
+    `parts` are the literal texts of the string, each with the variable behind it.
+    """
 
     names: dict[str, str]
     pattern: str | None
+    parts: tuple[tuple[str, str | None], ...] = ()
 
 
 def compile_layout(text: str) -> Layout:
@@ -153,7 +157,7 @@ def _compile(parts: list[tuple[str, str | None]]) -> Layout:
         names[group] = name
         pattern += f"(?P<{group}>{_value(name, literal[-1:], _following(parts[index + 1][0]))})"
     # Behind the last value may be fields that a later version of the layout added.
-    return Layout(names, pattern + (r"(?:\s.*)?$" if parts[-1][0] else "$"))
+    return Layout(names, pattern + (r"(?:\s.*)?$" if parts[-1][0] else "$"), tuple(parts))
 
 
 def _following(literal: str) -> str:
@@ -164,7 +168,7 @@ def _following(literal: str) -> str:
 
 def _value(name: str, before: str, after: str) -> str:
     plain = _plain_value(name, before, after)
-    return f"(?:{_TIMES[name]}|{plain})" if name in _TIMES and before not in {'"', "["} else plain
+    return f"(?:{TIMES[name]}|{plain})" if name in TIMES and before not in {'"', "["} else plain
 
 
 def _plain_value(name: str, before: str, after: str) -> str:
@@ -176,7 +180,7 @@ def _plain_value(name: str, before: str, after: str) -> str:
         return r"[^\]]*"
     if name == "remote_user":
         return r"[^\[\"]*?"
-    if name in _SPACED:
+    if name in SPACED:
         return _LIST
     if after == "":
         return ".*"

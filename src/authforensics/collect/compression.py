@@ -1,4 +1,4 @@
-"""Decompresses by content, member by member, and keeps everything before a break."""
+"""Decompresses by content, member by member, and keeps everything before a break; of tables the rows are the lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from isal import isal_zlib
+
+from authforensics.collect import columnar
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdDecompressor, ZstdError
@@ -59,18 +61,18 @@ class Break(Exception):
 
 
 def kind_of(head: bytes) -> str | None:
-    """The compression that the first bytes of a file announce."""
-    return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
+    """The compression, or the kind of table, that the first bytes of a file announce."""
+    return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), columnar.kind_of(head))
 
 
 def compressed(path: Path) -> bool:
-    """Whether a file is.
+    """Whether a file is, or is a table: its content isn't there as it stands.
 
     Raises:
         OSError: it can't be read.
     """
     with path.open("rb") as file:
-        return kind_of(file.read(max(map(len, _MAGIC.values())))) is not None
+        return kind_of(file.read(columnar.HEAD)) is not None
 
 
 def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -86,6 +88,9 @@ def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
             while data:
                 yield data, file.tell()
                 data = file.read(PLAIN_CHUNK)
+            return
+        if name in columnar.KINDS:
+            yield from _rows(path, name)
             return
         member = _NEW[name]()
         fresh = True
@@ -105,3 +110,10 @@ def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
                 data, fresh = file.read(CHUNK), False
         if not fresh:
             raise Break(f"the {name} data end here before their end mark")
+
+
+def _rows(path: Path, kind: str) -> Iterator[tuple[bytes, int]]:
+    try:
+        yield from columnar.texts(path, kind)
+    except columnar.Unreadable as error:
+        raise Break(str(error)) from error

@@ -56,32 +56,40 @@ def cutting(pattern: str, count: int, take: Take, make: Make, moment: Moment) ->
     return Cutting(by_pattern(pattern, make, moment), cut)
 
 
-def moments(values: pl.Series, head: int, read: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.Series:
+def moments(
+    values: pl.Series,
+    head: int,
+    read: Callable[[pl.DataFrame], pl.DataFrame],
+    dtypes: dict[str, pl.DataType] = MOMENT,
+) -> pl.Series:
     """The moments (`MOMENT`) of some times, of which the same seconds stand side by side.
 
     Args:
         values: the texts: `head` characters to the second, perhaps a fraction, perhaps a zone.
         head: how many characters tell the second.
         read: what reads a frame of such texts, `value`.
+        dtypes: what it tells of them, if more.
     """
-    known = values.first(ignore_nulls=True)
-    form = re.fullmatch(rf".{{{head}}}([.,])(\d{{1,9}})([^\d].*)?", known) if isinstance(known, str) else None
+    # What is first may be no time, but the name of the column.
+    ends = (values.first(ignore_nulls=True), values.last(ignore_nulls=True))
+    pattern = re.compile(rf".{{{head}}}([.,])(\d{{1,9}})([^\d].*)?")
+    form = next(filter(None, (pattern.fullmatch(known) for known in ends if isinstance(known, str))), None)
     if form is None:
-        return each_run_of(values, read, MOMENT)
+        return each_run_of(values, read, dtypes)
     mark, places, zone = form[1], len(form[2]), form[3] or ""
     fraction = values.str.slice(head + 1, places)
     alike = values.str.len_bytes() == len(form[0].encode())
     alike &= (values.str.slice(head, 1) == mark) & fraction.str.contains(rf"^[0-9]{{{places}}}$")
     alike = (alike & values.str.ends_with(zone)).fill_null(value=False)
     micros = fraction.str.head(6).cast(pl.Int64, strict=False) * 10 ** max(6 - places, 0)
-    whole = each_run_of(values.str.head(head), lambda heads: read(heads.select(pl.col("value") + zone)), MOMENT)
+    whole = each_run_of(values.str.head(head), lambda heads: read(heads.select(pl.col("value") + zone)), dtypes)
     clock = 1e-3 if places <= 3 else 1e-6
     made = whole.struct.unnest().with_columns(
         pl.col("time") + pl.duration(microseconds=micros), clock=pl.lit(clock, pl.Float32)
     )
     if not alike.all():
-        odd = each_of(values.set(alike, None), read, MOMENT).struct.unnest()
-        made = pl.DataFrame([made[name].zip_with(alike, odd[name]) for name in MOMENT])
+        odd = each_of(values.set(alike, None), read, dtypes).struct.unnest()
+        made = pl.DataFrame([made[name].zip_with(alike, odd[name]) for name in dtypes])
     return made.to_struct(values.name)
 
 

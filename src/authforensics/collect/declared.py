@@ -1,6 +1,6 @@
 """Reads lines whose fields a line of the file itself declares, as `#Fields:` does, anew wherever they change.
 
-A block knows only the declarations within it. Lines above the first of them follow one of those that the sample of the
+Where none stands above them (a file that was rotated or forwarded), lines follow one of those that the sample of the
 file has, or a usual one: the first that they fit, by the number of their values and what these look like.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import glob
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -15,13 +16,14 @@ from typing import BinaryIO
 
 from authforensics.collect.archives import unpacked
 from authforensics.collect.found import ELSEWHERE, Found, shortage
+from authforensics.collect.naming import absolute, called, printable
 from authforensics.errors import BadValue, InputError, MissingInput
 
 __all__ = ["STANDARD_INPUT", "Found", "discover"]
 
 STANDARD_INPUT = "-"
 _STANDARD_INPUT_PATHS = {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
-_GENERIC = {"logs", "log", "data", ""}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _NOT_ENTERED = {".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"}
 
 
@@ -38,10 +40,12 @@ def discover(paths: Sequence[str | Path], folder: Callable[[], Path] | None = No
     met: dict[str, tuple[Path, bool]] = {}
     closed: dict[Path, str] = {}
     roots: list[str] = []
-    spooled: list[Found] = []
+    spooled = _fetched([str(given) for given in paths if _is_url(str(given))], folder)
     for given in paths:
+        if _is_url(str(given)):
+            continue
         if str(given) == STANDARD_INPUT:
-            if not spooled:
+            if not any(one.source == STANDARD_INPUT for one in spooled):
                 if sys.stdin is None:
                     raise MissingInput("-: standard input is closed")
                 spooled.append(
@@ -51,18 +55,35 @@ def discover(paths: Sequence[str | Path], folder: Callable[[], Path] | None = No
         for path in _expand(given):
             if _is_pipe(path):
                 with path.open("rb") as pipe:
-                    spooled.append(Found(_spool(pipe, str(path), folder), _printable(str(path)), "stdin", named=True))
+                    spooled.append(Found(_spool(pipe, str(path), folder), printable(str(path)), "stdin", named=True))
                 continue
             directory = path.is_dir()
-            roots.append(str(_absolute(path if directory else path.parent)))
+            roots.append(str(absolute(path if directory else path.parent)))
             inside = _walk(path, closed) if directory else iter([path])
             for file in inside:
                 key = os.path.realpath(file)
                 met[key] = (file, not directory or met.get(key, (file, False))[1])
     root = Path(os.path.commonpath(roots)) if roots else Path()
-    found = [_name(file, root, named) for file, named in met.values()]
-    found += [replace(_name(folder, root, named=False), problem=problem) for folder, problem in closed.items()]
+    found = [called(file, root, named) for file, named in met.values()]
+    found += [replace(called(folder, root, named=False), problem=problem) for folder, problem in closed.items()]
     return _unique(unpacked(found + spooled, folder))
+
+
+def _is_url(given: str) -> bool:
+    """Whether it names a place by its scheme, and nothing here is called so."""
+    return _URL.match(given) is not None and not Path(given).exists()
+
+
+def _fetched(urls: Sequence[str], folder: Callable[[], Path] | None) -> list[Found]:
+    """The objects that URLs mean."""
+    if not urls:
+        return []
+    try:
+        from authforensics.collect import object_store
+    except ImportError as error:
+        what = urls[0].partition("://")[0]
+        raise InputError(f"{what}:// needs more than is installed: pip install 'authforensics[cloud]'") from error
+    return object_store.spooled(object_store.find(urls), folder)
 
 
 def _expand(given: str | Path) -> list[Path]:
@@ -111,24 +132,6 @@ def _may_be_file(path: Path) -> bool:
         return True
 
 
-def _name(file: Path, root: Path, named: bool) -> Found:
-    relative = Path(os.path.relpath(_absolute(file), root))
-    folder = relative.parent.as_posix()
-    if folder == ".":
-        folder = root.name
-        above = root.parent.name
-    else:
-        above = root.name
-    if folder.lower() in _GENERIC and above:
-        folder = f"{above}/{folder}" if folder else above
-    return Found(file, _printable(relative.as_posix()), _printable(folder or "logs"), named)
-
-
-def _printable(name: str) -> str:
-    """A name whose bytes are no UTF-8, with those bytes spelled out."""
-    return os.fsencode(name).decode(errors="backslashreplace")
-
-
 def _unique(found: list[Found]) -> list[Found]:
     sources: set[str] = set()
     for index, one in enumerate(found):
@@ -139,11 +142,6 @@ def _unique(found: list[Found]) -> list[Found]:
         sources.add(source)
         found[index] = replace(one, source=source)
     return found
-
-
-def _absolute(path: Path) -> Path:
-    # Unlike Path.resolve this keeps links: a file is called what the caller calls it.
-    return Path(os.path.normpath(Path.cwd() / path))
 
 
 def _spool(stream: BinaryIO, what: str, folder: Callable[[], Path] | None) -> Path:

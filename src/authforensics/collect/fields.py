@@ -6,6 +6,7 @@ import polars as pl
 
 #: The ways to write that there is no value.
 NULLS = ["", "-", "null", "(null)", "<nil>", "undefined", '""', "[]"]
+_CODES = {f"%{code:02X}": chr(code) for code in range(0x20, 0x7F) if code != 0x25}
 
 
 def text(value: pl.Expr) -> pl.Expr:
@@ -20,11 +21,18 @@ def given(value: pl.Expr) -> pl.Expr:
 
 
 def agent(value: pl.Expr) -> pl.Expr:
-    """A user agent: null markers gone, the quotes that Apache and nginx escape restored."""
+    """A user agent: null markers gone, the quotes that Apache and nginx escape restored, and CloudFront's spaces."""
     value = text(value)
+    encoded = value.str.contains("%20", literal=True) & ~value.str.contains(" ", literal=True)
+    value = pl.when(encoded).then(unencoded(value)).otherwise(value)
     escaped = pl.when(value.str.contains("\\", literal=True)).then(value)
     plain = escaped.str.replace_all('\\"', '"', literal=True).str.replace_all("\\x22", '"', literal=True)
     return pl.coalesce(plain, value)
+
+
+def unencoded(value: pl.Expr) -> pl.Expr:
+    """A text without its URL encoding, which CloudFront used to apply twice."""
+    return value.str.replace_all("%25", "%", literal=True).str.replace_many(_CODES, ascii_case_insensitive=True)
 
 
 def status(value: pl.Expr) -> pl.Expr:

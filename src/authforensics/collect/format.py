@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
 import polars as pl
 
 from authforensics.collect.found import Found
+from authforensics.collect.mapped import Columns
 from authforensics.collect.nginx_conf import Log, layout_for
 from authforensics.schema import TIMESTAMP, Kind
 
@@ -18,19 +19,25 @@ from authforensics.schema import TIMESTAMP, Kind
 class Settings:
     """What is known of lines before they are read.
 
-    The caller said: the zone of naive times, how lines are laid out, which key names devices. `logs` are those that
-    nginx's configuration names. No line is later than `latest`, which tells the year of times that lack it.
+    The caller said: the zone of naive times (`zones`: that of files by glob), how lines are laid out, which key names
+    devices, what columns mean (`mapped`: by glob; `columns`: in this file). `logs` are those that nginx's configuration
+    names. No line is later than `latest`, which tells the year of times that lack it.
     """
 
     tz: str | None = None
+    zones: tuple[tuple[str, str], ...] = ()
     log_format: str | None = None
     device_field: str | None = None
     latest: datetime | None = None
     logs: tuple[Log, ...] = ()
+    mapped: tuple[Columns, ...] = ()
+    columns: Columns | None = None
 
     def of(self, found: Found) -> Settings:
-        """Those of one file: laid out as the caller said, or as nginx's configuration says."""
-        return replace(self, log_format=self.log_format or layout_for(self.logs, found))
+        """Those of one file: zone and columns by glob, the layout as the caller or nginx's configuration says."""
+        zone = next((zone for glob, zone in self.zones if found.fits(glob)), self.tz)
+        columns = next((columns for columns in self.mapped if found.fits(columns.glob)), None)
+        return replace(self, tz=zone, columns=columns, log_format=self.log_format or layout_for(self.logs, found))
 
 
 #: Lines (`line_number`, `line`) in; the same rows with any of the columns of `PARSED` out.
@@ -89,6 +96,7 @@ PARSED: dict[str, pl.DataType] = {
     "app_version": pl.String(),
     "reason_text": pl.String(),
     "message": pl.String(),
+    "origin": pl.String(),
 }
 
 
@@ -107,7 +115,9 @@ class Format:
         multiline: lines that don't match continue the record above them.
         record_start: a pattern of lines that begin a record even if they don't match.
         header: a pattern of lines that describe the file.
+        declares: what lines begin with that declare what is in those below them, to the next of their kind.
         inside: what is in its lines, if they are wrapped.
+        no_events: what lines are that stand beside its own and tell of no event, by the pattern of such lines.
     """
 
     name: str
@@ -120,7 +130,9 @@ class Format:
     multiline: bool = False
     record_start: str | None = None
     header: str | None = None
+    declares: str | None = None
     inside: Inside | None = None
+    no_events: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

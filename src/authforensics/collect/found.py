@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from authforensics.errors import InputError
@@ -18,10 +19,25 @@ _ROTATION = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """Lines of an input that are in another one, the `original`, and count there: so many, from the `first` on."""
+
+    original: str
+    first: int
+    count: int
+
+    @property
+    def end(self) -> int:
+        """The number of the first line after them."""
+        return self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A file to look at. `named` is false for one that was only met inside a directory.
 
-    `problem` says why a directory inside can't be looked into: it stands for its files.
+    `problem` says why a directory inside can't be looked into: it stands for its files. `shared` are the lines that
+    another input has, too.
     """
 
     path: Path
@@ -29,6 +45,7 @@ class Found:
     system: str
     named: bool
     problem: str | None = None
+    shared: Shared | None = None
 
     @property
     def rotation(self) -> str:
@@ -37,6 +54,11 @@ class Found:
         while stem != before:
             stem, before = _ROTATION.sub("", stem), stem
         return stem
+
+    def fits(self, glob: str) -> bool:
+        """Whether a glob names it: its whole path, or the end of it from any folder on; `*` takes in folders, too."""
+        whole = (self.source.replace("!", "/"), self.path.absolute().as_posix())
+        return any(fnmatchcase(name, glob) or fnmatchcase(name, f"*/{glob}") for name in whole)
 
 
 def shortage(error: OSError, what: str, path: Path) -> InputError:

@@ -90,8 +90,14 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
     if not keys.objects[()]:
         return None
     known = {**(names or {}), **({settings.device_field: settings.device_field} if settings.device_field else {})}
+    known |= settings.columns.known if settings.columns else {}
     # The first key of a name wins: those that are always read come last.
-    paths = {known.get(".".join(path), ".".join(path)): path for path in reversed(keys.paths(known))}
+    found = keys.paths(known)
+    if settings.columns:
+        kept = {*settings.columns.kept(map(".".join, found))}
+        found = [path for path in found if ".".join(path) in kept]
+        found += [tuple(name.split(".")) for name in settings.columns.known if name not in kept]
+    paths = {known.get(".".join(path), ".".join(path)): path for path in reversed(found)}
     told = {name: keys.values[path] for name, path in paths.items() if path in keys.values}
     examples = {name: values[0] for name, values in told.items()}
     put_together = partial(assemble, keys=paths, examples=examples, settings=settings, messages=True, values=told)
@@ -142,6 +148,14 @@ def paths_in(sample: Sequence[str]) -> tuple[dict[Path, None], bool]:
     keys = _Keys()
     objects = sum(keys.add_line(line) for line in sample)
     return {path: None for path in keys.leaves if path}, objects == len(sample)
+
+
+def values_of(sample: Sequence[str]) -> dict[str, list[str]]:
+    """The values in the objects of a sample that are no nulls, by their key, with dots where objects are nested."""
+    keys = _Keys()
+    for line in sample:
+        keys.add_line(line)
+    return {".".join(path): keys.values.get(path, []) for path in keys.leaves if path}
 
 
 def _load(line: str) -> object:

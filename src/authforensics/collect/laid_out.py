@@ -8,16 +8,17 @@ from collections.abc import Sequence
 import polars as pl
 
 from authforensics.collect.assemble import assemble, column
-from authforensics.collect.compiled import IGNORED
+from authforensics.collect.compiled import IGNORED, Layout
 from authforensics.collect.format import Cutting, Settings
+from authforensics.collect.layout_cutting import cut_of
 
 
 def parser(
-    sample: Sequence[str], pattern: str, names: dict[str, str], settings: Settings, *, log_format: str | None = None
+    sample: Sequence[str], layout: Layout, pattern: str, settings: Settings, *, log_format: str | None = None
 ) -> Cutting:
-    """A parser of lines that a pattern takes apart; `names` are the variables by its groups."""
+    """A parser of lines of a layout, which its pattern takes apart if they can't be cut."""
     compiled = re.compile(pattern)
-    groups = {name: group for group, name in reversed(names.items())}
+    groups = {name: group for group, name in reversed(layout.names.items())}
     examples: dict[str, str] = {}
     for match in filter(None, map(compiled.match, sample)):
         for name, group in groups.items():
@@ -25,10 +26,17 @@ def parser(
                 examples.setdefault(name, match[group])
     known = [name for name in groups if name != IGNORED]
     values = {column(name): pl.col("parts").struct.field(groups[name]) for name in known}
+    cutting = cut_of(layout, examples)
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = lines.with_columns(parts=pl.col("line").str.extract_groups(pattern))
         parts = parts.with_columns(matched=pl.col("line").str.contains(pattern), **values).drop("parts")
         return assemble(parts, known, examples, settings)
 
-    return Cutting(parse, lambda _data: None, log_format)
+    def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
+        if cutting is None:
+            return None
+        parts, plain = cutting(data, known)
+        return assemble(parts.lazy().with_columns(matched=pl.lit(value=True)), known, examples, settings), plain
+
+    return Cutting(parse, cut, log_format)

@@ -56,12 +56,25 @@ class Layers:
         """The lines inside, alone."""
         return self.peel(lines)["line"]
 
-    def around(self, form: Format, parser: Parser) -> tuple[Format, Parser]:
-        """A format whose lines are wrapped, and its parser, with the wrapper's time for lines that have none."""
+    def bare(self, sample: pl.Series) -> list[str]:
+        """The lines inside that say anything, without those that a wrapper only adds."""
+        inner = self.inside(sample).drop_nulls()
+        own = inner.filter(~inner.str.contains(self._added)) if self._added else inner
+        return [line for line in own.to_list() if line.strip()]
+
+    @property
+    def _added(self) -> str | None:
+        """A pattern of lines that the wrappers add."""
+        return "|".join(f"(?:{wrapper.header})" for wrapper, _ in self.wrappers if wrapper.header) or None
+
+    def around(self, form: Format, parser: Parser, known: pl.DataFrame | None = None) -> tuple[Format, Parser]:
+        """A format whose lines are wrapped, and its parser, with the wrapper's time for lines that have none.
+
+        `known` is what `peel` says of all lines that it will get, if that is known.
+        """
         if not self.wrappers:
             return form, parser
-        headers = [form.header, *(wrapper.header for wrapper, _ in self.wrappers)]
-        header = "|".join(f"(?:{pattern})" for pattern in headers if pattern)
+        header = "|".join(f"(?:{pattern})" for pattern in (form.header, self._added) if pattern)
         inner = replace(form, header=header or None)
         wrapped = replace(
             form,
@@ -73,8 +86,11 @@ class Layers:
 
         def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
             outer = lines.collect(engine="in-memory")
-            peeled = self.peel(outer["line"])
-            parsed = _parsed(peeled["line"].fill_null(""), parser)
+            peeled = self.peel(outer["line"]) if known is None else known
+            own = peeled["line"].fill_null("")
+            if self._added:
+                own = own.set(own.str.contains(self._added), "")
+            parsed = _parsed(own, parser)
             filled = _filled(parsed, peeled, form).with_columns(peeled["line", "within"])
             return _begun(filled, inner).with_columns(outer["line_number"], outer["line"])
 

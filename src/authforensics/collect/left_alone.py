@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
+from authforensics.collect.har import is_recording
+
 _ENVIRONMENT = re.compile(r"^\.env(?:\..+)?$|^.+\.env$|^env\.(?:local|prod|production|dev)$", re.IGNORECASE)
 _SETTING = re.compile(r"^(?:export\s+)?[A-Z][A-Z0-9_]*=\S*")
 _KINDS: dict[str, str] = {
@@ -14,7 +16,7 @@ _KINDS: dict[str, str] = {
     "an image or a font": "png jpg jpeg gif svg ico webp woff woff2 ttf",
     "an archive": "7z rar jar whl",
     "a key or certificate": "pem key crt cer p12 pfx jks",
-    "a table": "parquet arrow feather sqlite db xlsx",
+    "a database or spreadsheet": "sqlite db xlsx ods",
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
 _DOCUMENTS = {"readme", "license", "licence", "changelog", "makefile", "dockerfile", "authors", "notice"}
@@ -42,4 +44,7 @@ def by_content(lines: tuple[str, ...]) -> str | None:
     settings = [line for line in lines if not line.lstrip().startswith("#")]
     if settings and all(_SETTING.match(line) for line in settings):
         return "looks like an environment file, not a log"
+    text = "\n".join(lines)
+    if '"entries"' in text and is_recording(text):
+        return "a HAR recording without entries"
     return None

@@ -13,6 +13,8 @@ from authforensics.collect.format import PARSED, Format
 from authforensics.schema import COLLECTED, KIND, TEXT, TIMESTAMP, Kind
 
 _PLAIN: tuple[str, ...] = ("host", "upstream", "platform", "app_version", "reason_text")
+#: How many characters are kept of what a line says of itself.
+_ORIGIN = 120
 _IDS: tuple[str, ...] = ("user_id", "device_id", "session_id")
 
 
@@ -37,11 +39,23 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
         lines = _with_message_ids(lines)
         ids |= {"device_id", "user_id", "request_id"}
     lines = lines.with_columns(
-        **_times(present), **_values(schema, ids), system=pl.lit(system).cast(TEXT), source=pl.lit(source).cast(TEXT)
+        _origin(form.name, present),
+        **_times(present),
+        **_values(schema, ids),
+        system=pl.lit(system).cast(TEXT),
+        source=pl.lit(source).cast(TEXT),
     )
     ordered = [pl.col(name).cast(dtype) for name, dtype in COLLECTED.items()]
     beside = ("line",) if "line" in present else ()
     return lines.select(*ordered, *beside, "matched", "problem", "zone")
+
+
+def _origin(name: str, present: set[str]) -> pl.Expr:
+    """What wrote a line, as far as it names it, and the format's name."""
+    if "origin" not in present:
+        return pl.lit(name).cast(TEXT).alias("origin")
+    said = mapped("origin", _readable(lambda value: fields.text(value).str.slice(0, _ORIGIN)), pl.String())
+    return pl.concat_str([said, pl.lit(name)], separator=" ", ignore_nulls=True).cast(TEXT).alias("origin")
 
 
 def _uncalled(present: set[str]) -> list[pl.Expr]:

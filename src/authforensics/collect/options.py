@@ -10,7 +10,9 @@ import polars as pl
 from authforensics.collect.compiled import compile_layout
 from authforensics.collect.filters import filtering
 from authforensics.collect.format import Settings
+from authforensics.collect.mapped import Columns
 from authforensics.collect.nginx_conf import logs_of
+from authforensics.config import zone_fault
 from authforensics.errors import BadValue
 
 
@@ -23,6 +25,8 @@ class Options:
         log_format: an nginx log_format or Apache LogFormat string, tried before all formats.
         nginx_conf: an nginx configuration, that tells which file has which log_format.
         tz: IANA zone of naive times; None: UTC, and the sources say that it was assumed.
+        zones: globs of files and the zone of the naive times in them; the first that fits counts, before `tz`.
+        columns: what columns are called in the files that a glob fits; the first that fits counts.
         since: the first moment wanted: absolute, `2h` (before the last event) or `now-2h`.
         until: the last moment wanted, written likewise.
         path: a regular expression that the paths or routes of wanted requests match.
@@ -36,6 +40,8 @@ class Options:
     log_format: str | None = None
     nginx_conf: str | None = None
     tz: str | None = None
+    zones: tuple[tuple[str, str], ...] = ()
+    columns: tuple[Columns, ...] = ()
     since: str | None = None
     until: str | None = None
     path: str | None = None
@@ -67,10 +73,19 @@ class Options:
         self.filtering()
         if self.tz is not None:
             check_zone(self.tz)
+        for _, zone in self.zones:
+            check_zone(zone)
         if self.log_format is not None:
             compile_layout(self.log_format)
         logs = () if self.nginx_conf is None else logs_of(Path(self.nginx_conf))
-        return Settings(tz=self.tz, log_format=self.log_format, device_field=self.device_field, logs=logs)
+        return Settings(
+            tz=self.tz,
+            zones=self.zones,
+            log_format=self.log_format,
+            device_field=self.device_field,
+            logs=logs,
+            mapped=self.columns,
+        )
 
 
 def check_zone(name: str) -> None:
@@ -79,7 +94,5 @@ def check_zone(name: str) -> None:
     Raises:
         BadValue: it doesn't.
     """
-    try:
-        pl.select(pl.datetime(2000, 1, 1).dt.replace_time_zone(name))
-    except (pl.exceptions.PolarsError, ValueError) as error:
-        raise BadValue(f"--tz: unknown time zone '{name}'; expected an IANA name such as 'Asia/Tokyo'") from error
+    if (fault := zone_fault(name)) is not None:
+        raise BadValue(f"--tz: {fault}")

@@ -13,14 +13,15 @@ import polars as pl
 from authforensics.collect.blocks import Condition, Text, cleaned, counted, texts
 from authforensics.collect.compression import compressed
 from authforensics.collect.continuations import exceptions, with_exceptions
+from authforensics.collect.declarations import below, said
 from authforensics.collect.discover import Found
 from authforensics.collect.format import Format
+from authforensics.collect.found import Shared
 from authforensics.collect.lay_out import classify, is_event
 from authforensics.collect.normalize import normalize
-from authforensics.collect.quick import parsed
 from authforensics.collect.recognize import Match
 from authforensics.parallel import in_order
-from authforensics.schema import REJECTS, Disposition
+from authforensics.schema import DISPOSITION, REJECTS, Disposition
 
 Taken = TypeVar("Taken")
 
@@ -87,30 +88,33 @@ def read(
     blocks = _blocks(file, condition)
     pieces: Iterator[Text | pl.DataFrame] = _records(blocks, match) if match.form.multiline else iter(blocks)
 
-    def one(lines: Text | pl.DataFrame) -> Block[Taken]:
-        return parse(lines, match, found.system, found.source, digest)
+    def one(piece: tuple[Text | pl.DataFrame, str | None]) -> Block[Taken]:
+        return parse(piece[0], match, found, digest, piece[1])
 
     def all_of() -> Iterator[Block[Taken]]:
-        yield from in_order(pieces, one, threads)
+        yield from in_order(below(pieces, match.form), one, threads)
         if condition.reason is not None:
             yield _broken(found, condition)
 
     return file, all_of()
 
 
-def parse(lines: Text | pl.DataFrame, match: Match, system: str, source: str, digest: Digest[Taken]) -> Block[Taken]:
-    """Some lines of a file (`line_number`, `line`, if they are at hand), that begin where a record begins."""
+def parse(
+    lines: Text | pl.DataFrame, match: Match, found: Found, digest: Digest[Taken], above: str | None = None
+) -> Block[Taken]:
+    """Some lines of a file (`line_number`, `line`, if they are at hand), that begin where a record begins.
+
+    `above` is the line somewhere above them that declares what is in them.
+    """
+    if (count := _all_shared(lines, found.shared)) is not None:
+        return Block(pl.DataFrame(schema=REJECTS), {Disposition.DUPLICATE.value: count}, frozenset())
     columns = dict.fromkeys(
         (*digest.columns, "timestamp", "line_number", *(("message",) if match.form.multiline else ()))
     )
-    if isinstance(lines, pl.DataFrame):
-        told = match.parser(lines.lazy())
-    else:
-        told = parsed(match.parser, lines.data, lines.numbers, lambda: lines.lines)
-    normal = normalize(told, match.form, system, source)
+    normal = normalize(said(lines, match.parser, above), match.form, found.system, found.source)
     # One after the other: the threads are busy with other blocks.
     whole = normal.select(*columns, "matched", "problem", "zone").collect(engine="in-memory")
-    events, rejects, counts = _sorted(whole, lines, match.form, source)
+    events, rejects, counts = _sorted(whole, lines, match.form, found)
     zones = frozenset(events["zone"].unique().drop_nulls().to_list())
     inside = events if digest.wanted is None else events.filter(digest.wanted)
     block: Block[Taken] = Block(rejects, counts, zones, events.height, events.height - inside.height)
@@ -129,24 +133,42 @@ def parse(lines: Text | pl.DataFrame, match: Match, system: str, source: str, di
 
 
 def _sorted(
-    whole: pl.DataFrame, lines: Text | pl.DataFrame, form: Format, source: str
+    whole: pl.DataFrame, lines: Text | pl.DataFrame, form: Format, found: Found
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
     """The events, the rejects, and how many lines have each disposition."""
     nothing = pl.DataFrame(schema=REJECTS)
-    if whole.select(is_event().all()).item():
+    shared = _shared(found.shared)
+    if whole.select(is_event().all() & ~shared.any()).item():
         return whole, nothing, {Disposition.EVENT.value: whole.height}
     own = (lines if isinstance(lines, pl.DataFrame) else lines.lines)["line"]
     classified = classify(whole.lazy().with_columns(own), form)
     laid = classified.with_columns(**(exceptions() if form.multiline else {})).collect()
     if form.multiline:
         laid = with_exceptions(laid)
+    copied = pl.lit(Disposition.DUPLICATE.value, DISPOSITION)
+    laid = laid.with_columns(disposition=pl.when(shared).then(copied).otherwise("disposition"))
     counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
     events = laid.filter(pl.col("disposition") == Disposition.EVENT.value)
     if not counts.get(Disposition.REJECT.value):
         return events, nothing, counts
     lost = laid.filter(pl.col("disposition") == Disposition.REJECT.value)
     text = pl.col("line").str.slice(0, _LONGEST_TEXT)
-    return events, lost.select(pl.lit(source).alias("source"), "line_number", "reason", text=text), counts
+    return events, lost.select(pl.lit(found.source).alias("source"), "line_number", "reason", text=text), counts
+
+
+def _shared(shared: Shared | None) -> pl.Expr:
+    """Whether a line counts in another file."""
+    if shared is None:
+        return pl.lit(value=False)
+    return pl.col("line_number").is_between(shared.first, shared.end, closed="left")
+
+
+def _all_shared(lines: Text | pl.DataFrame, shared: Shared | None) -> int | None:
+    """How many lines these are, if all of them count in another file."""
+    numbers = lines["line_number"] if isinstance(lines, pl.DataFrame) else lines.numbers
+    if shared is None or not len(numbers) or numbers[0] < shared.first or numbers[-1] >= shared.end:
+        return None
+    return len(numbers)
 
 
 def _blocks(file: File, condition: Condition) -> Iterator[Text]:

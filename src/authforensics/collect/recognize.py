@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -21,8 +21,10 @@ from authforensics.schema import Disposition, Kind
 
 #: Below this confidence a file is no log of any known format.
 ENOUGH = 0.2
-#: At this confidence the first format tried is taken without trying the others.
-SURE = 0.9
+#: Up to this specificity a format takes lines of any kind.
+_ANY = 0.5
+#: By how much a format that knows the requests in lines may be less sure than one that takes them for messages.
+_REQUESTS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Match:
     """A format, its parser for this file and how sure that is; `block` is how many bytes of it to read in one go.
 
     `requests` is the share of its events that are requests, `layers` what is around its lines; these are `timed` if
-    they have a time without what is around them, `log_format` their layout if it was inferred.
+    they have a time without what is around them, `log_format` their layout if it was inferred, `table` the kind of
+    table whose rows they are.
     """
 
     form: Format
@@ -41,6 +44,12 @@ class Match:
     layers: Layers = BARE
     timed: bool = True
     log_format: str | None = None
+    table: str | None = None
+
+    @property
+    def around(self) -> str | None:
+        """What its lines are in, from the outermost to the innermost; None if they stand in the file as they are."""
+        return " > ".join(filter(None, (self.table, self.layers.names))) or None
 
 
 @cache
@@ -61,50 +70,59 @@ def named(name: str) -> Format:
     return known[name]
 
 
-def recognize(
-    sample: Sequence[str], settings: Settings, first: Sequence[str] = (), only: str | None = None
-) -> Match | None:
+def recognize(sample: Sequence[str], settings: Settings, only: str | None = None) -> Match | None:
     """The best match for `sample`, however bad; None if no format could be meant.
 
-    `first` are formats to try before the others; `only` is the one to use whatever it matches.
+    `only` is the one format to use, whatever it matches.
     """
     whole = pl.Series("line", list(sample), dtype=pl.String)
-    candidates = {only: named(only)} if only else _ordered(formats(), first)
+    candidates = [named(only)] if only else sorted(formats().values(), key=_specificity, reverse=True)
+    found = unwrapped(whole, settings, lambda lines, layers: _best(whole, lines, layers, candidates, settings))
+    if found is None or only or found.form.specificity > _ANY or no_events(sample) is None:
+        return found
+    # Formats for any words would take them for messages.
+    return replace(found, confidence=0.0)
 
-    def best(lines: list[str], layers: Layers) -> Match | None:
-        prepared = {name: (form, form.prepare(lines, settings)) for name, form in candidates.items()}
-        match = _best(whole, layers, prepared, first)
-        if match is None or not layers.wrappers:
-            return match
-        form, parser = prepared[match.form.name]
-        timed = parser is not None and share(pl.Series("line", lines, dtype=pl.String), form, parser)[0] > 0
-        return replace(match, timed=timed)
 
-    return unwrapped(whole, settings, best)
+def no_events(sample: Sequence[str]) -> str | None:
+    """What most lines are, if some format knows them, but tells of no event in them."""
+    lines = pl.Series("line", list(sample), dtype=pl.String)
+    known = [kind for form in formats().values() for kind in form.no_events.items()]
+    return next((what for pattern, what in known if 2 * lines.str.contains(pattern).sum() > len(lines)), None)
+
+
+def _specificity(form: Format) -> float:
+    return form.specificity
 
 
 def _best(
-    sample: pl.Series,
-    layers: Layers,
-    candidates: Mapping[str, tuple[Format, Parser | None]],
-    first: Sequence[str],
+    sample: pl.Series, lines: list[str], layers: Layers, candidates: Sequence[Format], settings: Settings
 ) -> Match | None:
-    """The best match for `sample`, whose lines are in some wrappers; each candidate has its parser for these."""
+    """The best match for `sample`; `lines` are inside of it. The surest candidates come first."""
+    peeled, block = layers.peel(sample), block_size(sample.to_list())
     best: Match | None = None
-    for name, (bare, prepared) in candidates.items():
-        if prepared is None:
+    for form in candidates:
+        most = _worth(form.specificity, Kind.REQUEST in form.kinds)
+        if best is not None and most <= _worth(best.confidence, best.requests):
             continue
-        form, parser = layers.around(bare, prepared)
-        taken, requests = share(sample, form, parser)
+        parser = form.prepare(lines, settings)
+        if parser is None:
+            continue
+        taken, requests = share(sample, *layers.around(form, parser, peeled))
+        layout = parser.log_format if isinstance(parser, Cutting) else None
         confidence = round(taken * form.specificity, 4)
-        layout = prepared.log_format if isinstance(prepared, Cutting) else None
-        block = block_size(sample.to_list())
-        match = Match(form, parser, confidence, block, requests, layers, log_format=layout)
-        if best is None or match.confidence > best.confidence:
-            best = match
-        if name in first and best.confidence >= SURE:
-            break
-    return best
+        if best is None or _worth(confidence, requests) > _worth(best.confidence, best.requests):
+            best = Match(form, parser, confidence, block, requests, layers, log_format=layout)
+    if best is None or not layers.wrappers:
+        return best
+    timed = share(pl.Series("line", lines, dtype=pl.String), best.form, best.parser)[0] > 0
+    form, parser = layers.around(best.form, best.parser)
+    return replace(best, form=form, parser=parser, timed=timed)
+
+
+def _worth(confidence: float, requests: float) -> float:
+    """What a match is worth, of which a share are requests."""
+    return confidence * (1 + _REQUESTS * requests)
 
 
 def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float]:
@@ -120,8 +138,3 @@ def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float
     counted = len(sample) - counts.get(Disposition.HEADER, 0)
     taken = (events + counts.get(Disposition.CONTINUATION, 0) / 2) / max(counted, 1)
     return taken, int((kinds == Kind.REQUEST.value).sum()) / events
-
-
-def _ordered(known: Mapping[str, Format], first: Sequence[str]) -> dict[str, Format]:
-    ahead = {name: known[name] for name in dict.fromkeys(("log_format", *first)) if name in known}
-    return {**ahead, **known}

@@ -17,7 +17,11 @@ _ORIGIN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
 _PLAIN = r"^/[A-Za-z0-9._~!$&'()*+,:=/-]*$"
 _PATH = r"^(/[^?#\s]*|\*)"
 _SESSION_IN_PATH = r"(?i);(?:jsessionid|phpsessid|sid)=[^/?]*"
-_TOKEN = r"ey[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"
+#: A JWT, whole or cut, at the beginning of a segment or value: `eyJ` is `{"` and a letter in base64url, the others are
+#: `{` and a space, or `{"` and anything else. Reference: RFC 7515 section 7.1
+_HEADER = "ey[A-L]"
+_TOKEN = rf"(^|[^A-Za-z0-9]|%[0-9A-Fa-f]{{2}}){_HEADER}[A-Za-z0-9_-]{{7,}}(?:\.[A-Za-z0-9_-]*)*"
+_REDACTED = "${1}[redacted]"
 
 _IDENTIFIER = r"/(?:\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|[\w.+-]+@[\w.-]+|[A-Za-z0-9_-]{28,})/"
 #: What any id has, and anything else that is changed in a route; cheap to look for.
@@ -70,7 +74,7 @@ def split_request(request: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 def plain(target: pl.Series) -> pl.Series:
     """Which targets are a path that needs no closer look."""
-    found = target.str.contains(_PLAIN) & ~target.str.contains("ey", literal=True)
+    found = target.str.contains(_PLAIN) & ~target.str.contains(_HEADER)
     return found.fill_null(value=False)
 
 
@@ -85,14 +89,14 @@ def path_of(target: pl.Series) -> pl.Series:
     return where(
         path,
         f";|{_TOKEN}",
-        lambda odd: odd.str.replace_all(_SESSION_IN_PATH, "").str.replace_all(_TOKEN, "[redacted]"),
+        lambda odd: odd.str.replace_all(_SESSION_IN_PATH, "").str.replace_all(_TOKEN, _REDACTED),
     )
 
 
 def action_of(query: pl.Expr) -> pl.Expr:
     """The fields of a query (from its `?` on) that select an operation, in their order, joined by `&`."""
     fields = query.str.extract_all(_ACTION).list.join("").str.strip_chars_start("?&")
-    fields = fields.str.replace_all("?", "&", literal=True).str.replace_all(_TOKEN, "[redacted]")
+    fields = fields.str.replace_all("?", "&", literal=True).str.replace_all(_TOKEN, _REDACTED)
     return pl.when(fields != "").then(fields)
 
 

@@ -54,7 +54,7 @@ def ranked(sample: Sequence[str], settings: Settings, only: str | None = None) -
 def _all(sample: Sequence[str], layers: Layers, settings: Settings) -> Iterator[Match]:
     """Every format that could be meant inside of some wrappers."""
     whole = pl.Series("line", list(sample), dtype=pl.String)
-    lines = [line for line in layers.inside(whole).drop_nulls().to_list() if line.strip()]
+    lines = layers.bare(whole)
     for bare in formats().values():
         parser = bare.prepare(lines, settings)
         if parser is not None:
@@ -76,9 +76,10 @@ def _runner_up(outcome: Outcome, settings: Settings) -> Match | None:
     if outcome.source.format is None:
         return None
     try:
-        sample = take(outcome.found.path).lines
+        sample = take(outcome.found.path)
     except OSError:
         return None
-    others = ranked(sample, replace(settings, latest=None))
+    others = ranked(sample.lines, replace(settings.of(outcome.found), latest=None))
     rivals = [match for match in others if match.form.name != outcome.source.format and match.confidence > 0]
-    return max(rivals, key=_confidence, default=None)
+    best = max(rivals, key=_confidence, default=None)
+    return best if best is None or sample.table is None else replace(best, table=sample.table.lower())

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from authforensics.collect import columnar
 from authforensics.collect.compression import Break, chunks, kind_of
 
 _HEAD = 256 << 10
@@ -19,12 +20,21 @@ _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The beginning of a file. `binary` says what it is where it is no text."""
+    """The beginning of a file. `binary` says what it is where it is no text.
+
+    `broken` says what is wrong with it if nothing can be read.
+    """
 
     lines: tuple[str, ...]
     compression: str | None
     binary: str | None
     empty: bool
+    broken: str | None = None
+
+    @property
+    def table(self) -> str | None:
+        """The kind of table that it is; None if it is none."""
+        return self.compression if self.compression in columnar.KINDS else None
 
 
 def take(path: Path) -> Sample:
@@ -34,10 +44,10 @@ def take(path: Path) -> Sample:
         OSError: the file can't be read.
     """
     with path.open("rb") as file:
-        magic = file.read(8)
-    head = _head(path)
+        magic = file.read(columnar.HEAD)
+    head, broken = _head(path)
     if not head:
-        return Sample((), kind_of(magic), None, True)
+        return Sample((), kind_of(magic), None, True, broken)
     binary = _binary(head)
     if binary:
         return Sample((), kind_of(magic), binary, False)
@@ -50,16 +60,18 @@ def take(path: Path) -> Sample:
     return Sample(tuple(lines), kind_of(magic), None, False)
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path) -> tuple[bytes, str | None]:
+    """The first bytes of the content, and what is wrong with what follows them."""
     parts: list[bytes] = []
+    problem = None
     try:
         for chunk, _ in chunks(path):
             parts.append(chunk)
             if sum(map(len, parts)) >= _HEAD:
                 break
-    except Break:
-        pass
-    return b"".join(parts)[:_HEAD]
+    except Break as broken:
+        problem = str(broken)
+    return b"".join(parts)[:_HEAD], problem
 
 
 def _lines(data: bytes, most: int, whole: bool) -> list[str]:
@@ -73,6 +85,8 @@ def _lines(data: bytes, most: int, whole: bool) -> list[str]:
 def _binary(head: bytes) -> str | None:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "a zip archive without files"
+    if (table := columnar.foreign(head)) is not None:
+        return table
     if head[257:262] == b"ustar":
         return "a tar archive without files"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -16,45 +16,47 @@ FIELDS: dict[str, tuple[str, ...]] = {
             downstream_remote_address downstream_direct_remote_address httprequest.remoteip network.peer.address
             http.client_ip net.peer.ip net.sock.peer.addr source.address id.orig_h req.remote_ip remoteip remoteaddr
             remote_host ip ipaddress ip_address client_addr client_address clientaddress source_ip sourceip remote
-            identity.sourceip request.ip
+            identity.sourceip request.ip c_ip
         """,
         "forwarded": "xff forwardedfor x_forwarded_for forwarded_for",
         "request": "request request_line requestline requested_url req",
         "method": """
             request_method method request.method RequestMethod req.method http.request.method httpmethod http_method
             ClientRequestMethod httprequest.requestmethod http.method verb requestmethod req_method http_request_method
-            http.details.method
+            http.details.method cs_method
         """,
         "target": """
             request_uri RequestPath request.uri req.originalurl req.url url.original url.full ClientRequestURI
             httprequest.requesturl x_envoy_original_path originalrequesturiwithargs originalurl original_url uri
             url requesturi request.url request_url requesturl req.uri http.target path url.path
             request.path request_path req.path req_path requested_uri ClientRequestPath http.url url_path resourcepath
-            requestpath
+            requestpath cs_uri_stem
         """,
         "route_key": "routekey route_key",
         "grant": "grant_type granttype",
-        "query": "query_string querystring args url.query requestquery is_args_args query http.query url_query",
+        "query": "query_string querystring args url.query requestquery is_args_args query http.query url_query"
+        " cs_uri_query",
         "status": """
             status DownstreamStatus response_code status_code statuscode http.response.status_code res.statuscode
             res.status response.status response.status_code response.statuscode http.status_code response_status
             httprequest.status EdgeResponseStatus httpstatus httpstatuscode http_status http_status_code http.status
-            response_statuscode resp_status status_num OriginStatus OriginResponseStatus
+            response_statuscode resp_status status_num OriginStatus OriginResponseStatus sc_status
         """,
         "bytes": """
             body_bytes_sent bytes_sent size DownstreamContentSize http.response.body.bytes http.response.bytes
             response.size responselength httprequest.responsesize bytes sentbytes res.contentlength
             res.headers.content_length EdgeResponseBytes response_body_len response_body_size response_size
-            http.response_content_length content_length contentlength resp_body_size bytes_out response.length
+            http.response_content_length content_length contentlength resp_body_size bytes_out response.length sc_bytes
         """,
         "host": """
             vhost http_host request.host RequestHost authority url.domain ClientRequestHost originalhost server_name
             req.host server.address req.headers.host http.host net.host.name domainname host domain
+            x_host_header cs_host cs(host)
         """,
         "user_agent": """
             http_user_agent user_agent user_agent.original ua useragent agent httprequest.useragent
             ClientRequestUserAgent http.user_agent http.useragent request_user_agent identity.useragent req.useragent
-            http.useragent_details.useragent request.user_agent
+            http.useragent_details.useragent request.user_agent cs_user_agent cs(user_agent)
         """,
         "user_id": """
             sub user_id userid user.id uid user.sub claims.sub enduser.id req.user.id user remote_user
@@ -97,6 +99,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
             msg renderedmessage @m message event body text short_message body.stringvalue @mt messagetemplate
             full_message log.message payload.message
         """,
+        "thrown": """
+            err.type error.type err.name error.name error.class exception.type exception.class exception_class
+            thrown.name exc_type
+        """,
+        "logger": "logger logger_name loggername log.logger sourcecontext",
     }.items()
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -23,14 +23,16 @@ _SEPARATORS = "\t,;|"
 _NAME = r"[A-Za-z_@#$][^\t,;|\"\d][^\t,;|\"]*|[A-Za-z_@#$][^\t,;|\"]?"
 #: A line of names; a line of values has numbers: a time at least.
 NAMES = rf"^\s*(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
+_STATUS = re.compile(r"\s*[0-9]{1,3}(?:\.0)?\s*")
 _FEW = "has fewer values than the table has columns"
 _OPEN = "a quote is not closed, or closed within a value"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The head of a table: its separator, and by the key that it is known by the place of each column that matters."""
+    """The head of a table: its first line, its separator, and by its key the place of each column that matters."""
 
+    head: str
     separator: str
     places: Mapping[str, int]
     width: int
@@ -45,10 +47,12 @@ class Table:
             cells = (self.separator + line).str.extract_all(f"[{self.separator}]{value}")
             whole = line.str.contains(f"^{value}(?:[{self.separator}]{value})*$")
             enough = cells.list.len() >= self.width
-            head = line.str.contains(NAMES) | (line.str.strip_chars() == "")
+            bare = line.str.strip_chars()
+            head = (bare == "") | (bare == self.head.strip())
             values = {column(key): _bare(cells.list.get(place, null_on_oob=True)) for key, place in self.places.items()}
             problem = pl.when(head).then(None).when(~whole).then(pl.lit(_OPEN)).when(~enough).then(pl.lit(_FEW))
-            parts = lines.with_columns(matched=~head & whole & enough, problem=problem, **values)
+            # Values that look like names are still no names.
+            parts = lines.with_columns(matched=~head, problem=problem, **values)
             return assemble(parts, keys, examples, settings, messages=True)
 
         def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
@@ -96,27 +100,55 @@ def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str
     head = sample[0] if sample else ""
     if not re.match(NAMES, head):
         return None
-    separator = max(_SEPARATORS, key=head.count)
-    names = _row(head, separator)
+    names, separator = _names(head)
+    kept = names if settings.columns is None else settings.columns.kept(names)
     places: dict[str, int] = {}
     for place, name in enumerate(names):
-        key = _key(name, settings)
+        key = _key(name, settings) if name in kept else None
         if key is not None:
             places.setdefault(key, place)
-    told = synonyms.matching(places)
-    if not synonyms.times_in(places) or not {"status", "message", "error", "reason"} & {*told}:
+    table = Table(head, separator, places, len(names))
+    values = _values(table, sample[1:])
+    if not is_log(places, values):
         return None
-    table = Table(separator, places, len(names))
-    return table, _examples(table, sample[1:])
+    return table, {key: own[0] for key, own in values.items()}
 
 
-def _examples(table: Table, lines: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def is_log(keys: Collection[str], values: Mapping[str, Sequence[str]]) -> bool:
+    """Whether columns say when something happened, and what: a message, or the status of a request.
+
+    Args:
+        keys: what they are known by.
+        values: some of their values.
+    """
+    told = synonyms.matching(keys)
+    if not synonyms.times_in(keys):
+        return False
+    if {"message", "error", "reason"} & {*told}:
+        return True
+    statuses = [value for key in told.get("status", []) for value in values.get(key, ())]
+    return "status" in told and (not statuses or any(map(_STATUS.fullmatch, statuses)))
+
+
+def names_of(sample: Sequence[str]) -> list[str]:
+    """What the columns of a table as text are called; empty if its first line doesn't say."""
+    return _names(sample[0])[0] if sample and re.match(NAMES, sample[0]) else []
+
+
+def _names(head: str) -> tuple[list[str], str]:
+    """The names in the first line of a table, and what is between them."""
+    separator = max(_SEPARATORS, key=head.count)
+    return _row(head, separator), separator
+
+
+def _values(table: Table, lines: Iterable[str]) -> dict[str, list[str]]:
+    """The values of each column in some lines, by key."""
+    found: dict[str, list[str]] = {}
     for line in lines:
         row = _row(line, table.separator)
         for key, place in table.places.items():
             if place < len(row) and row[place] not in {"", "-"}:
-                found.setdefault(key, row[place])
+                found.setdefault(key, []).append(row[place])
     return found
 
 
@@ -131,6 +163,8 @@ def _key(name: str, settings: Settings) -> str | None:
     """The key that a column is known by: its name in small letters, with its unit; None if it means nothing."""
     if name == settings.device_field:
         return name
+    if settings.columns is not None and name in settings.columns.known:
+        return settings.columns.known[name]
     plain, _, unit = name.partition("(")
     folded = re.sub(r"[\s/-]+", "_", plain.strip().lstrip("@#$").lower())
     for known in (f"{folded}_{unit.strip(' )').lower()}", folded, plain.strip(), name):

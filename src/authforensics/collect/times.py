@@ -1,11 +1,13 @@
-"""Reads times: CLF, ISO 8601, PHP and epoch numbers, each as the instant, its zone and its resolution."""
+"""Reads times: CLF, ISO 8601, epoch numbers and other notations, each as the instant, its zone and its resolution."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import polars as pl
 
+from authforensics.collect.notations import restated
 from authforensics.schema import TIMESTAMP
 
 NAIVE = "naive"
@@ -17,6 +19,7 @@ _ISO = (
 )
 _EPOCH = r"^\s*(\d{9,19})(?:\.(\d+))?\s*$"
 _SCIENTIFIC = r"^\s*\d\.\d+[eE]\+?\d+\s*$"
+_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
 # Reference: https://httpd.apache.org/docs/current/mod/mod_log_config.html ("%t")
 _CLF = r"^\[?\d{2}/[A-Za-z]{3}/\d{4}:"
 
@@ -43,6 +46,8 @@ def clf_zone(text: pl.Expr) -> pl.Expr:
 
 def read_clf(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
     """Adds `time`, `zone`, `clock` from `10/Oct/2000:13:55:36 -0700`."""
+    # Polars reads years with a sign, too; Python knows none before the first.
+    text = pl.when(text.str.contains(_CLF)).then(text)
     return lines.with_columns(time=clf(text), zone=clf_zone(text), clock=pl.lit(1.0, pl.Float32))
 
 
@@ -76,12 +81,15 @@ def read_epoch(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
     whole, fraction = (pl.col("_parts").struct.field(name) for name in ("1", "2"))
     lines = lines.with_columns(_digits=whole.str.len_chars(), _number=whole.cast(pl.Int64, strict=False))
     digits, number = pl.col("_digits"), pl.col("_number")
-    # Up to 11 digits are seconds until the year 5138; three more for each finer unit.
+    # Up to 11 digits are seconds until the year 5138; three more for each finer unit. But 14 are a date and a clock:
+    # as milliseconds they would be later than the year 2286.
     micros = (
         pl.when(digits <= 11)
         .then(number * 1_000_000 + _micros(fraction, 6))
-        .when(digits <= 14)
+        .when(digits <= 13)
         .then(number * 1_000 + _micros(fraction, 3))
+        .when(digits == 14)
+        .then(None)
         .when(digits <= 17)
         .then(number)
         .otherwise(number // 1_000)
@@ -97,21 +105,36 @@ def read_epoch(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
 
 
 def read_any(lines: pl.LazyFrame, text: pl.Expr, tz: str | None, sample: str) -> pl.LazyFrame:
-    """Adds `time`, `zone`, `clock` from values that look like `sample`; ISO 8601 or an epoch where they don't."""
-    is_clf, is_epoch = bool(re.match(_CLF, sample)), bool(re.match(_EPOCH, sample))
-    if is_clf:
+    """Adds `time`, `zone`, `clock` from values that look like `sample`; from any notation where they don't."""
+    if re.match(_CLF, sample):
         lines = read_clf(lines, text.str.strip_chars("[]"))
-    elif is_epoch:
+    elif re.match(_EPOCH, sample):
         lines = read_epoch(lines, text)
     else:
         lines = read_iso(lines, text, tz)
-    first = {name: f"_first_{name}" for name in ("time", "zone", "clock")}
-    lines = lines.rename(first)
-    unread = pl.when(pl.col("_first_time").is_null()).then(text)
-    lines = read_iso(lines, unread, tz) if is_clf or is_epoch else read_epoch(lines, unread)
-    read = pl.col("_first_time").is_not_null()
-    chosen = {name: pl.when(read).then(pl.col(old)).otherwise(pl.col(name)) for name, old in first.items()}
-    return lines.with_columns(**chosen).drop(*first.values())
+    read = pl.col("time").is_not_null()
+    unread = pl.when(~read).then(text)
+    other = unread.map_batches(partial(_others, tz=tz), return_dtype=pl.Struct(_MOMENT), is_elementwise=True)
+    chosen = {name: pl.when(read).then(name).otherwise(pl.col("_other").struct.field(name)) for name in _MOMENT}
+    return lines.with_columns(_other=other).with_columns(**chosen).drop("_other")
+
+
+def _others(values: pl.Series, tz: str | None) -> pl.Series:
+    """The moments of times that most others don't look like: ISO 8601, an epoch, or any other notation."""
+    if values.null_count() == len(values):
+        return pl.Series([None], dtype=pl.Struct(_MOMENT)).new_from_index(0, len(values))
+    value = pl.col("value")
+    texts = values.alias("value").to_frame().lazy()
+    made = [
+        read_iso(texts, value, tz),
+        read_epoch(texts, value),
+        read_iso(texts, value.map_batches(restated, return_dtype=pl.String), tz),
+    ]
+    read = [part.select(_MOMENT.keys()).collect() for part in made]
+    return pl.select(
+        pl.coalesce(pl.when(part["time"].is_not_null()).then(part[name]) for part in read).alias(name)
+        for name in _MOMENT
+    ).to_struct(values.name)
 
 
 def named(naive: pl.Expr, zone: pl.Expr, tz: str | None) -> pl.Expr:

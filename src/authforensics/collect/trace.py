@@ -21,7 +21,7 @@ from authforensics.schema import COLLECTED, Disposition
 
 _DEEPEST = 4
 #: What every line of a file has, and one line alone doesn't.
-_PLACE = {"system", "source", "line_number"}
+_PLACE = {"system", "source", "line_number", "origin"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from authforensics.collect.wrapper import Peel, Wrapper, wrappers
 if TYPE_CHECKING:
     from authforensics.collect.recognize import Match
 
-#: The share of lines that a wrapper must take.
-_MOST = 0.9
+#: The share of lines that a wrapper must take: of five the first and the last may be cut off.
+_MOST = 0.6
 #: Wrappers that stand in each other.
 _DEEPEST = 4
 #: Below these confidences what is inside is no match, and none that counts against anything.
@@ -29,8 +29,7 @@ Best = Callable[[list[str], Layers], "Match | None"]
 
 def unwrapped(sample: pl.Series, settings: Settings, best: Best, around: Layers = BARE) -> Match | None:
     """The best match for `sample`, or for what is inside of its lines, if that makes more sense."""
-    inner = around.inside(sample)
-    lines = [line for line in inner.drop_nulls().to_list() if line.strip()]
+    lines = around.bare(sample)
     found = best(lines, around)
     if len(around.wrappers) == _DEEPEST:
         return found
@@ -48,7 +47,7 @@ def unwrapped(sample: pl.Series, settings: Settings, best: Best, around: Layers 
 
 
 def _takes(wrapper: Wrapper, peel: Peel, lines: list[str]) -> bool:
-    """Whether nearly all lines are of the wrapper; those that it only adds don't count."""
+    """Whether most lines are of the wrapper; those that it only adds don't count."""
     series = pl.Series("line", lines, dtype=pl.String)
     inner = peel(series)["inner"].is_not_null()
     counted = inner | (~series.str.contains(wrapper.header) if wrapper.header else True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
+import polars as pl
+
+from authforensics.collect.times import localize
 from authforensics.errors import BadValue
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -36,7 +38,7 @@ def moment(option: str, value: str, last: datetime | None, tz: str | None) -> da
             )
         absolute = datetime.fromisoformat(value)
         if absolute.tzinfo is None:
-            absolute = absolute.replace(tzinfo=ZoneInfo(tz or "UTC"))
+            absolute = pl.select(localize(pl.lit(absolute), tz)).item()
         return absolute.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise BadValue(

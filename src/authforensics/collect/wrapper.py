@@ -12,6 +12,7 @@ import polars as pl
 from authforensics import _registry
 from authforensics.collect import wrappers as package
 from authforensics.collect.format import Settings
+from authforensics.collect.requests import where
 from authforensics.schema import TIMESTAMP
 
 #: What is peeled off a line. `inner` is the line inside (null: this is no line of the wrapper), `time`, `zone` and
@@ -63,15 +64,19 @@ def wrappers() -> dict[str, Wrapper]:
 
 def peeled(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """The columns of `PEELED`; null what isn't there, and everything where there is no line inside."""
-    lines = frame.lazy()
-    present = set(lines.collect_schema().names())
-    inner = pl.col("inner")
-    # A line is one line: what is inside may have several.
-    clean = inner.str.replace(r"[\r\n]+$", "").str.replace_all(r"[\r\n]+|\x00", " ")
-    if "time" in present:
+    lines = frame.lazy().collect(engine="in-memory")
+    inner = pl.col("inner").is_not_null()
+    if "time" in lines.columns:
         lines = lines.with_columns(clock=pl.when(pl.col("time").is_not_null()).then("clock"))
     columns = {
-        name: pl.when(inner.is_not_null()).then(pl.col(name).cast(dtype)) if name in present else pl.lit(None, dtype)
+        name: pl.when(inner).then(pl.col(name).cast(dtype)) if name in lines.columns else pl.lit(None, dtype)
         for name, dtype in PEELED.items()
     }
-    return lines.select(**{**columns, "inner": clean}).collect(engine="in-memory")
+    return lines.select(**columns).with_columns(_on_one_line(lines["inner"]))
+
+
+def _on_one_line(inner: pl.Series) -> pl.Series:
+    """A line is one line: what is inside may have several."""
+    return where(
+        inner.str.strip_chars_end("\r\n"), r"[\r\n\x00]", lambda odd: odd.str.replace_all(r"[\r\n]+|\x00", " ")
+    )

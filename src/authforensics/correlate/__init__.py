@@ -13,7 +13,9 @@ from datetime import datetime
 
 import polars as pl
 
-from authforensics.correlate import condense, endpoints, identity, partition, population, reasons, systems
+from authforensics.correlate import clocks, condense, endpoints, identity, partition, population, reasons, systems
+from authforensics.correlate.apart import noted
+from authforensics.correlate.clocks import Clocks
 from authforensics.correlate.identity import Ladder
 from authforensics.document import Join
 from authforensics.errors import UnknownName
@@ -21,6 +23,7 @@ from authforensics.schema import ROW, TEXT, TIMESTAMP, EndpointClass, Sessions
 
 __all__ = [
     "RUNGS",
+    "Clocks",
     "Correlated",
     "Ground",
     "Options",
@@ -34,6 +37,7 @@ __all__ = [
     "identified",
     "identity",
     "joins",
+    "noted",
     "population",
     "sessionize",
     "survey",
@@ -61,7 +65,8 @@ class Ground:
     """What is decided once for all partitions.
 
     `folders` has the system of every folder; `bases` how many lines come before each source's first; `spans` when the
-    log of each system begins and ends (`system`, `begin`, `end`), `steps` the seconds of a step of its fleet chart.
+    log of each system begins and ends (`system`, `begin`, `end`), `steps` the seconds of a step of its fleet chart;
+    `clocks` says how far those of its logs are apart.
     """
 
     folders: Mapping[str, str]
@@ -69,6 +74,7 @@ class Ground:
     ladder: Ladder
     spans: pl.DataFrame
     steps: Mapping[str, int]
+    clocks: Clocks = field(default_factory=Clocks)
 
     def placed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """REQUESTS or MESSAGES with `row`, and their folder's system in place of the folder."""
@@ -105,6 +111,8 @@ def ground(
     bases: Mapping[str, int],
     *,
     options: Options,
+    sketches: pl.DataFrame,
+    sets: Mapping[str, str] | None = None,
 ) -> Ground:
     """Decide what holds for everything.
 
@@ -115,11 +123,14 @@ def ground(
         extents: first and last event of each folder.
         bases: how many lines come before each source's first.
         options: what the user decided.
+        sketches: what `clocks.merged` gave of everything.
+        sets: what the rotated set of each source is called; by default each is one of its own.
     """
     folders = systems.join_folders(list(extents), requests, messages, options.systems)
     if any(folder != system for folder, system in folders.items()):
         requests = requests.with_columns(pl.col("system").cast(pl.String).replace(folders).cast(TEXT))
-    told = identity.told_by(placed(messages, folders, bases))
+    heard = placed(messages, folders, bases)
+    told = identity.told_by(heard)
     whole: dict[str, tuple[datetime, datetime]] = {}
     for folder, (begin, end) in extents.items():
         first, last = whole.get(folders[folder], (begin, end))
@@ -142,6 +153,12 @@ def ground(
             }
         ),
         steps={name: population.step(*whole[name]) for name in names},
+        clocks=clocks.compared(
+            in_systems(sketches, folders),
+            requests,
+            heard,
+            sets or {one: one for one in bases},
+        ),
     )
 
 
@@ -178,11 +195,12 @@ def survey(arranged: pl.DataFrame, table: pl.DataFrame, messages: pl.DataFrame) 
     return Survey(partition.refused(partition.classed(arranged, table)), held.unique())
 
 
-def explain(surveys: Sequence[Survey], messages: pl.DataFrame) -> pl.DataFrame:
+def explain(surveys: Sequence[Survey], messages: pl.DataFrame, known_clocks: Clocks) -> pl.DataFrame:
     """Which refusals the messages explain: `row`, `reason`, `how`."""
     refused = pl.concat([one.refused for one in surveys]).sort("row")
     known = pl.concat([one.known_ids for one in surveys]).unique()
-    found = reasons.join(refused.filter(pl.col("reason").is_null()), messages, known)
+    told = known_clocks.set_right(messages)
+    found = reasons.join(refused.filter(pl.col("reason").is_null()), told, known)
     return found.select("row", "reason", "how")
 
 
@@ -262,13 +280,14 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
     extents = {name: (begin, end) for name, begin, end in times.rows()}
     folders = requests.partition_by("system", as_dict=True)
     covered = {str(folder): condense.coverage(part) for (folder,), part in folders.items()}
-    known = ground(requests.lazy(), messages, covered, extents, bases, options=chosen)
+    sketches = clocks.sketch(requests, messages)
+    known = ground(requests.lazy(), messages, covered, extents, bases, options=chosen, sketches=sketches)
     arranged, told = arrange(requests, known), known.placed(messages)
     refreshes = endpoints.learned([endpoints.observe(arranged)])
     table = endpoints.classify(condense.seen(arranged), refreshes, chosen.endpoints)
     explained = None
     if told["reason"].count():
-        explained = explain([survey(arranged, table, told)], told)
+        explained = explain([survey(arranged, table, told)], told, known.clocks)
     sessions, counted = sessionize(arranged, table, explained, known)
     heard = messages.group_by(pl.col("system").cast(pl.String).replace(known.folders)).len()
     return Correlated(sessions, known, table, joins([counted], dict(heard.rows())))

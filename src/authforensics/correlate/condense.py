@@ -10,13 +10,13 @@ import polars as pl
 from authforensics.correlate import clients, reasons
 from authforensics.correlate.identity import LADDER
 from authforensics.correlate.outcomes import REFUSED
-from authforensics.schema import MESSAGES, REASON, REQUESTS, TEXT, Kind, Reason
+from authforensics.schema import MESSAGES, REQUESTS, TEXT, Kind
 
 #: The columns of COLLECTED that are looked at.
 COLUMNS = (
     *("system", "source", "line_number", "timestamp", "started_at", "duration_ms", "clock", "kind", "method", "route"),
     *("status", "client_ip", "user_agent", "user_id", "device_id", "session_id", "request_id", "upstream", "platform"),
-    *("app_version", "reason_text", "message"),
+    *("app_version", "reason_text", "message", "origin"),
 )
 _IDS = ("request_id", "device_id", "session_id", "user_id")
 
@@ -24,9 +24,8 @@ _IDS = ("request_id", "device_id", "session_id", "user_id")
 def requests(events: pl.DataFrame) -> pl.DataFrame:
     """The REQUESTS among some events of COLLECTED."""
     mine = _of_kind(events, Kind.REQUEST)
-    told = _own_reasons(mine["reason_text"])
     narrow = mine.with_columns(
-        told,
+        *reasons.own(mine),
         _session(mine["session_id"]),
         timed=pl.col("duration_ms").is_not_null(),
         request_id=_hashed(pl.col("request_id")),
@@ -56,7 +55,9 @@ def seen(narrow: pl.DataFrame) -> pl.DataFrame:
 def all_seen(parts: Sequence[pl.DataFrame], folders: Mapping[str, str]) -> pl.DataFrame:
     """The same of everything, per system in place of folder."""
     key = ["system", "method", "route"]
-    whole = pl.concat(parts).with_columns(pl.col("system").cast(pl.String).replace(dict(folders)).cast(TEXT))
+    whole = pl.concat([seen(pl.DataFrame(schema=REQUESTS)), *parts]).with_columns(
+        pl.col("system").cast(pl.String).replace(dict(folders)).cast(TEXT)
+    )
     return whole.group_by(key).agg(pl.col("requests", "refused").sum())
 
 
@@ -73,18 +74,6 @@ def _of_kind(events: pl.DataFrame, kind: Kind) -> pl.DataFrame:
 def _hashed(value: pl.Expr) -> pl.Expr:
     # Equal ids have equal hashes in every process of one run; that two of a billion are taken for one is unlikely.
     return pl.when(value.is_not_null()).then(value.hash())
-
-
-def _own_reasons(texts: pl.Series) -> pl.Series:
-    """What the access log's own field says, each distinct text looked at once."""
-    if texts.null_count() == len(texts):
-        return pl.Series("reason", [None], dtype=REASON).new_from_index(0, len(texts))
-    known = texts.drop_nulls().unique().to_frame()
-    bare = pl.col("reason_text").str.contains(r"(?i)^\s*bearer(\s+realm=\"[^\"]*\")?\s*$")
-    # RFC 6750 section 3.1: a challenge without an error code answers a request without credentials.
-    missing = pl.lit(Reason.MISSING_TOKEN.value, REASON)
-    known = known.with_columns(reason=pl.when(bare).then(missing).otherwise(reasons.reason(pl.col("reason_text"))))
-    return texts.to_frame().join(known, on="reason_text", how="left", maintain_order="left")["reason"]
 
 
 def _session(ids: pl.Series) -> pl.Series:

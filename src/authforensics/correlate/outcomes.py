@@ -11,12 +11,19 @@ from authforensics.states import AuthEvent
 
 #: Statuses by which a server refuses a token. 440 (IIS) and 498 (Esri) are not registered but mean just that.
 REFUSED = (401, 440, 498)
+#: Statuses that refuse a token where a reason says so, else something about the request (pathology K2). 422:
+#: flask-jwt-extended; 419 is Laravel's for a form that is too old, others' for a session that is.
+DOUBTFUL = (400, 403, 419, 422)
+#: The same where nothing but the token is asked about: a refresh token that isn't found, was used by a parallel call,
+#: is gone.
+DOUBTFUL_AT_REFRESH = (*DOUBTFUL, 404, 409, 410)
 #: Statuses that say nothing about the token: overload, time-out, client gone, no response.
 NO_VERDICT = (0, 408, 425, 429, 460, 463, 499)
 #: Statuses after which authentication has passed: the application looked at the request itself.
 PASSED = (304, 404, 405, 406, 409, 410, 411, 412, 413, 415, 416, 422, 423, 424, 428)
 
-#: Reasons that name a fault of the token: with one of these a 403 or 400 is a refusal too (pathologies K1, K2).
+#: Reasons that name a fault of the token: with one of these a doubtful status is a refusal (pathologies K1, K2).
+#: `other` isn't one: permissions, the client's own secret (K4), a password.
 TOKEN_FAULTS = (
     Reason.SIGNATURE_INVALID,
     Reason.TOKEN_EXPIRED,
@@ -27,6 +34,9 @@ TOKEN_FAULTS = (
     Reason.AUDIENCE_MISMATCH,
     Reason.ISSUER_MISMATCH,
     Reason.REVOKED,
+    Reason.REFRESH_EXPIRED,
+    Reason.REFRESH_REVOKED,
+    Reason.REFRESH_REUSED,
 )
 
 #: Classes whose calls carry a credential and prove it.
@@ -41,6 +51,7 @@ def auth_event() -> pl.Expr:
     silent = status.is_in(NO_VERDICT) | (status >= 500)
     ok = status.is_between(200, 299)
     refused = status.is_in(REFUSED)
+    faulty = reason.is_in([fault.value for fault in TOKEN_FAULTS])
 
     def event(value: AuthEvent) -> pl.Expr:
         return pl.lit(value.value)
@@ -55,16 +66,17 @@ def auth_event() -> pl.Expr:
     refresh = (
         pl.when(ok)
         .then(event(AuthEvent.REFRESH_OK))
-        .when(refused | status.is_in((400, 403, 409, 422)))
+        # RFC 6749 section 5.2: 400 invalid_grant is how a refresh token is refused (pathology K3).
+        .when(refused | status.is_in((400, 403, 409, 422)) | (status.is_in(DOUBTFUL_AT_REFRESH) & faulty))
         .then(event(AuthEvent.REFRESH_DENIED))
         .otherwise(event(AuthEvent.REFRESH_FAILED))
     )
     protected = (
         pl.when(silent)
         .then(event(AuthEvent.IGNORED))
-        .when((refused | (status == 403)) & (reason == Reason.MISSING_TOKEN.value))
+        .when((refused | status.is_in(DOUBTFUL)) & (reason == Reason.MISSING_TOKEN.value))
         .then(event(AuthEvent.API_ANONYMOUS))
-        .when(refused | (status.is_in((400, 403)) & reason.is_in([fault.value for fault in TOKEN_FAULTS])))
+        .when(refused | (status.is_in(DOUBTFUL) & faulty))
         .then(event(AuthEvent.API_DENIED))
         .when(status == 403)
         .then(event(AuthEvent.FORBIDDEN))

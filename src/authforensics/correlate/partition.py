@@ -23,7 +23,8 @@ REASON_HOW = pl.Enum(["log", "request_id", "path_time", "class_time"])
 _RUNGS = (*LADDER, FALLBACK)
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 #: Statuses that refuse a call, or may: what a message could explain.
-_DOUBTFUL = (*outcomes.REFUSED, 400, 403, 422)
+_DOUBTFUL = (*outcomes.REFUSED, *outcomes.DOUBTFUL)
+_DOUBTFUL_AT_REFRESH = (*outcomes.REFUSED, *outcomes.DOUBTFUL_AT_REFRESH)
 
 arrange = order.by_device
 
@@ -84,9 +85,13 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
     protected = _is_class(EndpointClass.REFRESH, *outcomes.PROTECTED)
     carries = protected | _is_class(EndpointClass.LOGIN)
     accepted = (carries & pl.col("status").is_between(200, 299)).fill_null(value=False)
-    at = classed.select(pl.arg_where(protected & pl.col("status").is_in(_DOUBTFUL))).to_series()
+    refresh = _is_class(EndpointClass.REFRESH)
+    doubtful = (protected & pl.col("status").is_in(_DOUBTFUL)) | (
+        refresh & pl.col("status").is_in(_DOUBTFUL_AT_REFRESH)
+    )
+    at = classed.select(pl.arg_where(doubtful)).to_series()
     session_before = order.times_before(classed, accepted, order.starts(classed), at) > 0
-    certain = pl.col("status").is_in(outcomes.REFUSED) | _is_class(EndpointClass.REFRESH)
+    certain = pl.col("status").is_in(outcomes.REFUSED) | (refresh & pl.col("status").is_in(_DOUBTFUL))
     return classed.select(
         *("row", "system", "timestamp", "request_id", "route", "endpoint_class", "status", "clock", "reason")
     )[at].with_columns(session_before=session_before, counted=certain)
@@ -131,7 +136,7 @@ def _with_reasons(classed: pl.DataFrame, explained: pl.DataFrame | None) -> pl.D
     """Decide `reason`, and `reason_how` it was found: the log's own, else the message's, as read at its endpoint."""
     doubtful = pl.col("reason").is_not_null()
     if explained is not None and explained.height:
-        doubtful |= pl.col("status").is_in(_DOUBTFUL)
+        doubtful |= pl.col("status").is_in(_DOUBTFUL_AT_REFRESH)
     at = classed.select(pl.arg_where(doubtful)).to_series()
     if at.is_empty():
         return classed.with_columns(reason_how=pl.lit(None, REASON_HOW))

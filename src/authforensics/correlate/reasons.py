@@ -9,147 +9,16 @@ from __future__ import annotations
 import polars as pl
 
 from authforensics.correlate.outcomes import REFUSED
+from authforensics.correlate.reason_patterns import DIALECTS, RULES
 from authforensics.schema import REASON, EndpointClass, Reason
 
-# The most specific first; each reason has alternatives, of which any will do.
-# Reference: the messages of PyJWT, php-jwt, jsonwebtoken, jose, golang-jwt, jjwt, nimbus, IdentityModel (IDX codes),
-# Envoy's jwt_authn, authlib, ruby-jwt, league/oauth2-server, Keycloak, GoTrue, read in their sources.
-_PATTERNS: dict[Reason, tuple[str, ...]] = {
-    Reason.REFRESH_REUSED: (
-        r"re-?use",
-        r"already (been )?(used|redeemed|consumed)",
-        r"been consumed",
-        r"refresh_token_already_used",
-        r"\bferrt\b",
-        r"stale (refresh )?token",
-        r"token_theft",
-    ),
-    Reason.KEY_NOT_FOUND: (
-        r"signing key (that matches|not found|.*not found)",
-        r"no applicable key",
-        r"\bkid\b.*(not|mismatch|unknown|invalid|missing|does)",
-        r"(doesn't|does not) have key to match",
-        r"unable to (match|find|locate).{0,24}key",
-        r"key.{0,12}(not|n't).{0,8}found",
-        r"IDX105(00|01|17)",
-        r"jwks.{0,40}(not|fail|no )",
-        r"error while executing keyfunc",
-        r"SignatureKeyNotFound",
-        r"no security keys",
-        r"unverifiable: error",
-    ),
-    Reason.ALGORITHM_REJECTED: (
-        (
-            r"\balg(orithm)?\b.{0,40}"
-            r"(not (allowed|supported|valid|match)|n't match|invalid|reject|unsupported|mismatch|unexpected|unknown)"
-        ),
-        r"(unsupported|unexpected|invalid|unknown|empty|different|missing)( \w+)? \(?\"?alg(orithm)?\b",
-        r"signing method",
-        r"unsigned (authorization )?token",
-        r"signature type is not allowed",
-        r"token signer mismatch",
-        r"no matching verifier",
-    ),
-    Reason.SIGNATURE_INVALID: (
-        (
-            r"signature (verification|validation)? ?"
-            r"(failed|raised|mismatch|is invalid|resulted invalid|error|does not match|invalid|could not be verified)"
-        ),
-        r"(invalid|bad|wrong|failed to verify)[ _]signature",
-        r"signature[ _]?(verification)?[ _]?(failed|invalid|mismatch|error)",
-        r"InvalidSignature",
-        r"SignatureInvalid",
-        r"JWSSignatureVerificationFailed",
-        r"jwt verification fails",
-        r"(crypto/\w+: )?verification error",
-        r"verify message using any of the signatures",
-        r"IDX105(03|11)",
-        r"cryptographic primitive",
-        r"\bBadSignature",
-    ),
-    Reason.NOT_YET_VALID: (
-        r"not (yet )?(active|valid) (yet|before)",
-        r"not yet valid",
-        r"jwt not active",
-        r"\bnbf\b",
-        r"before (its )?use time",
-        r"used before",
-        r"issued in the future",
-        r"issued at (\(iat\) )?(time|timestamp|future)",
-        r"iat\)? ?(prior|in the future)",
-        r"with iat prior",
-        r"jwt early",
-        r"IDX10222",
-        r"BeforeValid",
-        r"ImmatureSignature",
-        r"can(no|')t be used (yet|before)",
-        r"JWT issued at future",
-    ),
-    Reason.TOKEN_EXPIRED: (
-        r"expired",
-        r"\bexpire[sd]? (at|on)",
-        r"has run out",
-        r"(is|was) past its exp",
-        r"\bexp\b.{0,24}(claim|check|fail|satisfied|timestamp)",
-        r"IDX10223",
-        r"TokenExpired",
-        r"ExpiredSignature",
-        r"token is not active",
-        r"no longer valid",
-        r"maxAge exceeded",
-        r"Jwt_is_expired",
-    ),
-    Reason.AUDIENCE_MISMATCH: (
-        r"audience",
-        r"\baud\b.{0,24}(claim|invalid|mismatch|not|wrong)",
-        r"wrong aud",
-        r"IDX1020[68]",
-        r"IDX10214",
-    ),
-    Reason.ISSUER_MISMATCH: (
-        r"issuer",
-        r"\biss\b.{0,32}(claim|invalid|mismatch|not|do not)",
-        r"IDX10205",
-        r"issued by a different provider",
-        r"not issued by",
-    ),
-    Reason.REVOKED: (
-        r"revoked",
-        r"black-?list",
-        r"deny-?list",
-        r"invalidated",
-        r"session (not active|.{0,24}(does not exist|terminated))",
-        r"signed out elsewhere",
-        r"AADSTS50173",
-    ),
-    Reason.MISSING_TOKEN: (
-        r"(no|missing|without|empty|absent)[ \w\"']{0,24}(token|authorization|credential|bearer|cookie)",
-        (
-            r"(token|authorization|credential|jwt|auth header)s?[ \w\"']{0,24}"
-            r"(not (provided|found|present)|were not provided|missing|required|is empty|was null|must be provided)"
-        ),
-        r"Jwt_is_missing",
-        r"jwt must be provided",
-        r"unauthenticated",
-        r"could not be parsed from the request",
-    ),
-    Reason.MALFORMED: (
-        r"malformed",
-        r"wrong number of segments",
-        r"not enough segments",
-        r"invalid (header|payload|crypto|token|jwt)( padding| string| encoding| format)?\b",
-        r"(can't|cannot|could not|unable to|failed to) (decode|parse|deserialize)",
-        r"not in the form of",
-        r"two dots",
-        r"decode[_ ]error",
-        r"invalid base64",
-        r"is not a (jwt|string)",
-        r"jwt invalid",
-        r"IDX1(0709|2741|2709|4100)",
-        r"illegal base64",
-    ),
-}
-_JOINED = {name: "|".join(alternatives) for name, alternatives in _PATTERNS.items()}
+_QUOTES = r"['\"`\x{2018}\x{2019}\x{201c}\x{201d}]"
+#: Where one word ends and the next begins although nothing is between them: `tokenExpired`, `JWTExpired`.
+_SEAMS = ("([a-z0-9])([A-Z])", "([A-Z])([A-Z][a-z])")
+#: Addresses, paths, numbers, times and ids: they tell nothing of the reason. Codes begin with a letter.
+_FILLED_IN = r"\w+://\S+|(?:^|\s)/[^\s:]*|\b(?:\d[\w.:+-]*|[0-9a-fA-F]{4,}(?:-[0-9a-fA-F]{4,})+|[0-9a-fA-F]{16,})"
+_BARE_CHALLENGE = r"(?i)^\s*bearer(\s+realm=\"[^\"]*\")?\s*$"
+
 _REFRESH_HINT = r"refresh"
 _LOGIN_HINT = r"\blog-?[_ ]?in\b|sign-?[_ ]?in\b|password|credentials?\b|authentication failed for"
 _HAPPY = (
@@ -167,21 +36,111 @@ _AT_REFRESH = {
     Reason.TOKEN_EXPIRED: Reason.REFRESH_EXPIRED,
     Reason.REVOKED: Reason.REFRESH_REVOKED,
 }
+#: Where people log in no token is asked for: an `invalid_grant` or a disabled user is no matter of tokens.
+_AT_LOGIN = {
+    Reason.REVOKED: Reason.OTHER,
+    Reason.REFRESH_REVOKED: Reason.OTHER,
+}
+#: What GraphQL puts into `errors` of an answer that is 200 whatever it says, and how HTTP would have said it.
+# Reference: https://hasura.io/docs/2.0/api-reference/graphql-api/#error-codes (invalid-jwt, access-denied);
+# https://www.apollographql.com/docs/apollo-server/data/errors (UNAUTHENTICATED, FORBIDDEN)
+_GRAPHQL = r"(?i)/(?:graphql|gql)(?:[/?:]|$)"
+_UNAUTHENTICATED = r"\b(?:unauthenticated|unauthorized|invalid jwt)\b"
+_FORBIDDEN = r"\b(?:forbidden|access denied)\b"
 
 
-def reason(text: pl.Expr) -> pl.Expr:
-    """The reason that a message names, or null. Case doesn't matter."""
-    return pl.coalesce(
-        *(pl.when(text.str.contains(f"(?i){pattern}")).then(pl.lit(name.value)) for name, pattern in _JOINED.items())
-    ).cast(REASON)
+def plain(text: pl.Expr) -> pl.Expr:
+    """Text as the patterns want it: small letters and digits, one space between words, quotes and apostrophes gone."""
+    words = text.str.replace_all(_QUOTES, "")
+    for seam in _SEAMS:
+        words = words.str.replace_all(seam, "$1 $2")
+    return words.str.to_lowercase().str.replace_all("[^a-z0-9]+", " ").str.strip_chars(" ")
+
+
+def classify(texts: pl.Series, origins: pl.Series | None = None) -> pl.Series:
+    """The reason that each text names, or null. Texts that differ in numbers and ids only are looked at once.
+
+    Args:
+        texts: messages, or what an access log's own field says of a refusal.
+        origins: what wrote each, as far as the log tells: it decides where libraries mean different things by one text.
+    """
+    asked = pl.DataFrame({"text": texts.cast(pl.String)}).with_columns(
+        origin=pl.lit(None, pl.String) if origins is None else origins.cast(pl.String)
+    )
+    alike = asked.unique(maintain_order=True).with_columns(gist=pl.col("text").str.replace_all(_FILLED_IN, " 0"))
+    words = plain(pl.col("gist"))
+    known = alike.select("gist", "origin").unique(maintain_order=True)
+    known = known.with_columns(
+        words=words, source=pl.concat_str(plain(pl.col("origin")), words, separator=" ", ignore_nulls=True)
+    ).select("gist", "origin", reason=_decided())
+    alike = alike.join(known, on=["gist", "origin"], how="left", nulls_equal=True)
+    return asked.join(alike, on=["text", "origin"], how="left", nulls_equal=True, maintain_order="left")["reason"]
+
+
+def _decided() -> pl.Expr:
+    """The reason of a `gist` whose plain `words`, and those of its origin with them (`source`), are known."""
+    # An exported table has the reasons themselves.
+    stated = pl.col("gist").cast(REASON, strict=False)
+    # RFC 6750 section 3.1: a challenge without an error code answers a request without credentials.
+    challenged = pl.col("gist").str.contains(_BARE_CHALLENGE)
+    decided = pl.when(stated.is_not_null()).then(stated).when(challenged).then(_named(Reason.MISSING_TOKEN))
+    for library, meanings in DIALECTS.items():
+        said_by = pl.col("source").str.contains(library)
+        for name, pattern in meanings:
+            decided = decided.when(said_by & pl.col("words").str.contains(pattern)).then(_named(name))
+    for named, patterns in RULES:
+        decided = decided.when(pl.col("words").str.contains("|".join(patterns))).then(_named(named))
+    return decided.otherwise(_named(None))
+
+
+def _named(name: Reason | None) -> pl.Expr:
+    return pl.lit(None if name is None else name.value, REASON)
 
 
 def at_endpoint(name: pl.Expr, endpoint_class: pl.Expr) -> pl.Expr:
     """`name` as it is to be read at an endpoint of `endpoint_class`."""
     text = name.cast(pl.String)
-    swapped = text.replace({old.value: new.value for old, new in _AT_REFRESH.items()})
-    refresh = endpoint_class.cast(pl.String) == EndpointClass.REFRESH.value
-    return pl.when(refresh).then(swapped).otherwise(text).cast(REASON)
+    place = endpoint_class.cast(pl.String)
+    return (
+        pl.when(place == EndpointClass.REFRESH.value)
+        .then(text.replace({old.value: new.value for old, new in _AT_REFRESH.items()}))
+        .when(place == EndpointClass.LOGIN.value)
+        .then(text.replace({old.value: new.value for old, new in _AT_LOGIN.items()}))
+        .otherwise(text)
+        .cast(REASON)
+    )
+
+
+def own(requests: pl.DataFrame) -> pl.DataFrame:
+    """What the access log itself says of its requests.
+
+    Args:
+        requests: `reason_text`, `origin`, `status` and `route`.
+
+    Returns:
+        `reason`, and `status`: of a GraphQL answer, which is 200 even where it refuses, what HTTP would have said.
+    """
+    texts = requests["reason_text"]
+    if texts.null_count() == len(texts):
+        return requests.select("status", reason=pl.lit(None, REASON))
+    told = requests.select(
+        "status", "route", words=plain(pl.col("reason_text")), reason=classify(texts, requests["origin"])
+    )
+    accepted = pl.col("status").is_between(200, 299).fill_null(value=False)
+    graphql = pl.col("route").cast(pl.String).str.contains(_GRAPHQL).fill_null(value=False)
+    refused = pl.col("reason").ne_missing(Reason.OTHER.value) & pl.col("reason").is_not_null()
+    status = (
+        pl.when(refused | pl.col("words").str.contains(_UNAUTHENTICATED))
+        .then(401)
+        .when(pl.col("reason").is_not_null() | pl.col("words").str.contains(_FORBIDDEN))
+        .then(403)
+        .otherwise("status")
+    )
+    # Elsewhere an answer that was given is no refusal, whatever a field says of a token on the way.
+    return told.select(
+        status=pl.when(accepted & graphql).then(status).otherwise("status").cast(pl.UInt16),
+        reason=pl.when(~accepted | graphql).then("reason"),
+    )
 
 
 def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
@@ -191,12 +150,12 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
         `messages` (of COLLECTED) with `reason`; `hint` (`refresh`, `login` or `api`: which kind of endpoint it speaks
         of); `stem` (the word it begins with, which may be the name of a script or handler).
     """
-    known = messages.select("message", "route").unique()
+    known = messages.select("message", "route", "origin").unique()
     text = pl.col("message").fill_null("")
     route = pl.col("route").cast(pl.String)
     told = pl.concat_str(text, route.fill_null(""), separator=" ")
     known = known.with_columns(
-        reason=pl.when(text.str.contains(f"(?i){_HAPPY}")).then(None).otherwise(reason(text)),
+        reason=pl.when(~text.str.contains(f"(?i){_HAPPY}")).then(classify(known["message"], known["origin"])),
         hint=pl.when(told.str.contains(f"(?i){_REFRESH_HINT}"))
         .then(pl.lit("refresh"))
         .when(told.str.contains(f"(?i){_LOGIN_HINT}"))
@@ -209,7 +168,7 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
             text.str.extract(r"^(?:\[[^\]]*\]\s*)*([A-Za-z_][\w-]{2,})\s*[:(]").str.to_lowercase(),
         ),
     )
-    return messages.join(known, on=["message", "route"], how="left", nulls_equal=True, maintain_order="left")
+    return messages.join(known, on=["message", "route", "origin"], how="left", nulls_equal=True, maintain_order="left")
 
 
 def _stem(path: pl.Expr) -> pl.Expr:
@@ -264,6 +223,7 @@ def join(refused: pl.DataFrame, messages: pl.DataFrame, known_ids: pl.DataFrame)
     known = wanted.select("system", "stem").unique()
     named = told.join(known, on=["system", "stem"], how="semi", maintain_order="left")
     vague = told.join(known, on=["system", "stem"], how="anti", maintain_order="left")
+    vague = vague.filter(pl.col("reason").cast(pl.String) != Reason.OTHER.value)  # It may speak of any other call.
     for side, key, how in ((named, "stem", "path_time"), (vague, "hint", "class_time")):
         if how == "class_time":  # A 400 or 403 of the API has many meanings: time alone doesn't tie a message to it.
             wanted = wanted.filter(pl.col("status").is_in(REFUSED) | (pl.col("hint") == "refresh"))

@@ -159,7 +159,9 @@ def read_line(document: Document) -> str:
     systems = f" in {count(len(document.systems), 'system')}" if len(document.systems) > 1 else ""
     devices = sum(system.identity.devices for system in document.systems)
     unread = f", {number(rejects)} not understood ({percent(rejects, lines)})" if rejects else ", all understood"
-    text = f"Read {count(lines, 'line')} of {count(len(used), 'file')}{systems}{unread if lines else ''}"
+    copies = sum(source.duplicates for source in document.sources)
+    twice = f", {number(copies)} of them copies that count once" if copies else ""
+    text = f"Read {count(lines, 'line')} of {count(len(used), 'file')}{systems}{twice}{unread if lines else ''}"
     first, last = period(document.systems)
     when = f"; {count(devices, 'device')}, {span(first, last)}" if first else ""
     return f"{text}{when}; took {duration(document.run.seconds)}."

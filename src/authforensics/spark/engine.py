@@ -132,6 +132,8 @@ def study_requests(
         local.extents(collected),
         bases,
         options=settings.correlate,
+        sketches=intake.sketch,
+        sets=local.sets(found, collected),
     )
     messages = correlate.placed(intake.messages, ground.folders, ground.bases)
     requests, refreshes = _settled(spark, intake.files, _partitions(spark, intake.rows, settings.memory), ground, work)
@@ -142,7 +144,7 @@ def study_requests(
     if messages["reason"].count():
         asked = _Survey(requests, ground, table, messages)
         made = jobs.run(spark, range(requests.count), asked)
-        explained = correlate.explain([_surveyed(pieces) for pieces in made], messages)
+        explained = correlate.explain([_surveyed(pieces) for pieces in made], messages, ground.clocks)
     task = Task(ground, table, explained, settings.wanted, settings.thresholds)
     return local.Studied(
         found=found,

@@ -22,13 +22,14 @@ from authforensics.collect.account import MOST_TEXTS, Account, Outcome, joined, 
 from authforensics.collect.blocks import Condition, Text, cleaned, counted
 from authforensics.collect.collection import Reader, checked, known_of, within
 from authforensics.collect.compression import CHUNK, PLAIN_CHUNK, compressed
+from authforensics.collect.declarations import last_declaration
 from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
 from authforensics.collect.read import Block, parse, read
-from authforensics.collect.recognize import Match, recognize
+from authforensics.collect.recognize import Match, named, recognize
 from authforensics.collect.sample import take
 from authforensics.collect.window import after_last
-from authforensics.correlate import condense
+from authforensics.correlate import clocks, condense
 from authforensics.partitions import Partitions, WorkDirectory, room
 from authforensics.schema import MESSAGES, REJECTS, REQUESTS
 from authforensics.spark import jobs
@@ -44,13 +45,17 @@ _HELD = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What one task reads: a file; or of a plain one a block, which `before` lines stand before."""
+    """What one task reads: a file; or of a plain one a block, which `before` lines stand before.
+
+    `above` is the line among these that declares what is in the block.
+    """
 
     found: collect.Found
     format: str
     start: int = 0
     length: int | None = None
     before: int = 0
+    above: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Intake:
     rows: int
     messages: pl.DataFrame
     seen: tuple[pl.DataFrame, ...]
+    sketch: pl.DataFrame
     covered: Mapping[str, Mapping[str, int]]
     heard: Mapping[str, int]
 
@@ -76,7 +82,7 @@ def read_logs(
     options = settings.collect
     reading = checked(options)
     outcomes, matches = _recognized(found, options, reading)
-    logs = [one for one in found if one.source in matches]
+    logs = [one.found for one in outcomes if one.found.source in matches]
     units = _counted(spark, [unit for one in logs for unit in _units(one, matches[one.source])])
     wanted = None
     if options.selective:
@@ -142,7 +148,8 @@ def _recognized(
 
 def _units(found: collect.Found, match: Match) -> list[Unit]:
     whole = Unit(found, match.form.name)
-    ends = [] if match.form.multiline or compressed(found.path) else cuts(found.path, match.block)
+    wrapped = match.form.declares is not None and match.form.inside is not None
+    ends = [] if match.form.multiline or wrapped or compressed(found.path) else cuts(found.path, match.block)
     if len(ends) < 2:
         return [whole]
     return [replace(whole, start=start, length=end - start) for start, end in zip([0, *ends], ends, strict=False)]
@@ -153,16 +160,20 @@ def _counted(spark: SparkSession, units: Sequence[Unit]) -> list[Unit]:
     counts = iter(jobs.run(spark, [unit for unit in units if unit.length is not None], _count))
     found: list[Unit] = []
     for _, mine in groupby(units, key=lambda unit: unit.found.source):
-        before = 0
+        before, above = 0, None
         for unit in mine:
-            found.append(replace(unit, before=before))
-            before += int(next(counts)["lines"]) if unit.length is not None else 0
+            found.append(replace(unit, before=before, above=above))
+            if unit.length is not None:
+                told = json.loads(next(counts)["told"])
+                before, above = before + told["lines"], told["declaration"] or above
     return found
 
 
 def _count(unit: Unit) -> jobs.Pieces:
-    data = _data(unit)
-    return {"lines": str(data.count(b"\n") + (not data.endswith(b"\n"))).encode()}
+    data, begins = _data(unit), named(unit.format).declares
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    declaration = None if begins is None else last_declaration(cleaned(data, first=unit.start == 0)[0], begins)
+    return {"told": json.dumps({"lines": lines, "declaration": declaration}).encode()}
 
 
 def _data(unit: Unit) -> bytes:
@@ -276,7 +287,7 @@ def _blocks(
         return read(found, match, digest, condition)
     data, condition.undecodable = cleaned(_data(unit), first=unit.start == 0)
     text = Text(data, unit.before, counted(data))
-    block = parse(text, match, found.system, found.source, digest)
+    block = parse(text, match, found, digest, unit.above)
     return collect.File(found.path, match.block, [text.count]), iter([block])
 
 
@@ -316,6 +327,7 @@ def shipped(intake: local.Intake, files: Files) -> jobs.Pieces:
     return {
         "taken": json.dumps(taken).encode(),
         "messages": jobs.packed(pl.concat([pl.DataFrame(schema=MESSAGES), *intake.messages])),
+        "sketch": jobs.packed(intake.sketch()),
         **{f"seen {place}": jobs.packed(seen) for place, seen in enumerate(intake.seen)},
     }
 
@@ -339,6 +351,7 @@ def taken_in(made: Sequence[jobs.Pieces]) -> Intake:
         rows=sum(rows for _, rows in files),
         messages=pl.concat([pl.DataFrame(schema=MESSAGES), *(jobs.unpacked(pieces["messages"]) for pieces in made)]),
         seen=(condense.seen(pl.DataFrame(schema=REQUESTS)), *seen),
+        sketch=clocks.merged([jobs.unpacked(pieces["sketch"]) for pieces in made]),
         covered=covered,
         heard=heard,
     )

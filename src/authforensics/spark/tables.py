@@ -112,6 +112,7 @@ def _study_table(events: Events, settings: local.Settings, work: WorkDirectory) 
         local.extents(collected),
         bases(facts),
         options=settings.correlate,
+        sketches=intake.sketch(),
     )
     messages = correlate.placed(told, ground.folders, ground.bases)
     seen = condense.all_seen([condense.seen(pl.DataFrame(schema=REQUESTS)), *intake.seen], ground.folders)

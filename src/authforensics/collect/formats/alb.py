@@ -86,4 +86,5 @@ FORMAT = Format(
     kinds=(Kind.REQUEST,),
     specificity=0.99,
     prepare=_prepare,
+    no_events=_PROBLEMS,
 )

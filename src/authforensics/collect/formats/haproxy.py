@@ -31,6 +31,10 @@ _NAMES = ("peer", "at", None, "upstream", "timers", "status", "bytes", "asked", 
 
 _TCP = rf"^(?:[^\"{{]* )?{_WORD} \[{_DATE}\] {_WORD} {_WORD} -?\d+/-?\d+/\+?\d+ \+?\d+ "
 _GIVEN_UP = rf"^(?:[^\"{{]* )?{_WORD} \[{_DATE}\] {_WORD}: "
+_PROBLEMS = {
+    _TCP: "a TCP connection of HAProxy: there is no request in it",
+    _GIVEN_UP: "a connection that HAProxy gave up before there was a request",
+}
 
 _AGENT = r"^[A-Za-z][\w.+-]*(?: [\w.+-]+){0,3}/[vV]?\d"
 _HOPS = r"^\[?[0-9A-Fa-f]{0,4}[.:][0-9A-Fa-f.:]+\]?(?:, ?[0-9A-Fa-f.:]+)*$"
@@ -153,13 +157,8 @@ def _name(values: pl.Series) -> pl.Series:
 
 
 def _problem() -> pl.Expr:
-    tcp = pl.when(pl.col("line").str.contains(_TCP)).then(
-        pl.lit("a TCP connection of HAProxy: there is no request in it")
-    )
-    given_up = pl.when(pl.col("line").str.contains(_GIVEN_UP)).then(
-        pl.lit("a connection that HAProxy gave up before there was a request")
-    )
-    return pl.coalesce(tcp, given_up)
+    line = pl.col("line")
+    return pl.coalesce(pl.when(line.str.contains(kind)).then(pl.lit(why)) for kind, why in _PROBLEMS.items())
 
 
 FORMAT = Format(
@@ -179,4 +178,5 @@ FORMAT = Format(
     kinds=(Kind.REQUEST,),
     specificity=0.99,
     prepare=_prepare,
+    no_events=_PROBLEMS,
 )

@@ -14,7 +14,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     inferred = infer(sample)
     if inferred is None or inferred.layout.pattern is None:
         return None
-    return laid_out.parser(sample, inferred.layout.pattern, inferred.layout.names, settings, log_format=inferred.text)
+    return laid_out.parser(sample, inferred.layout, inferred.layout.pattern, settings, log_format=inferred.text)
 
 
 FORMAT = Format(

@@ -16,7 +16,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     layout = compile_layout(settings.log_format)
     if layout.pattern is None:
         return json_lines.parser(sample, settings, layout.names)
-    return laid_out.parser(sample, layout.pattern, layout.names, settings)
+    return laid_out.parser(sample, layout, layout.pattern, settings)
 
 
 FORMAT = Format(

@@ -22,18 +22,19 @@ _ALWAYS = ("msg", "err", "error", "status")
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    examples: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
     for line in sample:
         for key, value in key_values.pairs(line).items():
             if value not in {"", "-"}:
-                examples.setdefault(key, value)
+                told.setdefault(key, []).append(value)
+    examples = {key: found[0] for key, found in told.items()}
     preferred = _ROUTER if "dyno" in examples else {}
     kept = {*preferred, TIME_AHEAD, settings.device_field, *((_ROUTER_DURATION,) if preferred else ())}
     keys = [key for key in examples if key in kept or synonyms.wanted(key)]
     if not any(synonyms.wanted(key) for key in keys):
         return None
     keys += [key for key in _ALWAYS if key not in keys]
-    make = partial(_made, keys=keys, examples=examples, preferred=preferred, settings=settings)
+    make = partial(_made, keys=keys, told=told, preferred=preferred, settings=settings)
     layout = key_values.layout_of(sample)
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -57,11 +58,12 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
 def _made(
     parts: pl.LazyFrame,
     keys: Sequence[str],
-    examples: Mapping[str, str],
+    told: Mapping[str, Sequence[str]],
     preferred: Mapping[str, str],
     settings: Settings,
 ) -> pl.LazyFrame:
-    """`PARSED` of the texts of keys."""
+    """`PARSED` of the texts of keys; `told` are values that the sample has of each."""
+    examples = {key: found[0] for key, found in told.items()}
     there = parts.collect_schema().names()
     starts = {**synonyms.times_in(keys), **({TIME_AHEAD: False} if TIME_AHEAD in keys else {})}
     order = sorted(starts, key=lambda key: (key not in examples, times.resolution(examples.get(key, ""))))
@@ -79,7 +81,7 @@ def _made(
         service = pl.coalesce(lasted).alias(column("duration_ms"))
         parts = parts.with_columns(service).drop(column(_ROUTER_DURATION))
         known = ["duration_ms", *(key for key in known if key not in {_ROUTER_DURATION, "duration_ms"})]
-    made = assemble(parts, known, examples, settings, preferred=preferred, messages=True)
+    made = assemble(parts, known, examples, settings, preferred=preferred, messages=True, values=told)
     return made.drop(MOMENT).unnest("_moment").with_columns(at_start=pl.lit(bool(order) and starts[order[0]]))
 
 

@@ -20,13 +20,14 @@ _LABELS = {"host": "client_ip", "req": "request", "size": "bytes"}
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    examples: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
     for line in sample:
         if re.match(_LINE, line):
             for item in line.split("\t"):
                 label, _, value = item.partition(":")
                 if value not in {"", "-"}:
-                    examples.setdefault(label, value)
+                    told.setdefault(label, []).append(value)
+    examples = {label: found[0] for label, found in told.items()}
     labels = [label for label in examples if label in {*_LABELS, settings.device_field} or wanted(label)]
     if not labels:
         return None
@@ -34,7 +35,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = lines.with_columns(matched=pl.col("line").str.contains(_LINE), **values)
-        return assemble(parts, labels, examples, settings, preferred=_LABELS)
+        return assemble(parts, labels, examples, settings, preferred=_LABELS, values=told)
 
     return parse
 

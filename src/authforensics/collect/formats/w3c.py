@@ -10,6 +10,7 @@ import polars as pl
 from authforensics.collect.assemble import assemble, column
 from authforensics.collect.declared import Declared, Names, declared_in, field
 from authforensics.collect.distinct import mapped
+from authforensics.collect.fields import unencoded
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.synonyms import wanted
 from authforensics.schema import Kind
@@ -79,7 +80,6 @@ _DATED = re.compile(r"\d{4}-\d{2}-\d{2}[ \t]\d{2}:\d{2}:\d{2}(?:\.\d+)?[ \t]")
 # Reference: https://learn.microsoft.com/en-us/troubleshoot/developer/webapps/iis/www-administration-management/http-status-code
 # What other numbers say of a 401 is nothing, or that too many were logged on.
 _STAGES = ["1", "2", "3", "4", "5", "7"]
-_CODES = {f"%{code:02X}": chr(code) for code in range(0x20, 0x7F) if code != 0x25}
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
@@ -151,9 +151,7 @@ def _spaced(values: pl.Series) -> pl.Series:
 
 
 def _decoded(values: pl.Series) -> pl.Series:
-    """Texts without their URL encoding, which CloudFront used to apply twice."""
-    once = values.str.replace_all("%25", "%", literal=True)
-    return once.str.replace_many(_CODES, ascii_case_insensitive=True)
+    return values.to_frame("value").select(unencoded(pl.col("value"))).to_series()
 
 
 FORMAT = Format(
@@ -168,4 +166,5 @@ FORMAT = Format(
     specificity=0.99,
     prepare=_prepare,
     header=r"^#",
+    declares=_BEGINS,
 )

@@ -79,4 +79,5 @@ FORMAT = Format(
     specificity=0.99,
     prepare=_prepare,
     header=r"^#",
+    declares=_BEGINS,
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 
+from authforensics.collect.cutting import MOMENT
+from authforensics.collect.distinct import each_run_of
 from authforensics.collect.format import Settings
+from authforensics.collect.moments import moments
 from authforensics.collect.peel_text import ISO, groups
-from authforensics.collect.times import read_iso
 from authforensics.collect.wrapper import Peel, Wrapper, peeled
 from authforensics.collect.yearless import read_yearless
 
@@ -27,15 +30,18 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
         return None
 
     def peel(lines: pl.Series) -> pl.DataFrame:
-        parts = groups(lines, _LINE).lazy()
-        parts = read_yearless(parts, pl.col("short"), settings)
-        own = {name: f"_short_{name}" for name in ("time", "zone", "clock")}
-        parts = read_iso(parts.rename(own), pl.col("full"), settings.tz)
-        short = pl.col("short").is_not_null()
-        chosen = {name: pl.when(short).then(pl.col(old)).otherwise(pl.col(name)) for name, old in own.items()}
-        return peeled(parts.with_columns(**chosen))
+        parts = groups(lines, _LINE)
+        short = each_run_of(parts["short"], partial(_yearless, settings=settings), MOMENT).struct.unnest()
+        example = parts["full"].first(ignore_nulls=True)
+        full = moments(parts["full"], example if isinstance(example, str) else "", settings.tz)
+        known = parts["short"].is_not_null()
+        return peeled(parts.with_columns(short[name].zip_with(known, full[name]) for name in MOMENT))
 
     return peel
+
+
+def _yearless(values: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    return read_yearless(values.lazy(), pl.col("value"), settings).select(MOMENT.keys()).collect(engine="in-memory")
 
 
 WRAPPER = Wrapper(
