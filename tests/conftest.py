@@ -27,7 +27,7 @@ from authforensics.document import (
 from authforensics.findings import Confidence, Evidence, Finding, Incident, Phase, RootCause, Scope, Severity
 
 # How long an example takes says more about the machine than about the code.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=50)
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent

@@ -172,7 +172,7 @@ def mutated(draw) -> tuple[str, list[str]]:
 
 
 @given(mutated())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_mutated_lines_raise_nothing_and_have_one_disposition_each(case):
     name, lines = case
     form = formats()[name]

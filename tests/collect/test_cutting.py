@@ -32,7 +32,7 @@ _ODD = {
 
 # Few of each: there are many formats, and every run looks at others.
 @pytest.mark.parametrize("name", _OWN)
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(data=st.data(), tz=st.sampled_from((None, "Asia/Tokyo")))
 def test_each_line_says_the_same_alone_and_has_one_disposition(name: str, data: st.DataObject, tz: str | None) -> None:
     lines = (*known(name), *_ODD.get(name, ()), "")

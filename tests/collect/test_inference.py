@@ -103,7 +103,7 @@ def _key(name: str) -> str:
     return keys.get(name, name)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(_layouts())
 def test_a_layout_is_told_right_or_not_at_all(made):
     lines, meant = made

@@ -241,7 +241,7 @@ def _damaged(draw: st.DrawFn) -> tuple[str, list[str]]:
     return name, made
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(_damaged())
 def test_damaged_lines_are_each_accounted_for(damaged: tuple[str, list[str]]) -> None:
     name, made = damaged

@@ -67,7 +67,8 @@ def assemble(
     if duration is not None and duration[0] in there:
         columns["duration_ms"] = mapped(column(duration[0]), partial(_durations, unit=duration[1]), pl.Float64())
     if written := [_cleaned(found[name]) for name in ("thrown", "logger") if name in found]:
-        columns["origin"] = pl.concat_str(written, separator=" ", ignore_nulls=True)
+        named = pl.concat_str(written, separator=" ", ignore_nulls=True)
+        columns["origin"] = pl.when(named != "").then(named)
     texts = {f"_{name}": _cleaned(found[name]) for name in _TEXTS if name in found}
     lines = lines.with_columns(**columns, **texts)
     if "forwarded" in found:
