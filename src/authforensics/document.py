@@ -111,6 +111,19 @@ class System(Frozen):
     notes: tuple[str, ...] = ()
 
 
+class Unit(Frozen):
+    """The unit that the numbers of a field are taken in: of a duration, or of a time since 1970.
+
+    `how` that is known: the `name` says it (or the product, by the other names), the `values` do (by their size, or
+    each names its own: then `unit` is null if they differ), or neither does, and the usual one is `assumed`.
+    """
+
+    field: str
+    kind: Literal["duration", "time"]
+    unit: Literal["ns", "us", "ms", "s"] | None
+    how: Literal["name", "values", "assumed"]
+
+
 class RejectSample(Frozen):
     """A line that could not be read, and why."""
 
@@ -122,7 +135,8 @@ class RejectSample(Frozen):
 class Source(Frozen):
     """One file and what became of its lines: `lines` is the sum of the dispositions.
 
-    `log_format` is what `--log-format` would say of a layout that was inferred.
+    `log_format` is what `--log-format` would say of a layout that was inferred; `units` has the fields whose unit the
+    format leaves open.
     """
 
     system: str
@@ -132,6 +146,7 @@ class Source(Frozen):
     confidence: float = 0.0
     log_format: str | None = None
     timezone: str | None = None
+    units: tuple[Unit, ...] = ()
     lines: int = 0
     records: int = 0
     events: int = 0

@@ -84,7 +84,7 @@ def _study_logs(
     paths: Sequence[str | Path], settings: Settings, progress: collect.Progress | None, work: WorkDirectory
 ) -> Studied:
     began = monotonic()
-    found = collect.discover(paths, lambda: work.path)
+    found = collect.discover(paths, lambda: work.path, progress)
     intake = Intake(Partitions(_SCHEMA, _partitions(_lines(found), settings.memory), work, "requests"), settings)
     digest = collect.Digest(condense.COLUMNS, intake.digest)
     collected = collect.collect(found, digest, intake.take_in, settings.collect, progress=progress)

@@ -18,6 +18,7 @@ from authforensics.config import Config
 from authforensics.document import Document, Identity, Lifetimes, Run, Timeline, Tokens
 from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Finding, Incident, Severity
+from authforensics.partitions import WorkDirectory
 from authforensics.plan import Paths, Plan, listed, planned
 from authforensics.schema import History, Sessions
 
@@ -115,10 +116,7 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
         stages: the seconds that each stage took so far.
     """
     if plan.settings.collect.device_field is not None and not studied.named:
-        rungs = ", ".join(correlate.RUNGS)
-        raise BadValue(
-            f"{plan.place}: no line has a field '{plan.device_key}'; name a key of the log, or one of {rungs}"
-        )
+        raise _no_such_field(plan)
     clock = monotonic()
     history = studied.studies.history(studied.ground)
     found = detect.conclude(
@@ -145,6 +143,12 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
         options={name: value for name, value in plan.chosen.items() if value},
     )
     return Analysis(document=document(run), studied=studied, history=history, plan=plan)
+
+
+def _no_such_field(plan: Plan) -> BadValue:
+    """That `device_key` is neither a rung of the identity ladder nor a field that any line has."""
+    rungs = ", ".join(correlate.RUNGS)
+    return BadValue(f"{plan.place}: no line has a field '{plan.device_key}'; name a key of the log, or one of {rungs}")
 
 
 def _document(
@@ -319,27 +323,54 @@ def read_events(
     *,
     format: str | None = None,
     log_format: str | None = None,
+    nginx_conf: str | Path | None = None,
     tz: str | None = None,
     since: str | None = None,
     until: str | None = None,
     path: str | None = None,
     status: str | None = None,
     device: Sequence[str] | str = (),
+    device_key: str | None = None,
+    config: Config | None = None,
     strict: bool = False,
+    work_dir: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """Read logs into COLLECTED events; the options are those of `collect.Options`. Nothing is judged yet."""
-    options = collect.Options(
+    """Read logs into COLLECTED events, all of them in memory; nothing is judged yet.
+
+    The options are those of `analyze`. Of `device_key` a field of the log counts here; for a rung of the identity
+    ladder ask `sessionize`.
+
+    Raises:
+        UsageError, InputError: as `analyze` does.
+    """
+    plan = planned(
+        config or Config(),
         format=format,
         log_format=log_format,
+        nginx_conf=nginx_conf,
         tz=tz,
         since=since,
         until=until,
         path=path,
         status=status,
-        device=tuple(listed(device)),
+        device=device,
+        device_key=device_key,
+        only=(),
+        skip=(),
         strict=strict,
+        memory=None,
+        work_dir=work_dir,
     )
-    return collect.gather(listed(paths), options)[0]
+    work = WorkDirectory(plan.settings.work_dir)
+    try:
+        found = collect.discover(listed(paths), lambda: work.path, progress)
+        events, _ = collect.gather_found(found, plan.settings.collect, progress)
+    finally:
+        work.close()
+    if plan.settings.collect.device_field is not None and events["device_id"].null_count() == events.height:
+        raise _no_such_field(plan)
+    return events
 
 
 def sessionize(events: pl.DataFrame, device_key: str | None = None) -> Sessions:

@@ -106,3 +106,17 @@ def test_a_name_cannot_drive_the_terminal(run, tmp_path):
     assert code == 0
     assert "\x1b" not in out
     assert out.count("\\x1b[2J") == 2
+
+
+def test_the_units_that_were_taken_are_told(run, tmp_path):
+    line = '{{"ts":1766635200{:03},"method":"GET","path":"/a","status":401,"duration":{}}}\n'
+    (tmp_path / "a.json").write_text("".join(line.format(number, number * 1_000_000) for number in range(12, 20)))
+    (tmp_path / "b.json").write_text("".join(line.format(number, number) for number in range(12, 20)))
+    out = run("formats", ".").out
+    assert out.endswith(
+        "\nUnits\n"
+        "a.json  duration: nanoseconds, as its values tell\n"
+        "a.json  ts: milliseconds since 1970, as its digits tell\n"
+        "b.json  duration: milliseconds, assumed: neither its name nor its values tell\n"
+        "b.json  ts: milliseconds since 1970, as its digits tell\n"
+    )

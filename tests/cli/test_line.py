@@ -183,3 +183,74 @@ def test_a_place_stays_where_it_was_beside_what_is_concealed(text, at):
     assert 0 <= place <= len(shown)
     if line[: len(text)] == text and at <= len(text):
         assert place == len(redact(line[:at]))
+
+
+CONF = r"""
+http {
+  log_format main '$remote_addr "$request" $status [$time_local]';
+  log_format timed '$msec|$request_time|$status|$request|$remote_addr';
+  log_format js escape=json '{"t":"$time_iso8601","s":$status,"ip":"$remote_addr","r":"$request"}';
+  access_log /var/log/nginx/access.log main;
+  access_log /var/log/nginx/timed.log timed;
+  access_log /var/log/nginx/$host.json js;
+  access_log /var/log/nginx/plain.log;
+}
+"""
+TIMED = "1766635200.500|0.012|401|GET /api/me HTTP/1.1|203.0.113.7"
+
+
+@pytest.fixture
+def conf(tmp_path):
+    (tmp_path / "nginx.conf").write_text(CONF)
+    return "nginx.conf"
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        (TIMED, "log_format (100% sure), laid out as /var/log/nginx/timed.log"),
+        (
+            '203.0.113.7 "GET /api/me HTTP/1.1" 401 [25/Dec/2025:13:00:00 +0900]',
+            "log_format (100% sure), laid out as /var/log/nginx/access.log",
+        ),
+        (
+            '{"t":"2025-12-25T13:00:00+09:00","s":401,"ip":"203.0.113.7","r":"GET /api/me HTTP/1.1"}',
+            "log_format (100% sure), laid out as /var/log/nginx/*.json",
+        ),
+        (COMBINED, "combined (99% sure)"),
+    ],
+)
+def test_a_line_may_have_any_layout_of_nginxs_configuration(run, conf, line, form):
+    code, out, err = run("explain", "--line", line, "--nginx-conf", conf)
+    assert (code, err) == (0, "")
+    facts = _facts(out)
+    assert facts["Format"] == form
+    assert (facts["path"], facts["status"]) == ("/api/me", "401")
+
+
+def test_the_layout_of_nginxs_configuration_that_goes_furthest_is_told(run, conf):
+    code, out, _ = run("explain", "--line", TIMED.partition("|GET")[0], "--nginx-conf", conf)
+    assert code == 0
+    assert _facts(out)["Format"] == "none"
+    assert "log_format: stops at column 22; a line of it may go on there with |$request" in out
+
+
+def test_what_else_is_asked_for_counts_before_nginxs_configuration(run, conf):
+    facts = _facts(run("explain", "--line", COMBINED, "--nginx-conf", conf, "--format", "common").out)
+    assert facts["Format"].startswith("common")
+    layout = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
+    facts = _facts(run("explain", "--line", COMBINED, "--nginx-conf", conf, "--log-format", layout).out)
+    assert facts["Format"] == "log_format (100% sure)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--nginx-conf", "nginx.conf"), "--nginx-conf and --tz tell how a line is read: name one with --line"),
+        (("--line", COMBINED, "--nginx-conf", "nowhere.conf"), "--nginx-conf: nowhere.conf: can't be read"),
+    ],
+)
+def test_a_configuration_that_means_nothing_is_refused(run, conf, arguments, said):
+    code, out, err = run("explain", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err

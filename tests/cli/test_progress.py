@@ -9,11 +9,11 @@ import select
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from authforensics.cli.progress import Bar, progress_bar
+from authforensics.collect import Step
 
 #: A pipeline that reads two files for some time, and studies devices for some more.
 SLOW = """
@@ -109,8 +109,8 @@ def test_nothing_is_drawn_where_standard_error_is_no_terminal(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def _step(size: int, files: int = 0, all_files: int = 1) -> SimpleNamespace:
-    return SimpleNamespace(source="access.log", files=files, all_files=all_files, size=size, all_size=1000)
+def _step(size: int, files: int = 0, all_files: int = 1, *, fetching: bool = False) -> Step:
+    return Step("access.log", files, all_files, size, 1000, fetching)
 
 
 def test_what_is_told_follows_the_run(monkeypatch):
@@ -124,6 +124,19 @@ def test_what_is_told_follows_the_run(monkeypatch):
     assert bar.told() == ("studying devices", 0, None)
     bar.doing("writing the results")
     assert bar.told() == ("writing the results", 0, None)
+
+
+def test_objects_are_fetched_before_anything_is_read(monkeypatch):
+    clock = iter([100.0, 104.0, 110.0, 112.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    bar = Bar()
+    bar.step(_step(400, files=1, all_files=3, fetching=True))
+    fetched = "fetched 400 bytes of 1.0 kB, 100 bytes/s, 0:00:06 left, 1 of 3 files done, access.log"
+    assert bar.told() == (fetched, 400, 1000)
+    bar.step(_step(1000, files=3, all_files=3, fetching=True))
+    assert bar.told() == ("reading", 0, None)
+    bar.step(_step(500))
+    assert bar.told() == ("500 bytes of 1.0 kB, 250 bytes/s, 0:00:02 left, access.log", 500, 1000)
 
 
 def test_nothing_is_promised_before_anything_is_read(monkeypatch):

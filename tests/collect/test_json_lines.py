@@ -122,7 +122,9 @@ def test_a_block_with_a_line_that_is_no_json_is_left_to_the_other_way(odd):
 
 
 def test_lines_of_which_some_are_no_json_are_read_one_by_one():
-    assert not isinstance(parser([*SAMPLE, "Traceback:"], Options().settings()), Cutting)
+    made = parser([*SAMPLE, "Traceback:"], Options().settings())
+    assert isinstance(made, Cutting)
+    assert made.cut("\n".join(SAMPLE).encode()) is None
 
 
 def test_what_a_key_means_does_not_depend_on_the_lines_of_a_block():

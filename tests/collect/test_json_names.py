@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from authforensics.collect.json_repair import repaired
-from authforensics.collect.synonyms import duration_in, matching, times_in, unit_of
+from authforensics.collect.synonyms import matching, times_in
+from authforensics.collect.units import duration_in, unit_of
 from collecting import collect
 
 SECONDS, MILLI, MICRO, NANO = 1e3, 1.0, 1e-3, 1e-6

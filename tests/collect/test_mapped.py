@@ -11,7 +11,8 @@ import pytest
 
 from authforensics.collect import Options
 from authforensics.collect.mapped import Columns, declared
-from authforensics.collect.synonyms import duration_in, matching, times_in
+from authforensics.collect.synonyms import matching, times_in
+from authforensics.collect.units import duration_in
 from authforensics.config import Column, load
 from authforensics.errors import BadValue, UnknownName
 from collecting import collect

@@ -175,6 +175,22 @@ def test_a_large_object_comes_in_parts(s3, monkeypatch):
     assert found.path.read_bytes() == OBJECTS["top.log"]
 
 
+def test_what_has_been_fetched_is_told_part_by_part(s3, monkeypatch):
+    monkeypatch.setattr(object_store, "_PART", 100)
+    steps = []
+    found = discover(["s3://logs/shop", "s3://logs/top.log"], None, steps.append)
+    fetched = {one.source: one.path.stat().st_size for one in found if one.path.exists() and "!" not in one.source}
+    sizes = [step.size for step in steps]
+    assert all(step.fetching and step.source for step in steps)
+    assert sizes == sorted(sizes)
+    assert len({*sizes}) > len(fetched)
+    last = steps[-1]
+    assert (last.files, last.size) == (last.all_files, last.all_size)
+    # README.md isn't looked into; of the archive only its members are left.
+    assert last.all_files == len(fetched) + 1
+    assert last.all_size > sum(fetched.values())
+
+
 def test_an_object_is_as_old_as_in_the_store(s3):
     (found,) = discover(["s3://logs/top.log"])
     assert abs(found.path.stat().st_mtime - time.time()) < 3600

@@ -219,3 +219,12 @@ def test_a_rotated_set_is_not_searched(tmp_path, monkeypatch):
     )
     assert shared_of(tmp_path) == {}
     assert searched == []
+
+
+def test_neither_long_lines_nor_text_that_returns_take_long(tmp_path):
+    cycle = "".join(f"{word} and more of it, so that it is long enough to tell\n" * 2 for word in "abcdefghijkl")
+    (tmp_path / "a.log").write_text(cycle * 4_000, encoding="utf-8")
+    (tmp_path / "b.log").write_text(cycle * 2_000 + "z\n" + cycle * 2_000, encoding="utf-8")
+    (tmp_path / "c.log").write_text("x" * 400_000, encoding="utf-8")
+    # Minutes, if every place were compared to its end.
+    assert overlaps(discover([tmp_path]), {}) == {}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from authforensics.cli.options import Color, LogFormat
-from authforensics.cli.sources import COLORS, check_choice, check_log_format
+from authforensics.cli.sources import COLORS, check_choice, check_log_format, reading
 from authforensics.errors import BadValue, UnknownName
+
+if TYPE_CHECKING:
+    from authforensics.collect import Options
 
 TOPICS = {"document": "the JSON Schema of the document that --json writes"}
 STDIN = "-"
@@ -26,6 +30,10 @@ def explain(
     ] = None,
     format: Annotated[str, typer.Option("--format", metavar="NAME|auto", help="Format of the line.")] = "auto",
     log_format: LogFormat = None,
+    nginx_conf: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An nginx configuration: the line may have any of its log_formats."),
+    ] = None,
     tz: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Zone of a time that carries none. [default: UTC]")
     ] = None,
@@ -43,10 +51,10 @@ def explain(
     if line is not None:
         if name is not None:
             raise BadValue(f"--line and the name '{name}' exclude each other")
-        _explain_line(line, format, log_format, tz, color, verbose=bool(verbose))
+        _explain_line(line, reading(format, log_format, tz, nginx_conf=nginx_conf), color, verbose=bool(verbose))
         return
-    if format != "auto" or log_format is not None or tz is not None:
-        raise BadValue("--format, --log-format and --tz tell how a line is read: name one with --line")
+    if format != "auto" or any(given is not None for given in (log_format, nginx_conf, tz)):
+        raise BadValue("--format, --log-format, --nginx-conf and --tz tell how a line is read: name one with --line")
     _explain_name(name)
 
 
@@ -64,9 +72,8 @@ def _explain_name(name: str | None) -> None:
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
-def _explain_line(line: str, format: str, log_format: str | None, tz: str | None, color: str, *, verbose: bool) -> None:
+def _explain_line(line: str, options: Options, color: str, *, verbose: bool) -> None:
     from authforensics.cli.line import drawn
-    from authforensics.cli.sources import reading
     from authforensics.cli.terminal import print_rich, width
     from authforensics.collect.trace import trace
 
@@ -76,7 +83,7 @@ def _explain_line(line: str, format: str, log_format: str | None, tz: str | None
         raise BadValue("--line: expected a line of a log, found nothing")
     if "\n" in cleaned:
         raise BadValue("--line: expected one line, found several; analyze reads files")
-    print_rich(drawn(trace(cleaned, reading(format, log_format, tz)), width(), verbose=verbose), color)
+    print_rich(drawn(trace(cleaned, options), width(), verbose=verbose), color)
 
 
 def _first_line() -> str:

@@ -54,10 +54,10 @@ def formats(
         print_rich(_known(), color)
         return
     options = reading(format, log_format, tz, load_config(config, paths), nginx_conf)
-    _look_at(paths, options, color, progress=not no_progress)
+    _look_at(paths, options, color, drawing=not no_progress)
 
 
-def _look_at(paths: Sequence[str], options: Options, color: str, *, progress: bool) -> None:
+def _look_at(paths: Sequence[str], options: Options, color: str, *, drawing: bool) -> None:
     """Tell what files are; that none can be read is an error, once all have been told."""
     from authforensics.cli.remarks import about
     from authforensics.collect import discover
@@ -65,10 +65,10 @@ def _look_at(paths: Sequence[str], options: Options, color: str, *, progress: bo
     from authforensics.collect.rivals import looked_at
     from authforensics.partitions import WorkDirectory, remove_all
 
-    with cleaned_by(remove_all), progress_bar(enabled=progress, color=color) as bar:
+    with cleaned_by(remove_all), progress_bar(enabled=drawing, color=color) as bar:
         work = WorkDirectory()
-        found = discover(paths, lambda: work.path)
-        told = looked_at(found, options, None if bar is None else bar.step)
+        progress = None if bar is None else bar.step
+        told = looked_at(discover(paths, lambda: work.path, progress), options, progress)
     print_rich(_drawn([(outcome.source, rival) for outcome, rival in told]), color)
     for remark in about([outcome.source for outcome, _ in told]):
         say("warning", remark)
@@ -81,6 +81,8 @@ def _drawn(told: Sequence[tuple[Source, Match | None]]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    from authforensics.report import wording
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("File", "Format", "Sure", "Runner-up", "Zone", "Span", "Rejects"):
         table.add_column(name, overflow="fold")
@@ -91,6 +93,11 @@ def _drawn(told: Sequence[tuple[Source, Match | None]]) -> RenderableType:
         else:
             table.add_row(*(Text(visible(cell)) for cell in _cells(source, rival)))
     parts: list[RenderableType] = [table] if table.row_count else []
+    units = Table.grid(padding=(0, 2, 0, 0))
+    for name, one in ((source.source, one) for source, _ in told for one in source.units):
+        units.add_row(Text(visible(name)), Text(visible(wording.unit(one))))
+    if units.row_count:
+        parts += [Text(), Text("Units", "bold"), units]
     if left.row_count:
         parts += [*([Text()] if parts else []), Text("Left alone", "bold"), left]
     return Group(*parts)

@@ -48,6 +48,8 @@ def _facts(traced: Traced) -> Table:
     form = "none" if traced.format is None else f"{traced.format} ({traced.confidence:.0%} sure)"
     if traced.log_format is not None:
         form += f", told from its parts: --log-format {shlex.quote(redact(traced.log_format))}"
+    if traced.log is not None:
+        form += f", laid out as {redact(traced.log)}"
     reason = f": {redact(traced.reason)}" if traced.reason else ""
     return _grid([*facts, ("Format", form), ("Disposition", f"{traced.disposition}{reason}")])
 

@@ -26,7 +26,7 @@ _BAR_WIDTH = 12
 
 
 class Bar:
-    """How far the run is: a bar while files are read, then what is being done."""
+    """How far the run is: a bar while objects are fetched and files are read, then what is being done."""
 
     def __init__(self, color: str = "auto") -> None:
         self._plain = color == "never"
@@ -47,7 +47,9 @@ class Bar:
             self._thread.join(_LONGEST)
 
     def step(self, step: Step) -> None:
-        """Files are being read: what the pipeline calls."""
+        """Files are being fetched or read: what the pipeline calls."""
+        if self._step is not None and self._step.fetching and not step.fetching:
+            self._began = time.monotonic()
         self._step = step
 
     def doing(self, what: str) -> None:
@@ -59,8 +61,8 @@ class Bar:
         step, doing = self._step, self._doing
         if doing is None and step is not None and step.files < step.all_files:
             rate = step.size / (time.monotonic() - self._began)
-            return _reading(step, rate), step.size, step.all_size
-        return doing or ("reading" if step is None else "studying devices"), 0, None
+            return _inputs(step, rate), step.size, step.all_size
+        return doing or ("reading" if step is None or step.fetching else "studying devices"), 0, None
 
     def _draw(self) -> None:
         if self._over.wait(_PATIENCE):
@@ -111,11 +113,11 @@ def progress_bar(*, enabled: bool, color: str = "auto") -> Iterator[Bar | None]:
         yield bar
 
 
-def _reading(step: Step, rate: float) -> str:
+def _inputs(step: Step, rate: float) -> str:
     """What matters most comes first: a narrow terminal cuts the rest."""
     from rich.filesize import decimal
 
-    told = [f"{decimal(step.size)} of {decimal(step.all_size)}"]
+    told = [f"{'fetched ' if step.fetching else ''}{decimal(step.size)} of {decimal(step.all_size)}"]
     if rate:
         left = timedelta(seconds=round((step.all_size - step.size) / rate))
         told += [f"{decimal(int(rate))}/s", f"{left} left"]

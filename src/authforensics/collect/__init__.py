@@ -2,11 +2,12 @@
 
 from authforensics.collect.account import Collected
 from authforensics.collect.again import fetch_lines
-from authforensics.collect.collection import Progress, Step, collect, extent, gather, gather_found
+from authforensics.collect.collection import collect, extent, gather, gather_found
 from authforensics.collect.discover import Found, discover
 from authforensics.collect.options import Options
 from authforensics.collect.read import Digest, File
 from authforensics.collect.recognize import formats
+from authforensics.collect.step import Progress, Step
 
 __all__ = [
     "Collected",

@@ -8,11 +8,13 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect import fields, synonyms, times
+from authforensics.collect import fields, synonyms, times, units
+from authforensics.collect.cutting import by_pair
 from authforensics.collect.distinct import mapped
 from authforensics.collect.format import Settings
 from authforensics.collect.moments import TOLD, Times
 from authforensics.collect.requests import address, client_of
+from authforensics.document import Unit
 from authforensics.schema import KIND, Kind
 
 _PLAIN = (
@@ -20,9 +22,7 @@ _PLAIN = (
     *("request_id", "upstream", "platform", "app_version", "client_ip"),
 )
 _TEXTS = ("reason", "code", "error", "forwarded", "message", "grant", "route_key")
-_AMOUNT = r"^\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)\s*$"
 _STATUS = r"^\s*(0|000|[1-9]\d\d)(?:\.0)?\s*$"
-_SUFFIXES = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 #: The path of `GET /pets/{id}`. Reference: API Gateway's $context.routeKey
 _ROUTE_KEY = r"^[A-Z]+ (/\S*)$"
 #: What tells nothing that the status doesn't.
@@ -56,7 +56,7 @@ def assemble(
     found = synonyms.matching(keys, preferred)
     if settings.device_field is not None:
         found["device_id"] = [key for key in keys if key == settings.device_field]
-    duration = synonyms.duration_in(keys, values)
+    duration = units.duration_in(keys, values)
     # What a key means depends on the others that its product has, even if these lines have none of them.
     schema = lines.collect_schema()
     there = [key for key in keys if column(key) in schema]
@@ -72,8 +72,8 @@ def assemble(
     texts = {f"_{name}": _cleaned(found[name]) for name in _TEXTS if name in found}
     lines = lines.with_columns(**columns, **texts)
     if "forwarded" in found:
-        peer = pl.col("client_ip") if "client_ip" in found else pl.lit(None, pl.String)
-        lines = lines.with_columns(client_ip=client_of(address(peer), pl.col("_forwarded")))
+        called = by_pair("client_ip" if "client_ip" in found else None, "_forwarded", _client)
+        lines = lines.with_columns(client_ip=called)
     if "route_key" in found:
         known = [fields.text(pl.col("target"))] if "target" in found else []
         lines = lines.with_columns(target=pl.coalesce(*known, pl.col("_route_key").str.extract(_ROUTE_KEY)))
@@ -84,6 +84,23 @@ def assemble(
         known = [fields.text(pl.col("query"))] if "query" in found else []
         lines = lines.with_columns(query=pl.coalesce(*known, pl.lit("grant_type=") + pl.col("_grant")))
     return _with_texts(lines, messages, {*columns, *texts}).drop(*(column(key) for key in there), *texts)
+
+
+def units_in(
+    keys: Collection[str], values: Mapping[str, Sequence[str]] | None, names: Mapping[str, str] | None = None
+) -> tuple[Unit, ...]:
+    """The units in which `assemble` takes durations and times since 1970.
+
+    Args:
+        keys: what the product calls its fields.
+        values: some values of each; None if the keys are those of nginx and Apache, which have their units.
+        names: what to call a key, where the log calls it otherwise.
+    """
+    lasted = units.duration_unit(keys, values)
+    times_of = ((key, list((values or {}).get(key, ()))) for key in synonyms.times_in(keys))
+    found = [lasted, *(units.time_unit(key, own) for key, own in times_of)]
+    called = names or {}
+    return tuple(one.model_copy(update={"field": called.get(one.field, one.field)}) for one in found if one is not None)
 
 
 def column(key: str) -> str:
@@ -134,6 +151,10 @@ def _gist(errors: pl.Series) -> pl.Series:
     return errors.to_frame("error").select(pl.coalesce(inner, traced, error)).to_series()
 
 
+def _client(peer: pl.Expr, hops: pl.Expr) -> pl.Expr:
+    return client_of(address(pl.when(peer != "").then(peer)), hops)
+
+
 def _in_one(lines: pl.LazyFrame, keys: Collection[str], examples: Mapping[str, str]) -> pl.LazyFrame:
     """Times in two columns in one of them: a day and its time, seconds and nanoseconds."""
     day, clock = (next((key for key in keys if key.lower() == name), "") for name in ("date", "time"))
@@ -181,8 +202,8 @@ def _told(said: pl.Expr, error: pl.Expr) -> pl.Expr:
 def _durations(values: pl.Series, unit: float) -> pl.Series:
     value = pl.col("value")
     amount = value.cast(pl.Float64, strict=False) * unit
-    odd = pl.when(amount.is_null()).then(value).str.extract_groups(_AMOUNT)
-    known = [pl.when(odd.struct.field("2") == name).then(pl.lit(factor)) for name, factor in _SUFFIXES.items()]
+    odd = pl.when(amount.is_null()).then(value).str.extract_groups(units.AMOUNT)
+    known = [pl.when(odd.struct.field("2") == name).then(pl.lit(factor)) for name, factor in units.SUFFIXES.items()]
     amount = pl.coalesce(amount, odd.struct.field("1").cast(pl.Float64, strict=False) * pl.coalesce(known))
     return values.to_frame("value").select(pl.when(amount >= 0).then(amount)).to_series()
 

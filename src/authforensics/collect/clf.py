@@ -10,9 +10,9 @@ import polars as pl
 
 from authforensics.collect import times
 from authforensics.collect.blocks import split
+from authforensics.collect.cutting import client
 from authforensics.collect.distinct import each_of, each_run_of
 from authforensics.collect.format import Cutting
-from authforensics.collect.requests import client_of
 from authforensics.collect.splitting import columns, unescaped
 from authforensics.schema import TEXT, TIMESTAMP
 
@@ -34,6 +34,10 @@ _SECONDS = r"(?:^|\s)\"?(?:rt=|request_time=|urt=)?\"?(\d+\.\d{1,6})\"?(?:\s|$)"
 _MILLISECONDS = r"(?:^|\s)(\d+)ms$"
 # Reference: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/log-format/
 _INGRESS = r"^\d+ \d+\.\d+ \[[^\]]*\] \[[^\]]*\] ((?:[^\s,]+, )*[^\s,]+) .*?([0-9a-f]{32})$"
+#: The same where one upstream answered: nine words, none of which any other of these patterns could mean.
+_PLAIN_INGRESS = (
+    r"^[0-9]+ [0-9]+\.[0-9]{1,6} \[[^\]\s\"]*\] \[[^\]\s\"]*\] [^\s,\"]+ [^\s\"]+ [^\s\"]+ [^\s\"]+ [0-9a-f]{32}$"
+)
 
 #: `[10/Oct/2000:13:55:36 -0700] `, the end of what stands before the request.
 _TIME_LENGTH = 29
@@ -59,7 +63,10 @@ def _cut_combined(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
     plain &= cut["between"] == " "
     rest = bool((cut["behind"] != "").any())
     if rest:
-        behind = split(data).str.splitn('"', 7).struct.field("field_6").alias("rest")
+        behind = cut["behind"].alias("rest")
+        # Unless every line has six quotes and no more, what stands behind goes on beyond a seventh.
+        if not (behind != "").all() or data.count(b'"') != 6 * len(behind):
+            behind = split(data).str.splitn('"', 7).struct.field("field_6").alias("rest")
         plain &= (behind == "") | behind.str.contains(r"^\s")
         parts = parts.with_columns(behind.str.strip_chars_start())
     return _with_rest(parts.lazy(), rest=rest), plain
@@ -107,20 +114,55 @@ def _moment(values: pl.DataFrame) -> pl.DataFrame:
     return values.select(time=times.clf(plain), zone=times.clf_zone(plain))
 
 
+_BEHIND: dict[str, pl.DataType] = {
+    "duration_ms": pl.Float64(),
+    "upstream": pl.String(),
+    "request_id": pl.String(),
+    "forwarded": pl.String(),
+}
+
+
 def _with_rest(parts: pl.LazyFrame, rest: bool) -> pl.LazyFrame:
     """`PARSED` of these parts, with what stands in their `rest`: times, upstream, the addresses of proxies."""
     parts = parts.with_columns(clock=pl.lit(1.0, pl.Float32))
     if not rest:
         return parts
-    behind = pl.col("rest")
+    told = pl.col("rest").map_batches(_behind, return_dtype=pl.Struct(_BEHIND), is_elementwise=True)
+    parts = parts.with_columns(told.alias("rest"), pl.col("client_ip").cast(pl.String)).unnest("rest")
+    return parts.with_columns(client_ip=client("client_ip", "forwarded")).drop("forwarded")
+
+
+def _behind(rest: pl.Series) -> pl.Series:
+    """What stands in texts behind a line."""
+    plain = rest.str.contains(_PLAIN_INGRESS).fill_null(value=False)
+    if not plain.any():
+        return each_of(rest, _sought, _BEHIND)
+    words = rest.str.splitn(" ", 9).struct
+    cut = pl.DataFrame(
+        {
+            "duration_ms": words.field("field_1").cast(pl.Float64, strict=False) * 1000,
+            "upstream": words.field("field_4"),
+            "request_id": words.field("field_8"),
+            "forwarded": pl.Series([None], dtype=pl.String).new_from_index(0, len(rest)),
+        }
+    )
+    if not plain.all():
+        odd = each_of(rest.set(plain, None), _sought, _BEHIND).struct.unnest()
+        cut = pl.DataFrame([cut[name].zip_with(plain, odd[name]) for name in _BEHIND])
+    return cut.to_struct(rest.name)
+
+
+def _sought(values: pl.DataFrame) -> pl.DataFrame:
+    """The same by patterns, which find it wherever it stands."""
+    behind = pl.col("value")
     millis = behind.str.extract(_MILLISECONDS).cast(pl.Float64)
     seconds = behind.str.extract(_SECONDS).cast(pl.Float64, strict=False) * 1000
-    return parts.with_columns(
-        client_ip=client_of(pl.col("client_ip").cast(pl.String), behind.str.extract(_FORWARDED)),
+    return values.select(
         duration_ms=pl.coalesce(millis, seconds),
         upstream=behind.str.extract(_INGRESS, 1),
         request_id=behind.str.extract(_INGRESS, 2),
-    ).drop("rest")
+        forwarded=behind.str.extract(_FORWARDED),
+    )
 
 
 def _matched(agents: bool) -> dict[str, pl.Expr]:

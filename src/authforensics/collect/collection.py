@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from authforensics.collect.overlaps import overlaps
 from authforensics.collect.read import Digest, Taken, read
 from authforensics.collect.recognize import ENOUGH, Match, named, no_events, recognize
 from authforensics.collect.sample import Sample, take
+from authforensics.collect.step import Progress, Step
 from authforensics.collect.telling import is_log, misnamed, no_log
 from authforensics.collect.window import after_last, moment
 from authforensics.schema import COLLECTED
@@ -40,20 +41,6 @@ from authforensics.schema import COLLECTED
 _DEFAULTS = Options()
 #: How much smaller logs are when compressed, about.
 _PACKED = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """How far collecting has come: files and bytes done, of all; `source` is the file being read."""
-
-    source: str
-    files: int
-    all_files: int
-    size: int
-    all_size: int
-
-
-Progress = Callable[[Step], None]
 
 
 def collect(
@@ -98,10 +85,13 @@ def gather(paths: Sequence[str | Path], options: Options = _DEFAULTS) -> tuple[p
     return gather_found(discover(paths), options)
 
 
-def gather_found(found: Sequence[Found], options: Options = _DEFAULTS) -> tuple[pl.DataFrame, Collected]:
-    """As `gather`, of what `discover` found."""
+def gather_found(
+    found: Sequence[Found], options: Options = _DEFAULTS, progress: Progress | None = None
+) -> tuple[pl.DataFrame, Collected]:
+    """As `gather`, of what `discover` found; `progress` is told after each block."""
     parts: list[pl.DataFrame] = []
-    collected = collect(found, Digest(tuple(COLLECTED), lambda events: events), parts.append, options)
+    digest = Digest(tuple(COLLECTED), lambda events: events)
+    collected = collect(found, digest, parts.append, options, progress=progress)
     events = pl.concat([pl.DataFrame(schema=COLLECTED), *parts])
     places = {source: place for place, source in enumerate(collected.bases)}
     by_file = pl.col("source").cast(pl.String).replace_strict(places, return_dtype=pl.UInt32)

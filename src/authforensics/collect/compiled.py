@@ -48,6 +48,8 @@ TIMES = {
         r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}))?"
     ),
 }
+#: What may be behind the last value: fields that a later version of the layout added.
+BEHIND = r"(?:\s.*)?"
 #: Between values that these separate spaces are part of the value.
 _SEPARATORS = "|;\t"
 #: What a line without which is no event: its time and its status, as an error calls them.
@@ -156,8 +158,7 @@ def _compile(parts: list[tuple[str, str | None]]) -> Layout:
         group = f"v{index}"
         names[group] = name
         pattern += f"(?P<{group}>{_value(name, literal[-1:], _following(parts[index + 1][0]))})"
-    # Behind the last value may be fields that a later version of the layout added.
-    return Layout(names, pattern + (r"(?:\s.*)?$" if parts[-1][0] else "$"), tuple(parts))
+    return Layout(names, pattern + (f"{BEHIND}$" if parts[-1][0] else "$"), tuple(parts))
 
 
 def _following(literal: str) -> str:

@@ -109,19 +109,28 @@ def _iso(values: pl.DataFrame, tz: str | None) -> pl.DataFrame:
 
 def client(peer: str | None, forwarded: str) -> pl.Expr:
     """As `requests.client_of`, of two columns, each pair of values looked at once; no peer: hops alone."""
+    return by_pair(peer, forwarded, _clients)
+
+
+def by_pair(peer: str | None, forwarded: str, read: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> pl.Expr:
+    """What `read` says of peers and the hops in front of them, two columns, each pair of values looked at once."""
     names = [forwarded] if peer is None else [forwarded, peer]
 
     def of(columns: Sequence[pl.Series]) -> pl.Series:
-        pairs = pl.select(pl.concat_str(*(column.fill_null("") for column in columns), separator="\t")).to_series()
-        return each_of(pairs, _clients, {"client_ip": pl.String()}).struct.field("client_ip")
+        hops, peers = columns[0], columns[1] if len(columns) > 1 else pl.Series([""])
+        # A tab in hops, which whoever calls us may write, is behind the one between them.
+        pairs = pl.select(pl.concat_str(peers.fill_null(""), hops.fill_null(""), separator="\t")).to_series()
+        return each_of(pairs, said, {"client_ip": pl.String()}).struct.field("client_ip")
+
+    def said(values: pl.DataFrame) -> pl.DataFrame:
+        pair = pl.col("value").str.splitn("\t", 2).struct
+        return values.select(client_ip=read(pair.field("field_0"), pair.field("field_1")))
 
     return pl.map_batches(names, of, return_dtype=pl.String(), is_elementwise=True)
 
 
-def _clients(values: pl.DataFrame) -> pl.DataFrame:
-    pair = pl.col("value").str.splitn("\t", 2).struct
-    peer = pair.field("field_1").str.strip_suffix(":").str.strip_chars("[]")
-    hops = pair.field("field_0")
+def _clients(peer: pl.Expr, hops: pl.Expr) -> pl.Expr:
+    peer = peer.str.strip_suffix(":").str.strip_chars("[]")
     # Who calls from inside, through nothing but our own proxies, is the first hop.
     inside = pl.when(peer == "").then(hops.str.extract(r"^\s*([0-9A-Fa-f:.]+)\s*(?:,|$)"))
-    return values.select(client_ip=pl.coalesce(client_of(pl.when(peer != "").then(peer), hops), inside))
+    return pl.coalesce(client_of(pl.when(peer != "").then(peer), hops), inside)

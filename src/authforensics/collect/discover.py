@@ -17,6 +17,7 @@ from typing import BinaryIO
 from authforensics.collect.archives import unpacked
 from authforensics.collect.found import ELSEWHERE, Found, shortage
 from authforensics.collect.naming import absolute, called, printable
+from authforensics.collect.step import Progress
 from authforensics.errors import BadValue, InputError, MissingInput
 
 __all__ = ["STANDARD_INPUT", "Found", "discover"]
@@ -27,10 +28,13 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _NOT_ENTERED = {".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"}
 
 
-def discover(paths: Sequence[str | Path], folder: Callable[[], Path] | None = None) -> list[Found]:
+def discover(
+    paths: Sequence[str | Path], folder: Callable[[], Path] | None = None, progress: Progress | None = None
+) -> list[Found]:
     """Every file that `paths` mean, once, sorted within each directory.
 
     What can be read once only is kept in the directory that `folder` gives, by default the system's.
+    `progress` is told while objects are fetched from a store.
 
     Raises:
         MissingInput: a path that doesn't exist, a glob that matches nothing.
@@ -40,7 +44,7 @@ def discover(paths: Sequence[str | Path], folder: Callable[[], Path] | None = No
     met: dict[str, tuple[Path, bool]] = {}
     closed: dict[Path, str] = {}
     roots: list[str] = []
-    spooled = _fetched([str(given) for given in paths if _is_url(str(given))], folder)
+    spooled = _fetched([str(given) for given in paths if _is_url(str(given))], folder, progress)
     for given in paths:
         if _is_url(str(given)):
             continue
@@ -74,7 +78,7 @@ def _is_url(given: str) -> bool:
     return _URL.match(given) is not None and not Path(given).exists()
 
 
-def _fetched(urls: Sequence[str], folder: Callable[[], Path] | None) -> list[Found]:
+def _fetched(urls: Sequence[str], folder: Callable[[], Path] | None, progress: Progress | None) -> list[Found]:
     """The objects that URLs mean."""
     if not urls:
         return []
@@ -83,7 +87,7 @@ def _fetched(urls: Sequence[str], folder: Callable[[], Path] | None) -> list[Fou
     except ImportError as error:
         what = urls[0].partition("://")[0]
         raise InputError(f"{what}:// needs more than is installed: pip install 'authforensics[cloud]'") from error
-    return object_store.spooled(object_store.find(urls), folder)
+    return object_store.spooled(object_store.find(urls), folder, progress)
 
 
 def _expand(given: str | Path) -> list[Path]:

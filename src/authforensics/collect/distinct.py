@@ -36,7 +36,7 @@ def each_run_of(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -
     if len(values):
         begins[0] = True
     places = begins.arg_true()
-    if len(places) * 4 > len(values):
+    if len(places) * 2 > len(values):
         return each_of(values, make, dtypes)
     made = make(values.gather(places).alias("value").to_frame()).select(list(dtypes))
     return made.select(pl.all().gather(begins.cum_sum().cast(pl.UInt32) - 1)).to_struct(values.name)

@@ -12,6 +12,7 @@ import polars as pl
 from authforensics.collect.found import Found
 from authforensics.collect.mapped import Columns
 from authforensics.collect.nginx_conf import Log, layout_for
+from authforensics.document import Unit
 from authforensics.schema import TIMESTAMP, Kind
 
 
@@ -54,11 +55,13 @@ class Cutting:
             for each line of it, and which lines are plain: what it says of others means nothing. None: this block can't
             be cut.
         log_format: what `--log-format` would say of such lines, if the parser was made without being told.
+        units: those of the fields whose unit the format leaves open.
     """
 
     parse: Parser
     cut: Callable[[bytes], tuple[pl.LazyFrame, pl.Series] | None]
     log_format: str | None = None
+    units: tuple[Unit, ...] = ()
 
     def __call__(self, lines: pl.LazyFrame) -> pl.LazyFrame:
         """What `parse` says."""

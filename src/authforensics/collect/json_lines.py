@@ -6,14 +6,14 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
 from polars._typing import PolarsDataType
 
 from authforensics.collect import synonyms
-from authforensics.collect.assemble import assemble, column
+from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.format import Cutting, Parser, Settings
 from authforensics.collect.json_repair import repaired
 
@@ -102,7 +102,9 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
     examples = {name: values[0] for name, values in told.items()}
     put_together = partial(assemble, keys=paths, examples=examples, settings=settings, messages=True, values=told)
     # Where the sample has other lines too, most blocks will.
-    return reader(paths, keys.lists, put_together, plain=plain == len(sample))
+    made = reader(paths, keys.lists, put_together, plain=plain == len(sample))
+    units = units_in(paths, told, {name: ".".join(path) for name, path in paths.items()})
+    return replace(made, units=units) if isinstance(made, Cutting) else Cutting(made, _uncut, units=units)
 
 
 def reader(
@@ -141,6 +143,10 @@ def reader(
         return finish(lines), _any_value(texts)
 
     return Cutting(parse, cut) if plain else parse
+
+
+def _uncut(_data: bytes) -> None:
+    """No block can be read at once."""
 
 
 def paths_in(sample: Sequence[str]) -> tuple[dict[Path, None], bool]:
@@ -209,6 +215,8 @@ class Decoder:
         decoded = self._try(lines if objects.all() else lines.filter(objects))
         if decoded is None:
             lines = lines.zip_with(_whole(lines) | ~objects, repaired(lines))
+            decoded = self._try(lines if objects.all() else lines.filter(objects))
+        if decoded is None:
             objects &= _whole(lines)
             decoded = self._halves(lines.filter(objects))
         if decoded.height == len(lines):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from authforensics.collect.assemble import assemble, column
+from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.compiled import IGNORED, Layout
 from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.layout_cutting import cut_of
@@ -19,11 +19,12 @@ def parser(
     """A parser of lines of a layout, which its pattern takes apart if they can't be cut."""
     compiled = re.compile(pattern)
     groups = {name: group for group, name in reversed(layout.names.items())}
-    examples: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
     for match in filter(None, map(compiled.match, sample)):
         for name, group in groups.items():
             if match[group] not in {"", "-"}:
-                examples.setdefault(name, match[group])
+                told.setdefault(name, []).append(match[group])
+    examples = {name: found[0] for name, found in told.items()}
     known = [name for name in groups if name != IGNORED]
     values = {column(name): pl.col("parts").struct.field(groups[name]) for name in known}
     cutting = cut_of(layout, examples)
@@ -39,4 +40,4 @@ def parser(
         parts, plain = cutting(data, known)
         return assemble(parts.lazy().with_columns(matched=pl.lit(value=True)), known, examples, settings), plain
 
-    return Cutting(parse, cut, log_format)
+    return Cutting(parse, cut, log_format, units_in(known, told if log_format else None))

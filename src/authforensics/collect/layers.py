@@ -15,6 +15,7 @@ from authforensics.collect.wrapper import PEELED, Peel, Wrapper
 #: Where a record begins can't be told from a wrapped line as it stands.
 _NEVER = r"\z."
 _OWN = ("time", "zone", "clock")
+_TOLD = (*_OWN, "instance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ class Layers:
         return more[0][0] if more else None
 
     def peel(self, lines: pl.Series) -> pl.DataFrame:
-        """The `line` inside of each, and the `time`, `zone`, `clock` that the wrappers know.
+        """The `line` inside of each, and the `time`, `zone`, `clock` and `instance` that the wrappers know.
 
         A line that isn't wrapped stays as it is. One that goes on with a line above is null, and that one is whole;
         those `within` have such a line around them.
         """
-        nothing = [*(pl.lit(None, PEELED[name]).alias(name) for name in _OWN), pl.lit(value=False).alias("within")]
+        nothing = [*(pl.lit(None, PEELED[name]).alias(name) for name in _TOLD), pl.lit(value=False).alias("within")]
         peeled = lines.to_frame("line").with_columns(nothing)
         for wrapper, peel in self.wrappers:
             own = peel(peeled["line"])
@@ -123,7 +124,7 @@ def _joined(own: pl.DataFrame) -> pl.DataFrame:
 
 
 def _merged(peeled: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
-    """Lines with one wrapper more off: the time nearer to the line counts, unless its zone is only guessed."""
+    """Lines with one wrapper more off: what is nearer to the line counts, save a time whose zone is only guessed."""
     both = pl.concat([peeled, own.rename({name: f"own_{name}" for name in own.columns})], how="horizontal")
     known = pl.col("own_time").is_not_null() & ((pl.col("own_zone") != NAIVE) | pl.col("time").is_null())
     line = pl.coalesce("own_inner", "line")
@@ -135,23 +136,31 @@ def _merged(peeled: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
         line.alias("line"),
         within.alias("within"),
         *(pl.when(known).then(f"own_{name}").otherwise(name).alias(name) for name in _OWN),
+        pl.coalesce("own_instance", "instance").alias("instance"),
     )
 
 
 def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format) -> pl.LazyFrame:
-    """What was parsed, with the time of the wrapper where the line has none: that is when it was written."""
+    """What was parsed, with the time of the wrapper where the line has none: that is when it was written.
+
+    Where it has no upstream, who wrote the line served the request: the wrapper's host, pod or container. But a line
+    that says that there was none (`-`) keeps it: that is a proxy's, which answered by itself.
+    """
     present = set(parsed.collect_schema().names())
     absent = {name: pl.lit(None, PEELED[name]) for name in _OWN if name not in present}
     if "at_start" not in present:
         absent["at_start"] = pl.lit(form.time == "start")
+    if "upstream" not in present:
+        absent["upstream"] = pl.lit(None, pl.String)
     known = parsed.with_columns(**absent).with_columns(
-        peeled.select(pl.col(name).alias(f"_wrapper_{name}") for name in _OWN)
+        peeled.select(pl.col(name).alias(f"_wrapper_{name}") for name in _TOLD)
     )
     lacks = pl.col("time").is_null()
     return known.with_columns(
         *(pl.when(lacks).then(f"_wrapper_{name}").otherwise(name).alias(name) for name in _OWN),
         at_start=pl.col("at_start") & ~lacks,
-    ).drop(f"_wrapper_{name}" for name in _OWN)
+        upstream=pl.coalesce(pl.col("upstream").cast(pl.String), "_wrapper_instance"),
+    ).drop(f"_wrapper_{name}" for name in _TOLD)
 
 
 def _begun(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:

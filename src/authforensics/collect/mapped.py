@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from authforensics.collect import synonyms
+from authforensics.collect import synonyms, units
 from authforensics.config import Column, Config
 from authforensics.errors import UnknownName
 
@@ -32,12 +32,12 @@ class Columns:
         own = set(known.values())
         fields = {*synonyms.matching(own)}
         fields |= {"forwarded"} if "client_ip" in fields else set()
-        timed, lasting = bool(synonyms.times_in(own)), synonyms.duration_in(own) is not None
+        timed, lasting = bool(synonyms.times_in(own)), units.duration_in(own) is not None
 
         def free(name: str) -> bool:
             rival = name in own or bool(fields & {*synonyms.matching([name])})
             rival |= timed and bool(synonyms.times_in([name]))
-            return not rival and not (lasting and synonyms.duration_in([name]) is not None)
+            return not rival and not (lasting and units.duration_in([name]) is not None)
 
         return [name for name in names if name in known or free(name)]
 

@@ -22,12 +22,15 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
     """The columns of `COLLECTED`, and `matched`, `problem`, `zone` and, if it is there, `line` beside them."""
     schema = parsed.collect_schema()
     present = set(schema.names())
-    defaults = {name: pl.lit(None, dtype) for name, dtype in PARSED.items() if name not in present}
+    defaults: dict[str, pl.Expr] = {name: pl.lit(None, dtype) for name, dtype in PARSED.items() if name not in present}
     defaults["matched"] = pl.col("matched").fill_null(False)
     if "kind" not in present:
         defaults["kind"] = pl.lit(form.kinds[0].value)
     if "at_start" not in present:
         defaults["at_start"] = pl.lit(form.time == "start")
+    if schema.get("client_ip") == pl.String():
+        bare = pl.col("client_ip").map_batches(requests.without_port, return_dtype=pl.String(), is_elementwise=True)
+        defaults["client_ip"] = bare
     lines = parsed.with_columns(**defaults)
     ids = present & {*_IDS, "request_id"}
     if "target" in present or "request" in present:

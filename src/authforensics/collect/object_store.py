@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from glob import has_magic
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import obstore
@@ -27,6 +29,7 @@ from authforensics.collect.aside import Place
 from authforensics.collect.found import Found, shortage
 from authforensics.collect.left_alone import by_name
 from authforensics.collect.naming import absolute, called
+from authforensics.collect.step import Progress, Step
 from authforensics.errors import AuthforensicsError, BadValue, InputError, MissingInput
 from authforensics.parallel import in_order
 from authforensics.redact import redact, visible
@@ -93,8 +96,8 @@ class Object:
         """Where it would be if buckets were folders of the file system."""
         return _path(self.bucket.name, self.key)
 
-    def fetch(self, path: Path) -> str | None:
-        """Put it aside at some path; says what is wrong if it can't be read.
+    def fetch(self, path: Path, told: Callable[[int], None]) -> str | None:
+        """Put it aside at some path; says what is wrong if it can't be read. `told` gets the bytes of each part.
 
         Raises:
             InputError: there is no room for it.
@@ -103,6 +106,7 @@ class Object:
             with path.open("wb") as out:
                 for part in self._parts():
                     out.write(part)
+                    told(len(part))
             os.utime(path, (self.modified.timestamp(),) * 2)
         except _ERRORS as error:
             if isinstance(error, OSError) and error.errno is not None:
@@ -214,8 +218,32 @@ def find(urls: Sequence[str]) -> list[Object]:
     return list(met.values())
 
 
-def spooled(found: Sequence[Object], folder: Callable[[], Path] | None) -> list[Found]:
+@dataclass(slots=True)
+class _Fetched:
+    """What has been fetched by all threads, of `files` and `size` in all; one of them at a time says so."""
+
+    progress: Progress | None
+    files: int
+    size: int
+    _files: int = 0
+    _size: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, source: str, size: int, *, files: int = 0) -> None:
+        """Count some bytes of an object; with `files`, it is done."""
+        if self.progress is None:
+            return
+        with self._lock:
+            self._files, self._size = self._files + files, self._size + size
+            self.progress(Step(source, self._files, self.files, self._size, self.size, fetching=True))
+
+
+def spooled(
+    found: Sequence[Object], folder: Callable[[], Path] | None, progress: Progress | None = None
+) -> list[Found]:
     """The objects as files in the directory that `folder` gives; what isn't looked into isn't fetched.
+
+    `progress` is told of each part that has come.
 
     Raises:
         InputError: there is no room for them.
@@ -223,9 +251,16 @@ def spooled(found: Sequence[Object], folder: Callable[[], Path] | None) -> list[
     place = Place(folder)
     root = Path(os.path.commonpath([absolute(one.root) for one in found]))
 
+    looked_into = [one for one in found if not by_name(one.path.name, one.named)]
+    fetched = _Fetched(progress, len(looked_into), sum(one.size for one in looked_into))
+
     def fetch(item: tuple[Object, Found]) -> Found:
         one, file = item
-        return file if by_name(one.path.name, one.named) else replace(file, problem=one.fetch(file.path))
+        if by_name(one.path.name, one.named):
+            return file
+        file = replace(file, problem=one.fetch(file.path, partial(fetched.add, file.source)))
+        fetched.add(file.source, 0, files=1)
+        return file
 
     files = ((one, replace(called(one.path, root, one.named), path=place.path(one.path.name))) for one in found)
     return list(in_order(files, fetch, _AT_A_TIME))

@@ -7,7 +7,7 @@ input has from some place on, to its end or to that of the other, is what the ot
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,8 @@ from authforensics.parallel import in_order
 _EDGE = 64 << 10
 #: What is shared must hold so many different lines, and bytes: fewer may be alike by chance.
 _LINES, _BYTES = 10, 1024
+#: Places at which an input may begin in another one; text that returns more often has no times in it.
+_PLACES = 64
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 #: Times of which the text tells which is earlier, whatever their zone: the same lines have the same times.
 _ISO = re.compile(rb"(?P<year>[12]\d{3})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ](?P<clock>\d\d:\d\d:\d\d)")
@@ -81,7 +83,7 @@ def _edge(found: Found) -> _Edge:
         head += data
         if len(head) >= _EDGE:
             break
-    lines = re.findall(rb"[^\n]*\n", head[:_EDGE])
+    lines = [line + b"\n" for line in head[:_EDGE].split(b"\n")[:-1]]
     begins = [_when(line) for line in lines[:_LINES]]
     first = next((number for number, when in enumerate(begins) if when), None)
     if first is None:
@@ -128,10 +130,13 @@ def _held(edge: _Edge, edges: Sequence[_Edge]) -> dict[str, Shared]:
     """Which inputs begin with what one has from some place to its end, or to theirs."""
     wanted = [other for other in edges if other is not edge and other.text and _may_hold(edge, other)]
     found: dict[str, Shared] = {}
+    tried: Counter[str] = Counter()
     for other, place in _places(edge.found, wanted):
-        count = _common(edge.found, place, other)
-        if count:
-            found[other.found.source] = Shared(edge.found.source, other.header.count(b"\n") + 1, count)
+        source = other.found.source
+        tried[source] += 1
+        # The first place has most in common.
+        if source not in found and tried[source] <= _PLACES and (count := _common(edge.found, place, other)):
+            found[source] = Shared(edge.found.source, other.header.count(b"\n") + 1, count)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
@@ -76,15 +76,28 @@ def by_column(text: str, others: dict[str, str], example: str) -> Callable[[Sequ
         columns = {"inner": text, **{name: column for name, column in others.items() if column in names}}
 
         def peel(lines: pl.Series) -> pl.DataFrame:
-            rows = lines.to_frame("line").with_columns(line=pl.when(pl.col("line") != header).then("line"))
-            values = {name: _cell(names.index(column)) for name, column in columns.items()}
-            return peeled(with_time(rows.select(**values), settings.tz))
+            rows = lines.to_frame("line").select(pl.when(pl.col("line") != header).then("line")).to_series()
+            cells = _cells(rows, {name: names.index(column) for name, column in columns.items()})
+            return peeled(with_time(cells, settings.tz))
 
         return peel
 
     return prepare
 
 
-def _cell(place: int) -> pl.Expr:
-    cell = pl.col("line").str.extract(f"(?s)^(?:{_FIELD},){{{place}}}({_FIELD})(?:,|$)")
-    return cell.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+def _cells(rows: pl.Series, places: Mapping[str, int]) -> pl.DataFrame:
+    """The values at some places of rows, unquoted; null where a row has none there, or none that ends where it should.
+
+    To cut cells off the front one by one takes a fraction of the time of a pattern that extracts one.
+    """
+    frame = rows.alias("rest").to_frame()
+    rest, tail = pl.col("rest"), pl.col("tail")
+    found: dict[str, pl.Series] = {}
+    for place in range(max(places.values()) + 1):
+        frame = frame.with_columns(tail=rest.str.replace(f"^{_FIELD}", ""))
+        more = tail.str.starts_with(",")
+        quoted = pl.when((tail == "") | more).then(rest.str.strip_suffix(tail))
+        cell = quoted.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+        found |= {name: frame.select(cell).to_series() for name in places if places[name] == place}
+        frame = frame.select(rest=pl.when(more).then(tail.str.slice(1)))
+    return pl.DataFrame({name: found[name] for name in places})

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from authforensics.collect.compiled import compile_layout
+from authforensics.collect.compiled import BEHIND, compile_layout
 from authforensics.collect.format import Format, Parser, Settings
 
 #: Beyond this many characters a line is not looked at.
@@ -114,7 +114,7 @@ def _by_pattern(line: str, log_format: str) -> Reach | None:
     if layout.pattern is None:
         return None
     text = pl.Series([line], dtype=pl.String)
-    pieces = list(_pieces(layout.pattern.removesuffix("$")))
+    pieces = list(_pieces(layout.pattern.removesuffix("$").removesuffix(BEHIND)))
     for count in range(len(pieces), 0, -1):
         begun = text.str.extract(f"({''.join(pieces[:count])})", 1)[0]
         if begun is not None:

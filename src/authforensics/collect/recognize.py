@@ -16,6 +16,7 @@ from authforensics.collect.lay_out import classify
 from authforensics.collect.layers import BARE, Layers
 from authforensics.collect.normalize import normalize
 from authforensics.collect.unwrap import unwrapped
+from authforensics.document import Unit
 from authforensics.errors import UnknownName
 from authforensics.schema import Disposition, Kind
 
@@ -32,8 +33,8 @@ class Match:
     """A format, its parser for this file and how sure that is; `block` is how many bytes of it to read in one go.
 
     `requests` is the share of its events that are requests, `layers` what is around its lines; these are `timed` if
-    they have a time without what is around them, `log_format` their layout if it was inferred, `table` the kind of
-    table whose rows they are.
+    they have a time without what is around them, `log_format` their layout if it was inferred, `units` those of
+    the fields whose unit the format leaves open, `table` the kind of table whose rows they are.
     """
 
     form: Format
@@ -44,6 +45,7 @@ class Match:
     layers: Layers = BARE
     timed: bool = True
     log_format: str | None = None
+    units: tuple[Unit, ...] = ()
     table: str | None = None
 
     @property
@@ -109,10 +111,10 @@ def _best(
         if parser is None:
             continue
         taken, requests = share(sample, *layers.around(form, parser, peeled))
-        layout = parser.log_format if isinstance(parser, Cutting) else None
+        layout, units = (parser.log_format, parser.units) if isinstance(parser, Cutting) else (None, ())
         confidence = round(taken * form.specificity, 4)
         if best is None or _worth(confidence, requests) > _worth(best.confidence, best.requests):
-            best = Match(form, parser, confidence, block, requests, layers, log_format=layout)
+            best = Match(form, parser, confidence, block, requests, layers, log_format=layout, units=units)
     if best is None or not layers.wrappers:
         return best
     timed = share(pl.Series("line", lines, dtype=pl.String), best.form, best.parser)[0] > 0

@@ -11,6 +11,7 @@ REQUEST_LINE = r"([A-Z][A-Z_-]{1,19}) ((?:[^\s\"\\]|\\x[0-9A-Fa-f]{2})+) (?:HTTP
 _REQUEST_LINE = f"^{REQUEST_LINE}$"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PROTOCOLS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3", "HTTP/3.0")
+_PORTED = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]+$"
 _ODD_ADDRESS = r"^\[|\.\d+:|:\d+\.|\s"
 _ORIGIN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
 #: Targets that are a path without more ado: no query, origin, escapes, nothing to look through for credentials.
@@ -152,9 +153,16 @@ def address(text: pl.Expr) -> pl.Expr:
     return pl.coalesce(bracketed, ported, plain, text)
 
 
+def without_port(texts: pl.Series) -> pl.Series:
+    """Some texts, the IPv4 addresses among them without port: each client has many."""
+    return where(texts, _PORTED, lambda ported: ported.str.strip_chars_end("0123456789").str.head(-1))
+
+
 def addresses(texts: pl.Series) -> pl.Series:
     """As `address`, of some texts."""
-    return where(texts, _ODD_ADDRESS, lambda odd: odd.to_frame("").select(address(pl.col(""))).to_series())
+    return where(
+        without_port(texts), _ODD_ADDRESS, lambda odd: odd.to_frame("").select(address(pl.col(""))).to_series()
+    )
 
 
 def client_of(peer: pl.Expr, forwarded: pl.Expr) -> pl.Expr:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from authforensics.collect.account import Outcome, ordered
-from authforensics.collect.collection import Progress, Reader, checked
+from authforensics.collect.collection import Reader, checked
 from authforensics.collect.discover import Found
 from authforensics.collect.format import Settings
 from authforensics.collect.layers import BARE, Layers
@@ -16,6 +16,7 @@ from authforensics.collect.options import Options
 from authforensics.collect.read import Digest
 from authforensics.collect.recognize import Match, formats, recognize, share
 from authforensics.collect.sample import take
+from authforensics.collect.step import Progress
 
 
 def looked_at(

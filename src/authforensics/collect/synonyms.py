@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+
+from authforensics.collect.keys import ENVELOPE, bare, fold
+from authforensics.collect.units import duration_in
 
 #: By field, best first. A name matches a key as it stands, or in lower case with `_` for `-`; nested keys are
 #: joined by dots.
@@ -141,77 +144,6 @@ _RESPONSE_HEADER = re.compile(
     r"^(?:sent_http_|upstream_http_|downstream_|origin_|resp(?:onse)?_?headers?[_.]|res_?headers?[_.]|res_|response_"
     r"|(?:res|resp|response|http\.response)\.headers?\.)?(\w+)$"
 )
-#: Objects in which products put what others have at the top. Reference: Azure's resource logs; Serilog's JsonFormatter;
-#: Log4j's JsonLayout; OpenTelemetry's log data model; Cloud Logging's jsonPayload; GELF's underscore
-_ENVELOPE = re.compile(
-    r"^(?:properties\.|attributes\.|jsonpayload\.|fields\.|contextmap\.|mdc\.|extra\.|context\.|logattributes\.|data\."
-    r"|record\.|detail\.|params\.|metadata\.|payload\.|ctx\.|http_request\.|access\.|_)+(?=.)"
-)
-
-#: Milliseconds in one unit. `duration` alone says nothing of its unit: see `unit_of`.
-DURATIONS: dict[str, float] = {
-    "request_time": 1e3,
-    "Duration": 1e-6,
-    "event.duration": 1e-6,
-    "responseTime": 1.0,
-    "reqtime": 1e3,
-    "reqtime_microsec": 1e-3,
-    "request_time_us": 1e-3,
-    "duration_ms": 1.0,
-    "durationms": 1.0,
-    "duration_msec": 1.0,
-    "elapsed_ms": 1.0,
-    "elapsedms": 1.0,
-    "elapsedmilliseconds": 1.0,
-    "latency_ms": 1.0,
-    "latencyms": 1.0,
-    "response_time_ms": 1.0,
-    "responsetime_ms": 1.0,
-    "request_time_ms": 1.0,
-    "time_elapsed_ms": 1.0,
-    "duration_us": 1e-3,
-    "durationus": 1e-3,
-    "latency_us": 1e-3,
-    "time_elapsed_usec": 1e-3,
-    "elapsed_us": 1e-3,
-    "duration_ns": 1e-6,
-    "durationns": 1e-6,
-    "latency_ns": 1e-6,
-    "elapsed_ns": 1e-6,
-    "duration_s": 1e3,
-    "duration_seconds": 1e3,
-    "latency_seconds": 1e3,
-    "elapsed_seconds": 1e3,
-    "latencies.request": 1.0,
-    "responselatency": 1.0,
-    "response_latency": 1.0,
-    "http.server.request.duration": 1e3,
-    "responsetime": 1e3,
-    "response_time": 1e3,
-    "timetaken": 1e3,
-    "time_taken": 1e3,
-    "httprequest.latency": 1e3,
-    "latency": 1e3,
-    "response.latency": 1e3,
-    "response.duration": 1.0,
-    "elapsed": 1.0,
-    "elapsed_time": 1.0,
-    "elapsedtime": 1.0,
-    "duration": 1.0,
-    "took": 1.0,
-    "runtime": 1.0,
-    "process_time": 1e3,
-    "time_elapsed": 1.0,
-    "requestduration": 1.0,
-    "request_duration": 1.0,
-    "apptime": 1e3,
-}
-#: Those of which some product each has another unit: the values decide.
-_AMBIGUOUS = frozenset(
-    {"request_time", "responsetime", "response_time", "timetaken", "time_taken", "latency", "elapsed", "elapsed_time"}
-    | {"elapsedtime", "duration", "took", "process_time", "time_elapsed", "requestduration", "request_duration"}
-    | {"runtime", "response.latency", "response.duration"}
-)
 
 #: Which end of the request a time is.
 TIMES: dict[str, bool] = {
@@ -281,16 +213,6 @@ BESIDE: dict[str, dict[str, str]] = {"id.orig_h": {"uid": "connection"}}
 _STARTS = {"id.orig_h": ("ts", "@timestamp"), "httprequest.requestmethod": ("timestamp",)}
 
 
-def fold(name: str) -> str:
-    """The form in which names are compared."""
-    return name.lower().replace("-", "_")
-
-
-def bare(name: str) -> str:
-    """A folded name without the object that it is put into."""
-    return _ENVELOPE.sub("", fold(name))
-
-
 def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) -> dict[str, list[str]]:
     """The keys that carry each field, best first; `preferred` says where a key means another field than elsewhere."""
     keys = list(dict.fromkeys(keys))
@@ -327,40 +249,6 @@ def times_in(keys: Iterable[str]) -> dict[str, bool]:
     return {key: start or fold(key) in starts for key, start in sorted(times.items(), key=lambda item: _rank(item[0]))}
 
 
-def duration_in(keys: Iterable[str], values: Mapping[str, Sequence[str]] | None = None) -> tuple[str, float] | None:
-    """The best key that is the request's duration, and the milliseconds in its unit.
-
-    `values` has some of each key: they tell the unit where the name doesn't.
-    """
-    keys = list(keys)
-    known = {form(key): key for form in (bare, fold, str) for key in reversed(keys)}
-    for name, usual in DURATIONS.items():
-        if name in known and (name == known[name] or known[name] not in DURATIONS):
-            key = known[name]
-            unit = _unit(keys) if name == "duration" else None
-            if unit is None and name in _AMBIGUOUS:
-                unit = unit_of((values or {}).get(key, ()), usual)
-            return key, unit or usual
-    return None
-
-
-def unit_of(values: Sequence[str], usual: float) -> float:
-    """The milliseconds in the unit of some durations, if requests take about as long as they mostly do."""
-    numbers = sorted(float(value) for value in values if re.fullmatch(r"\d{1,15}(?:\.\d+)?(?:[eE]-?\d+)?", value))
-    numbers = [number for number in numbers if number > 0]
-    if not numbers:
-        return usual
-    middle, places = numbers[(len(numbers) - 1) // 2], max(len(value.partition(".")[2]) for value in values)
-    if any(number % 1 for number in numbers):
-        seconds = middle < 0.05 or (middle < 1 and places <= 3)
-        return 1e3 if seconds else usual if usual < 1e3 or middle < 20 else 1.0
-    if middle < 2_000:
-        return 1.0 if usual == 1e3 and numbers[-1] >= 10 else usual
-    # A minute at most, in microseconds; what is longer than all that is no duration in microseconds.
-    nanoseconds = middle >= 5e6 or numbers[-1] > 6e7 or (middle >= 1e5 and numbers[0] >= 2e4)
-    return 1e-6 if nanoseconds else 1e-3
-
-
 def wanted(key: str) -> bool:
     """Whether a key carries anything at all."""
     return (
@@ -371,12 +259,6 @@ def wanted(key: str) -> bool:
     )
 
 
-def _unit(keys: list[str]) -> float | None:
-    if "ts" in keys and any(key.startswith("request.") for key in keys):
-        return 1e3  # Caddy
-    return 1.0 if {"response_flags", "start_time"} & {*keys} else None  # Envoy
-
-
 def _rank(key: str) -> int:
     names = list(TIMES)
     return next(names.index(name) for name in (key, fold(key), bare(key)) if name in TIMES)
@@ -385,7 +267,7 @@ def _rank(key: str) -> int:
 def _header(key: str) -> str | None:
     name = fold(key)
     for pattern, known in ((_HEADER, HEADERS), (_RESPONSE_HEADER, RESPONSE_HEADERS)):
-        match = pattern.match(name) or pattern.match(_ENVELOPE.sub("", name))
+        match = pattern.match(name) or pattern.match(ENVELOPE.sub("", name))
         if match and match[1] in known:
             return known[match[1]]
     return None

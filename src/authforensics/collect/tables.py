@@ -11,11 +11,12 @@ import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
 from authforensics.collect import synonyms
-from authforensics.collect.assemble import assemble, column
+from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.blocks import split
 from authforensics.collect.format import Cutting, Settings
 
@@ -37,9 +38,17 @@ class Table:
     places: Mapping[str, int]
     width: int
 
-    def parser(self, examples: Mapping[str, str], settings: Settings) -> Cutting:
-        """A parser of its lines; `examples` are values by key."""
+    def parser(self, values: Mapping[str, Sequence[str]], settings: Settings) -> Cutting:
+        """A parser of its lines; `values` are some of each column, by key."""
         keys = list(self.places)
+        made = partial(
+            assemble,
+            keys=keys,
+            examples={key: own[0] for key, own in values.items()},
+            settings=settings,
+            messages=True,
+            values=values,
+        )
         value = rf"(?:\"(?:[^\"]|\"\")*\"|[^\"{self.separator}][^{self.separator}]*|)"
 
         def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -49,11 +58,13 @@ class Table:
             enough = cells.list.len() >= self.width
             bare = line.str.strip_chars()
             head = (bare == "") | (bare == self.head.strip())
-            values = {column(key): _bare(cells.list.get(place, null_on_oob=True)) for key, place in self.places.items()}
+            cleaned = {
+                column(key): _bare(cells.list.get(place, null_on_oob=True)) for key, place in self.places.items()
+            }
             problem = pl.when(head).then(None).when(~whole).then(pl.lit(_OPEN)).when(~enough).then(pl.lit(_FEW))
             # Values that look like names are still no names.
-            parts = lines.with_columns(matched=~head, problem=problem, **values)
-            return assemble(parts, keys, examples, settings, messages=True)
+            parts = lines.with_columns(matched=~head, problem=problem, **cleaned)
+            return made(parts)
 
         def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
             read = self._cut(data)
@@ -61,24 +72,24 @@ class Table:
                 return None
             parts, plain = read
             known = parts.lazy().with_columns(matched=pl.lit(value=True), problem=pl.lit(None, pl.String))
-            return assemble(known, keys, examples, settings, messages=True), plain
+            return made(known), plain
 
-        return Cutting(parse, cut)
+        names, _ = _names(self.head)
+        called = {key: names[place] for key, place in self.places.items()}
+        return Cutting(parse, cut, units=units_in(keys, values, called))
 
     def _cut(self, data: bytes) -> tuple[pl.DataFrame, pl.Series] | None:
         """The values of the lines of a block, and which lines are plain; None if it can't be cut."""
         lines = split(data)
         quoted = b'"' in data
-        bare, plain = lines, ~lines.str.contains(NAMES)
+        plain = ~lines.str.contains(NAMES)
         if quoted:
             value = rf"(?:\"(?:[^\"]|\"\")*\"|[^\"{self.separator}]*)"
             whole = lines.str.contains(f"^{value}(?:[{self.separator}]{value})*$")
             plain &= whole
-            bare = lines.str.replace_all('"[^"]*"', "")
             if not whole.all():  # What isn't closed would go on in the next line.
                 texts = lines.to_frame("line").select(pl.when(whole).then("line").otherwise(pl.lit("")))
                 data = "\n".join(texts.to_series()).encode()
-        plain &= bare.str.count_matches(self.separator, literal=True) >= self.width - 1
         names = {place: column(key) for key, place in self.places.items()}
         cells = pl.scan_csv(
             io.BytesIO(data),
@@ -91,12 +102,19 @@ class Table:
             missing_columns="insert",
             extra_columns="ignore",
         )
-        found = cells.select(names.values()).collect(engine="in-memory").rechunk()
-        return (found, plain) if found.height == len(lines) else None
+        end = names.get(self.width - 1, f"piece {self.width - 1}")
+        found = cells.select({*names.values(), end}).collect(engine="in-memory").rechunk()
+        if found.height != len(lines):
+            return None
+        last = found[end].fill_null("")
+        if not (last != "").all():  # It may be empty, or missing.
+            bare = lines.str.replace_all('"[^"]*"', "") if quoted else lines
+            plain &= bare.str.count_matches(self.separator, literal=True) >= self.width - 1
+        return found.select(names.values()), plain
 
 
-def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str, str]] | None:
-    """The table that a file is, and a value of each of its columns; None if its first line doesn't say so."""
+def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str, list[str]]] | None:
+    """The table that a file is, and some values of each of its columns; None if its first line doesn't say so."""
     head = sample[0] if sample else ""
     if not re.match(NAMES, head):
         return None
@@ -111,7 +129,7 @@ def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str
     values = _values(table, sample[1:])
     if not is_log(places, values):
         return None
-    return table, {key: own[0] for key, own in values.items()}
+    return table, values
 
 
 def is_log(keys: Collection[str], values: Mapping[str, Sequence[str]]) -> bool:

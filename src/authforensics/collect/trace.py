@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -11,10 +11,11 @@ import polars as pl
 from authforensics.collect.format import Settings
 from authforensics.collect.lay_out import classify
 from authforensics.collect.layers import BARE, Layers
+from authforensics.collect.nginx_conf import Log
 from authforensics.collect.normalize import normalize
 from authforensics.collect.options import Options
 from authforensics.collect.reach import reach
-from authforensics.collect.recognize import ENOUGH, Match, formats, named
+from authforensics.collect.recognize import ENOUGH, Match, formats, named, recognize
 from authforensics.collect.rivals import ranked
 from authforensics.collect.wrapper import wrappers
 from authforensics.schema import COLLECTED, Disposition
@@ -42,7 +43,8 @@ class Tried:
 class Traced:
     """What became of a line: `inner` is what is inside of its `wrappers`, `format` None if none takes it.
 
-    `log_format` is the layout as `--log-format` takes it, if it was told from the line.
+    `log_format` is the layout as `--log-format` takes it, if it was told from the line; `log` the one of nginx's
+    configuration that has the layout of this line.
     `fields` are the columns of COLLECTED that have a value; `tried` the formats, that which goes furthest first.
     """
 
@@ -52,6 +54,7 @@ class Traced:
     format: str | None
     confidence: float
     log_format: str | None
+    log: str | None
     disposition: str
     reason: str | None
     fields: Mapping[str, object]
@@ -67,11 +70,15 @@ def trace(line: str, options: Options) -> Traced:
     if options.format is not None:
         named(options.format)
     settings = options.settings()
+    log = _log_of(line, settings) if settings.log_format is None and options.format in {None, "log_format"} else None
+    if log is not None:
+        settings = replace(settings, log_format=log.layout)
     matches = ranked([line], settings, options.format)
     # Whatever takes nothing of it says why only if nothing else was asked for.
     best = matches[0] if matches and (options.format or matches[0].confidence >= ENOUGH) else None
     layers = best.layers if best is not None and best.confidence else _peeled(line, settings)
     inner = layers.inside(pl.Series("line", [line], dtype=pl.String))[0] or ""
+    taken = best is not None and log is not None and best.confidence and best.form.name == "log_format"
     disposition, reason, fields = _became(line, best, options.format)
     return Traced(
         line=line,
@@ -80,6 +87,7 @@ def trace(line: str, options: Options) -> Traced:
         format=best.form.name if best is not None and best.confidence else None,
         confidence=0.0 if best is None else best.confidence,
         log_format=None if best is None else best.log_format,
+        log=log.path if log is not None and taken else None,
         disposition=disposition,
         reason=reason,
         fields=fields,
@@ -87,6 +95,18 @@ def trace(line: str, options: Options) -> Traced:
             inner, settings, options.format, [match for match in matches if match.layers.names == layers.names]
         ),
     )
+
+
+def _log_of(line: str, settings: Settings) -> Log | None:
+    """The log of nginx's configuration whose layout takes the line, or goes furthest in it; None if there is none."""
+
+    def fits(log: Log) -> tuple[bool, int]:
+        own = replace(settings, log_format=log.layout)
+        match = recognize([line], own, only="log_format")
+        far = reach(named("log_format"), line, own)
+        return match is not None and match.confidence > 0, 0 if far is None else far.characters
+
+    return max((log for log in settings.logs if log.layout is not None), key=fits, default=None)
 
 
 def _became(line: str, best: Match | None, only: str | None) -> tuple[str, str | None, dict[str, object]]:

@@ -70,6 +70,7 @@ def render(document: Document, report_path: str | None = None, verbose: int = 0)
     if verbose and document.findings:
         parts += [Text(), Text("Findings", "bold")]
         parts += [line for finding in selection.ranked(document.findings) for line in _finding(finding, verbose)]
+    parts += _units(document) if verbose else ()
     files = _files(document)
     if files:
         parts += [Text(), *files]
@@ -164,6 +165,14 @@ def _lifetimes(document: Document) -> Iterator[RenderableType]:
         known = [f"{name} lives {wording.duration(life.seconds)}" for name, life in pair if life]
         if known:
             yield Hanging(Text(visible(f"{system.system}: ")), Text(", ".join(known)))
+
+
+def _units(document: Document) -> Iterator[RenderableType]:
+    told = [(one.source, "; ".join(map(wording.unit, one.units))) for one in document.sources if one.units]
+    if told:
+        yield from (Text(), Text("Units", "bold"))
+    for name, text in told:
+        yield Hanging(Text(), Text.assemble((visible(name), "cyan"), f"  {visible(text)}"))
 
 
 def _files(document: Document) -> list[RenderableType]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from authforensics.document import Document, System
+from authforensics.document import Document, System, Unit
 from authforensics.findings import Incident, Scope, duration
 
 __all__ = [
     "count", "device_time", "duration", "facts", "is_over", "joined", "label", "moment", "number", "percent", "period",
-    "phase", "precise", "read_line", "scope", "shorten", "span",
+    "phase", "precise", "read_line", "scope", "shorten", "span", "unit",
 ]  # fmt: skip
 
 DENIALS = ("api_denied", "refresh_denied", "login_denied")
@@ -27,6 +27,12 @@ _JOINED = {
     "request_id": "request id",
     "path_time": "path and time",
     "class_time": "kind of endpoint and time",
+}
+_UNITS = {"ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds"}
+_TOLD = {
+    "name": "as its name says",
+    "values": "as its values tell",
+    "assumed": "assumed: neither its name nor its values tell",
 }
 _EVENTS = {"api_ok": "API OK", "api_denied": "API denied", "api_anonymous": "API anonymous"}
 _SCOPE = {
@@ -149,6 +155,14 @@ def period(systems: Sequence[System]) -> tuple[datetime | None, datetime | None]
     first = [system.first_seen for system in systems if system.first_seen]
     last = [system.last_seen for system in systems if system.last_seen]
     return min(first, default=None), max(last, default=None)
+
+
+def unit(one: Unit) -> str:
+    """In which unit a field is taken, and what says so."""
+    name = None if one.unit is None else _UNITS[one.unit]
+    if one.kind == "time":
+        return f"{one.field}: {f'{name} since 1970' if name else 'since 1970, in several units'}, as its digits tell"
+    return f"{one.field}: {name}, {_TOLD[one.how]}" if name else f"{one.field}: in the unit that each value names"
 
 
 def read_line(document: Document) -> str:

@@ -61,7 +61,8 @@ def analyze(
     Executors must run as the user who runs the driver: nobody else may look into the temporary files.
 
     `spark` is a session, as `session` gives it; `memory` is about how many bytes the events of one task may take.
-    `progress` is called once, when everything has been read. The other arguments are those of `authforensics.analyze`.
+    `progress` is called while objects are fetched, and once when everything has been read. The other arguments are
+    those of `authforensics.analyze`.
 
     Raises:
         UsageError: a path, name, time or zone that can't be used.
@@ -88,7 +89,7 @@ def analyze(
     )
     work = WorkDirectory(plan.settings.work_dir)
     try:
-        found = collect.discover(listed(paths), lambda: work.path)
+        found = collect.discover(listed(paths), lambda: work.path, progress)
         collected, intake = read_logs(spark, found, plan.settings, work)
         local.check_left(intake.covered, intake.heard)
         if progress is not None:

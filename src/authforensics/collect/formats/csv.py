@@ -13,8 +13,8 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     found = table_of(sample, settings)
     if found is None:
         return None
-    table, examples = found
-    return table.parser(examples, settings)
+    table, values = found
+    return table.parser(values, settings)
 
 
 FORMAT = Format(

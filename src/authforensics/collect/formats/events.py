@@ -53,7 +53,7 @@ def _said(lines: pl.LazyFrame, tz: str | None) -> pl.LazyFrame:
         # If a log tells how long requests took, one end of them is by its clock, the other to the millisecond.
         clock=pl.max_horizontal(_clock("time"), _clock("start")).over(of("source")),
         at_start=(pl.col("start") == pl.col("time")) & pl.col("duration_ms").is_null(),
-        kind=of("kind"),
+        kind=pl.when(of("kind").is_in([kind.value for kind in Kind])).then(of("kind")),
         target=pl.when(request).then(target),
         user_id=pl.coalesce(of("user_id"), user),
         # What a device was told by goes back to where it came from; address and user agent are there themselves.

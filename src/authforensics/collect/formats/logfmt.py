@@ -8,7 +8,7 @@ from functools import partial
 import polars as pl
 
 from authforensics.collect import key_values, synonyms, times
-from authforensics.collect.assemble import assemble, column
+from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.cutting import MOMENT, moments
 from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.key_values import TIME_AHEAD
@@ -52,7 +52,9 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         parts, plain = key_values.cut(data, layout, keys)
         return make(parts.lazy().with_columns(matched=pl.lit(value=True))), plain
 
-    return Cutting(parse, cut)
+    asked = {_ROUTER_DURATION: "duration_ms"} if preferred else {}
+    values = {asked.get(key, key): told.get(key, []) for key in keys}
+    return Cutting(parse, cut, units=units_in(values, values, {name: key for key, name in asked.items()}))
 
 
 def _made(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import polars as pl
 
-from authforensics.collect.assemble import assemble, column
-from authforensics.collect.format import Format, Parser, Settings
+from authforensics.collect.assemble import assemble, column, units_in
+from authforensics.collect.blocks import split
+from authforensics.collect.format import Cutting, Format, Parser, Settings
+from authforensics.collect.splitting import columns
 from authforensics.collect.synonyms import wanted
 from authforensics.schema import Kind
 
 # Reference: http://ltsv.org/
-_FIELD = r"[\w.-]+:[^\t]*"
+_LABEL = r"[\w.-]+"
+_FIELD = rf"{_LABEL}:[^\t]*"
 _LINE = rf"^{_FIELD}(?:\t{_FIELD})+\t?$"
 #: Where ltsv.org's labels mean another field than the same name elsewhere.
 _LABELS = {"host": "client_ip", "req": "request", "size": "bytes"}
@@ -31,13 +35,42 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     labels = [label for label in examples if label in {*_LABELS, settings.device_field} or wanted(label)]
     if not labels:
         return None
-    values = {column(label): pl.col("line").str.extract(rf"(?:^|\t){re.escape(label)}:([^\t]*)") for label in labels}
+    layout = _layout(sample)
 
-    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
-        parts = lines.with_columns(matched=pl.col("line").str.contains(_LINE), **values)
+    def made(parts: pl.LazyFrame) -> pl.LazyFrame:
         return assemble(parts, labels, examples, settings, preferred=_LABELS, values=told)
 
-    return parse
+    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+        line = pl.col("line")
+        values = {column(label): line.str.extract(rf"(?:^|\t){re.escape(label)}:([^\t]*)") for label in labels}
+        return made(lines.with_columns(matched=line.str.contains(_LINE), **values))
+
+    def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
+        if layout is None:
+            return None
+        values, plain = _cut(data, layout, labels)
+        return made(values.lazy().with_columns(matched=pl.lit(value=True))), plain
+
+    return Cutting(parse, cut, units=units_in(labels, told))
+
+
+def _layout(sample: Sequence[str]) -> tuple[str, ...] | None:
+    """The labels that most lines have, in their order; None if they can't be cut."""
+    layouts = Counter(tuple(item.partition(":")[0] for item in line.split("\t")) for line in sample)
+    labels = layouts.most_common(1)[0][0]
+    named = all(re.fullmatch(_LABEL, label, re.ASCII) for label in labels)
+    return labels if named and 1 < len(labels) == len(set(labels)) else None
+
+
+def _cut(data: bytes, layout: tuple[str, ...], labels: Sequence[str]) -> tuple[pl.DataFrame, pl.Series]:
+    """The text of each label in a block of lines, and which of them have just the labels of this layout."""
+    pieces = columns(data, "\t", layout)
+    plain = pl.select(pl.all_horizontal(pieces[label].str.starts_with(f"{label}:") for label in layout)).to_series()
+    tabs = len(layout) - 1
+    if not plain.all() or data.count(b"\t") != tabs * pieces.height:
+        plain &= split(data).str.count_matches("\t", literal=True) == tabs
+    values = {column(label): pieces[label].str.slice(len(label) + 1) for label in labels if label in layout}
+    return pl.DataFrame(values), plain
 
 
 FORMAT = Format(

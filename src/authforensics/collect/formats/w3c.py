@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 
@@ -13,6 +15,7 @@ from authforensics.collect.distinct import mapped
 from authforensics.collect.fields import unencoded
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.synonyms import wanted
+from authforensics.document import Unit
 from authforensics.schema import Kind
 
 # Reference: https://www.w3.org/TR/WD-logfile.html
@@ -72,7 +75,7 @@ _FIELDS = {
 }
 #: Fields whose values have no spaces as they stand in the log.
 _ENCODED = {"user-agent", "x-forwarded-for"}
-_LASTED = "duration_ms"
+_TAKEN, _LASTED = "time-taken", "duration_ms"
 #: The finer time that CloudFront's standard logging v2 may add.
 _EPOCH = "timestamp(ms)"
 _HEADER = re.compile(r"(?:cs|sc|rs|sr)\((.+)\)")
@@ -95,20 +98,42 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         return key in {*_FIELDS, settings.device_field} or wanted(key)
 
     def say(values: pl.LazyFrame, names: Names) -> pl.LazyFrame:
-        return _said(values, names, [name for name in names if wants(name)], settings)
+        return _said(values, names, [name for name in names if wants(name)], settings, seconds=seconds)
 
     known = (*declared, *_USUAL[separator])
-    return Declared(_BEGINS, separator, known, _SHAPES, wants, say).parser()
+    timed = next((names for names in known if _TAKEN in names), None)
+    seconds, how = (False, None) if timed is None else _in_seconds(lines, timed, separator)
+    parser = Declared(_BEGINS, separator, known, _SHAPES, wants, say).parser()
+    if how is None:
+        return parser
+    return replace(parser, units=(Unit(field=_TAKEN, kind="duration", unit="s" if seconds else "ms", how=how),))
 
 
-def _said(values: pl.LazyFrame, names: Names, kept: Sequence[str], settings: Settings) -> pl.LazyFrame:
+def _in_seconds(lines: Sequence[str], names: Names, separator: str) -> tuple[bool, Literal["name", "values"]]:
+    """Whether durations are in seconds, and how that is known: CloudFront's are, and who writes fractions means them.
+
+    IIS writes whole milliseconds.
+    """
+    if _is_cloudfront(names):
+        return True, "name"
+    rows = [values for line in lines if len(values := line.split(separator)) == len(names)]
+    fractions = any("." in values[names.index(_TAKEN)] for values in rows)
+    return fractions, "values" if fractions else "name"
+
+
+def _is_cloudfront(names: Names) -> bool:
+    return any(name.startswith("x-edge") for name in names)
+
+
+def _said(
+    values: pl.LazyFrame, names: Names, kept: Sequence[str], settings: Settings, *, seconds: bool
+) -> pl.LazyFrame:
     keys = {_key(name): pl.col(field(name)) for name in reversed(kept)}
-    # The format has seconds, and so has CloudFront; IIS writes milliseconds.
-    seconds = any(name.startswith("x-edge") for name in names)
-    if seconds and _LASTED in keys:
+    cloudfront = _is_cloudfront(names)
+    if (seconds or cloudfront) and _LASTED in keys:
         keys["request_time"] = keys.pop(_LASTED)
     for key in _ENCODED & {*keys}:
-        keys[key] = mapped(keys[key].meta.output_name(), _decoded if seconds else _spaced, pl.String())
+        keys[key] = mapped(keys[key].meta.output_name(), _decoded if cloudfront else _spaced, pl.String())
     keys |= _reason(names)
     lines = values.with_columns(**{column(key): value for key, value in keys.items()})
     preferred = {key: meaning for key, meaning in _FIELDS.items() if key in keys}
@@ -119,7 +144,7 @@ def _key(name: str) -> str:
     """The key by which the meaning of a field is found: of a header its own name."""
     header = _HEADER.fullmatch(name)
     key = (header[1] if header else name).lower()
-    return {"time-taken": _LASTED, "date": "day", "time": "clock", _EPOCH: "timestamp"}.get(key, key)
+    return {_TAKEN: _LASTED, "date": "day", "time": "clock", _EPOCH: "timestamp"}.get(key, key)
 
 
 def _time(names: Names) -> Mapping[str, pl.Expr]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from authforensics.collect import synonyms
+from authforensics.collect import keys, synonyms, units
 from authforensics.collect.compiled import IGNORED, Layout, compile_layout
 from authforensics.collect.fields import NULLS
 from authforensics.collect.inference import looks
@@ -31,6 +31,8 @@ _LOOKS: dict[str, set[str | None]] = {
 _LASTING = {"integer", "decimal", "status", "lasted"}
 #: Keys that the synonyms lack, for they mean it in text only.
 _KEYS = {"rt": "request_time", "urt": "upstream_response_time", "took": "duration_ms", "from": "remote_addr"}
+#: What a duration is called in each unit, by its milliseconds.
+_DURATIONS = {1e3: "request_time", 1.0: "duration_ms", 1e-3: "request_time_us", 1e-6: "duration_ns"}
 #: Of two numbers that may be the status one is it if they differ in fewer lines than this.
 _ALIKE = 0.2
 
@@ -195,10 +197,10 @@ class _Names:
             unit = self._columns[place].unit
             if unit is not None:
                 self._give(looks.UNITS[unit], place)
-        if synonyms.duration_in(self._named.values()) is None:
+        if units.duration_in(self._named.values()) is None:
             self._give("duration_ms", self._first({"lasted"}))
         seconds = [place for place in self._places({"decimal"}) if _milliseconds(self._columns[place].values)]
-        if synonyms.duration_in(self._named.values()) is None:
+        if units.duration_in(self._named.values()) is None:
             self._give("request_time", next(iter(seconds), None))
         places = {name: place for place, name in self._named.items()}
         behind = places.get("status", -1) + 1
@@ -225,18 +227,24 @@ def _keyed(column: Column) -> str | None:
     """The variable of a column whose key says what it is, if its values look like that."""
     if column.key is None:
         return None
-    name = _KEYS.get(column.key, synonyms.fold(column.key).replace(".", "_"))
+    name = _KEYS.get(column.key, keys.fold(column.key).replace(".", "_"))
     if re.fullmatch(r"[A-Za-z_]\w*", name) is None or not synonyms.wanted(name):
         return None
     if synonyms.times_in([name]):
         return name if column.kind in looks.TIMES else None
-    if synonyms.duration_in([name]) is not None:
+    if units.duration_in([name]) is not None:
         if column.unit is not None:
             return looks.UNITS[column.unit]
-        return name if column.kind in _LASTING else None
+        return _lasting(name, column) if column.kind in _LASTING else None
     field = next(iter(synonyms.matching([name])))
     told = any(value not in NULLS for value in column.values)
     return name if field not in _LOOKS or not told or column.kind in _LOOKS[field] else None
+
+
+def _lasting(name: str, column: Column) -> str:
+    """What to call a duration, so that its name says the unit that its values have."""
+    said, told = units.duration_in([name]), units.duration_in([name], {name: column.values})
+    return name if said is None or told is None or said == told else _DURATIONS[told[1]]
 
 
 def _differing(first: Sequence[str], second: Sequence[str]) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+import polars as pl
 
 from authforensics.collect.format import Settings
 from authforensics.collect.peel_json import by_keys
-from authforensics.collect.peel_text import ISO, by_pattern
-from authforensics.collect.wrapper import Peel, Wrapper
+from authforensics.collect.peel_text import ISO, groups, with_time
+from authforensics.collect.wrapper import Peel, Wrapper, peeled
 
 # Reference: https://grafana.com/docs/loki/latest/query/logcli/ (--output=jsonl, default)
 _KEYS = {
@@ -16,12 +19,26 @@ _KEYS = {
     "instance": ("labels.pod", "fields.pod", "labels.instance", "labels.host", "labels.container"),
 }
 _LABELS = r'\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*"(?:, ?)?)*\}'
-_TEXT = rf"^(?P<at>{ISO}) {_LABELS} (?P<inner>.*)$"
+_TEXT = rf"^(?P<at>{ISO}) (?P<labels>{_LABELS}) (?P<inner>.*)$"
+#: Labels that name who wrote a line, the best first.
+_INSTANCES = ("pod", "instance", "host", "container")
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     found = (by_keys(_KEYS, ('"line"', '"timestamp"', mark))(sample, settings) for mark in ('"labels"', '"fields"'))
-    return next((peel for peel in found if peel is not None), None) or by_pattern(_TEXT)(sample, settings)
+    return next((peel for peel in found if peel is not None), None) or _text(sample, settings)
+
+
+def _text(sample: Sequence[str], settings: Settings) -> Peel | None:
+    if not any(re.match(_TEXT, line) for line in sample):
+        return None
+    named = [pl.col("labels").str.extract(rf'[{{ ,]{label}="((?:[^"\\]|\\.)+)"') for label in _INSTANCES]
+
+    def peel(lines: pl.Series) -> pl.DataFrame:
+        parts = groups(lines, _TEXT).with_columns(instance=pl.coalesce(named))
+        return peeled(with_time(parts, settings.tz))
+
+    return peel
 
 
 WRAPPER = Wrapper(

@@ -1,0 +1,22 @@
+"""How the keys of different products are compared: their case, their hyphens, the objects that they are put into."""
+
+from __future__ import annotations
+
+import re
+
+#: Objects in which products put what others have at the top. Reference: Azure's resource logs; Serilog's JsonFormatter;
+#: Log4j's JsonLayout; OpenTelemetry's log data model; Cloud Logging's jsonPayload; GELF's underscore
+ENVELOPE = re.compile(
+    r"^(?:properties\.|attributes\.|jsonpayload\.|fields\.|contextmap\.|mdc\.|extra\.|context\.|logattributes\.|data\."
+    r"|record\.|detail\.|params\.|metadata\.|payload\.|ctx\.|http_request\.|access\.|_)+(?=.)"
+)
+
+
+def fold(name: str) -> str:
+    """The form in which names are compared."""
+    return name.lower().replace("-", "_")
+
+
+def bare(name: str) -> str:
+    """A folded name without the object that it is put into."""
+    return ENVELOPE.sub("", fold(name))
