@@ -69,6 +69,7 @@ class Device:
     proactive: bool = False  # refreshes a minute before the token expires
     refreshes: bool = True
     gives_up: bool = True  # goes to the login when refused for good; else it calls on
+    patient: bool = True  # tries again later where a refresh has no verdict; else it goes to the login
     parallel: int = 1  # at most so many calls at once
     version: str = "3.4.1"
     address: str = ""
@@ -115,6 +116,7 @@ class Server:
     refresh_lifetime: Callable[[float], float] = lambda _: 30 * DAY
     session_lifetime: float = NEVER  # from the login on, however often it refreshes
     is_down: Callable[[float], bool] = lambda _: False
+    refresh_is_down: Callable[[float], bool] = lambda _: False
 
     def issue(self, at: float, session_started: float) -> Token:
         """Give a token to a session."""
@@ -158,7 +160,7 @@ class World:
     ) -> Request:
         """Answer a request through one of the upstreams; `judge` says whether that one refuses it."""
         upstream = random.choice(self.server.upstreams)
-        down = self.server.is_down(at)
+        down = self.server.is_down(at) or (call == _REFRESH and self.server.refresh_is_down(at))
         refusal = None if down else judge(upstream)
         took = abs(random.gauss(0.05, 0.015)) + 0.005
         if refusal is not None and self.slow_refusals:
@@ -211,7 +213,7 @@ class _Client:
         if self._call() or not device.refreshes:
             return True
         status = self._refresh()
-        over = status == 401 or (status == 200 and not self._call())
+        over = status == 401 or (status == 502 and not device.patient) or (status == 200 and not self._call())
         return not (over and device.gives_up)
 
     def _call(self) -> bool:

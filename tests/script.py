@@ -1,8 +1,10 @@
 """Scripts of events (`10:00:01 dev-a refresh_ok`) → COLLECTED events, as if a log had been read.
 
 One event a line: a time, a device, an event of `states.AuthEvent` (or `write_denied`: a refused POST), then words
-`name=value`: `reason=` (said by the log), `path=`, `took=` (seconds; no duration is logged without it), `upstream=`, `version=`,
-`platform=`, `ip=`, `ua=`. A device `fleet` stands for `devices` of them, each `stagger` seconds after the one before.
+`name=value`: `reason=` (said by the log), `path=`, `took=` (seconds; no duration is logged without it), `status=`,
+`upstream=`, `version=`, `platform=`, `ip=` (and no device id), `from=` (the address of a device that has one), `ua=`;
+`every=` (seconds) and `times=` say it again. A device `fleet` stands for `devices` of them, each `stagger` seconds after
+the one before.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ ENDPOINTS = {
 _CALLS = {
     "login_ok": ("POST", "/login", 200),
     "login_denied": ("POST", "/login", 401),
+    "login_failed": ("POST", "/login", 503),
     "refresh_ok": ("POST", "/auth/refresh", 200),
     "refresh_denied": ("POST", "/auth/refresh", 401),
     "refresh_failed": ("POST", "/auth/refresh", 503),
@@ -42,8 +45,15 @@ _TEXTS = {
     "token_expired": "jwt expired",
     "refresh_expired": "refresh token expired",
     "refresh_reused": "refresh token reuse detected",
+    "malformed": "jwt malformed",
     "key_not_found": "no applicable key found in the JSON Web Key Set",
     "audience_mismatch": "jwt audience invalid",
+    "issuer_mismatch": "jwt issuer invalid",
+    "not_yet_valid": "jwt not active",
+    "algorithm_rejected": "invalid algorithm",
+    "revoked": "token has been revoked",
+    "refresh_revoked": "refresh token has been revoked",
+    "other": "insufficient permissions",
     "missing_token": "Bearer",
 }
 _LINE = re.compile(r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)\s+(?P<device>\S+)\s+(?P<event>\w+)(?P<rest>.*)")
@@ -63,7 +73,9 @@ def play(text: str, devices: int = 1, stagger: float = 0.0) -> pl.DataFrame:
             names = [(f"{match['device']}-{index:03d}", stagger * index) for index in range(devices)]
         else:
             names = [(match["device"], 0.0)]
-        rows += [_row(at + timedelta(seconds=late), name, match["event"], words) for name, late in names]
+        again = [float(words.get("every", 0)) * turn for turn in range(int(words.get("times", 1)))]
+        times = [(name, at + timedelta(seconds=late + later)) for name, late in names for later in again]
+        rows += [_row(time, name, match["event"], words) for name, time in times]
     rows.sort(key=lambda row: row["timestamp"])
     numbered = [{**row, "line_number": number} for number, row in enumerate(rows, 1)]
     return pl.DataFrame([{name: row.get(name) for name in COLLECTED} for row in numbered], schema=COLLECTED)
@@ -80,7 +92,7 @@ def _row(at: datetime, device: str, event: str, words: dict[str, str]) -> dict[s
         "timestamp": at,
         "started_at": None if took is None else at - timedelta(seconds=took),
         "duration_ms": None if took is None else took * 1000,
-        "client_ip": words.get("ip", "192.0.2.1"),
+        "client_ip": words.get("ip", words.get("from", "192.0.2.1")),
         "user_agent": words.get("ua"),
         "device_id": None if "ip" in words else device,
         "method": method,

@@ -264,6 +264,25 @@ def test_two_incidents_of_different_kind(style: LogStyle, tmp_path: Path):
     assert_devices(analysis, second, world.refused(Refusal.REFRESH_EXPIRED))
 
 
+# The refresh endpoint gives no verdict for half an hour
+
+
+def without_refresh(patience: str) -> World:
+    server = Server(refresh_is_down=lambda at: at in Stretch(2 * HOUR, 2.5 * HOUR))
+    return World(server).live(fleet(100, patient=patience == "tries until it is back"))
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("patience", ["tries until it is back", "logs in again"])
+def test_refresh_endpoint_down(patience: str, style: LogStyle, tmp_path: Path):
+    analysis = examine(simulated(without_refresh, patience), style, tmp_path)
+    incident = the_incident(analysis)
+    assert incident.root_causes[0].cause == "refresh_endpoint_broken"
+    assert not incident.ongoing
+    assert 2 * HOUR <= seconds(incident.first_seen) <= 2 * HOUR + MINUTE
+    assert incident.devices >= 97
+
+
 # One version misbehaves
 
 

@@ -37,6 +37,7 @@ def _python(code: str, *, cwd=None, env=None) -> subprocess.CompletedProcess[str
         (["analyze", "--help"], HEAVY - {"pydantic"}),
         (["explain", "--help"], HEAVY - {"pydantic"}),
         (["formats", "--help"], HEAVY - {"pydantic"}),
+        (["simulate", "--help"], HEAVY - {"pydantic"}),
     ],
 )
 def test_help_imports_nothing_heavy(arguments, heavy):
@@ -63,6 +64,7 @@ def test_help_names_every_command_and_no_other(run):
         "analyze",
         "explain",
         "formats",
+        "simulate",
     ]
 
 

@@ -109,7 +109,7 @@ def classes(*calls: Call, configured: dict[str, EndpointClass] | None = None, pa
         ]
     )
     arranged = [
-        partition.arrange(part)
+        partition.arrange(part.with_columns(identity_key=pl.lit("device_id")))
         for number in range(parts)
         if (part := requests.filter(pl.col("device_id").str.slice(1).cast(pl.Int64) % parts == number)).height
     ]

@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 from authforensics import states
 from authforensics.correlate import endpoints, partition, population
+from authforensics.correlate.identity import FALLBACK
 from authforensics.schema import REASON, REQUESTS, EndpointClass, Sessions
 from authforensics.states import AuthEvent, AuthState
 
@@ -329,4 +330,13 @@ def test_a_partition_without_requests_has_tables_without_rows():
 
 def test_what_only_told_devices_apart_is_left_behind():
     calls = requests([("s-0", 0.0, "GET", "/api", 200)], client_ip=["192.0.2.1"], user_agent=["app/1"])
-    assert {"client_ip", "user_agent", "user_id", "session_id"}.isdisjoint(partition.arrange(calls).columns)
+    assert {"user_id", "session_id"}.isdisjoint(partition.arrange(calls).columns)
+
+
+def test_addresses_are_kept_where_they_are_not_the_name():
+    calls = requests([("s-0", 0.0, "GET", "/api", 200)], client_ip=["192.0.2.1"], user_agent=["app/1"])
+    assert partition.arrange(calls).select("client_ip", "user_agent").row(0) == ("192.0.2.1", "app/1")
+    nameless = calls.with_columns(device_id=pl.lit(None, REQUESTS["device_id"]), identity_key=pl.lit(FALLBACK))
+    arranged = partition.arrange(nameless)
+    assert arranged.select("client_ip", "user_agent").row(0) == (None, None)
+    assert arranged["device_id"].to_list() == ["192.0.2.1|app/1"]

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from authforensics import detect
-from authforensics.correlate import Options, correlate
+from authforensics.correlate import Options, correlate, population
 from authforensics.detect import Observed
 from authforensics.findings import Confidence
 from authforensics.schema import Sessions
@@ -39,10 +39,14 @@ def sessions() -> Sessions:
 def only(sessions: Sessions, devices: pl.DataFrame) -> Sessions:
     """The part of `sessions` that is about some devices."""
     names = ["system", "device_id"]
+    events = sessions.events.join(devices, on=names, how="semi", maintain_order="left")
     return replace(
         sessions,
-        events=sessions.events.join(devices, on=names, how="semi", maintain_order="left"),
+        events=events,
         episodes=sessions.episodes.join(devices, on=names, how="semi", maintain_order="left"),
+        sessions=sessions.sessions.join(devices, on=names, how="semi", maintain_order="left"),
+        grants=sessions.grants.join(devices, on=names, how="semi", maintain_order="left"),
+        rates=population.rates(events, sessions.devices.select(names)),
     )
 
 

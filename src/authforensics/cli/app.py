@@ -15,6 +15,7 @@ from authforensics.cli.explain import explain
 from authforensics.cli.formats import formats
 from authforensics.cli.messages import say
 from authforensics.cli.signals import Stopped, stopping
+from authforensics.cli.simulate import simulate
 from authforensics.cli.terminal import close_stdout
 from authforensics.errors import AuthforensicsError, UsageError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command(short_help="Analyse logs and explain the incident.")(analyze)
 app.command(short_help="Explain a name, or how a log line is read.")(explain)
 app.command(short_help="List the formats, or say what files are.")(formats)
+app.command(short_help="Write the logs of a simulated incident.")(simulate)
 
 
 def _print_version(wanted: bool) -> None:

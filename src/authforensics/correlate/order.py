@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from authforensics.correlate.identity import PAIR, pair_names
+from authforensics.correlate.identity import FALLBACK, PAIR, pair_names
 from authforensics.correlate.narrow import one_number, one_value
 from authforensics.schema import TEXT
 from authforensics.states import AuthEvent
@@ -23,8 +23,8 @@ PATIENCE = 3
 DEVICE = "device"
 #: What is joined or grouped by in every partition, and therefore must be categories.
 _NAMES = ("system", "device_id", "method", "route")
-#: What is known by the device and needed no more.
-_TELLING = (*PAIR, "user_id", "session_id")
+#: What is known by the device and needed no more; so are address and user agent, where they are its name.
+_TELLING = ("user_id", "session_id")
 _VERDICTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
@@ -58,6 +58,8 @@ def by_device(requests: pl.DataFrame) -> pl.DataFrame:
         at = at.gather(order.select(_place().arg_sort()).to_series())
     told = names.unique(maintain_order=True)["device_id"].gather(devices)
     frame = frame.drop(_TELLING, strict=False)
+    if one_value(frame["identity_key"]) and frame["identity_key"].first() == FALLBACK:
+        frame = frame.with_columns(pl.lit(None, TEXT).alias(name) for name in PAIR)
     # Of one value, any order is the same.
     varied = [column.name for column in frame if not one_value(column)]
     return frame.with_columns(pl.col(varied).gather(at)).with_columns(told, devices.set_sorted())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,9 @@ import polars as pl
 
 from authforensics import _registry
 from authforensics.detect import patterns
-from authforensics.detect.detector import DRAFTS, SEEN, Detector, Fleet, Threshold
-from authforensics.detect.runs import NAMES
+from authforensics.detect.detector import DRAFTS, FOUND, SEEN, Detector, Fleet, Threshold
+from authforensics.detect.runs import NAMES, OFTEN, changed, ends
+from authforensics.detect.several import WEAK, by_turns, outlived
 from authforensics.errors import UnknownName
 from authforensics.findings import Confidence, Evidence, Finding, Severity
 from authforensics.schema import ROW, TEXT, Sessions
@@ -33,9 +34,7 @@ __all__ = [
 ]
 
 #: Severity that a finding has by itself; an incident it belongs to may lower it, never raise it.
-_DECLARED = {1: Severity.CRITICAL, 2: Severity.HIGH, 3: Severity.MEDIUM}
-#: Rungs of the identity ladder on which one device may in truth be many.
-_WEAK = "client_ip+user_agent"
+_DECLARED = {1: Severity.CRITICAL, 2: Severity.HIGH, 3: Severity.LOW}
 
 
 def detectors() -> dict[str, Detector]:
@@ -78,7 +77,7 @@ def observe(sessions: Sessions, wanted: Sequence[Detector], overrides: Overrides
         wanted: the detectors to run.
         overrides: per detector name, values in place of the declared ones; see `check_thresholds`.
     """
-    telling = _telling(sessions.events)
+    telling = _telling(sessions)
     told = replace(sessions, events=sessions.events.select(SEEN).filter(telling))
     frames = {
         one.name: one.observe(sessions if one.sees_all else told, one.limits((overrides or {}).get(one.name, {})))
@@ -95,7 +94,7 @@ def observe(sessions: Sessions, wanted: Sequence[Detector], overrides: Overrides
 
 
 def conclude(
-    observed: Sequence[Observed], fleet: Fleet, wanted: Iterable[Detector], overrides: Overrides | None = None
+    observed: Sequence[Observed], fleet: Fleet, wanted: Collection[Detector], overrides: Overrides | None = None
 ) -> list[Finding]:
     """What follows from that of all partitions.
 
@@ -109,11 +108,20 @@ def conclude(
         Findings with evidence whose text is still empty, in order of system, time, detector and device.
     """
     found: list[Finding] = []
-    for detector in wanted if observed else ():
+    for detector in sorted(wanted, key=lambda one: one.after_others) if observed else ():
+        if detector.after_others:
+            fleet = replace(fleet, found=_explaining(found, wanted))
         merged = _in_order(pl.concat([part.frames[detector.name] for part in observed]))
         limits = detector.limits((overrides or {}).get(detector.name, {}))
         found += _findings(detector, detector.conclude(merged, fleet, limits), observed, fleet)
     return sorted(found, key=lambda one: (one.system, one.first_seen, one.detector, one.device_id or ""))
+
+
+def _explaining(findings: Iterable[Finding], detectors: Iterable[Detector]) -> pl.DataFrame:
+    """What findings are about, as FOUND, of those that explain why calls are refused."""
+    explain = {one.name for one in detectors if one.explains}
+    rows = [(one.system, one.device_id, one.first_seen, one.last_seen) for one in findings if one.detector in explain]
+    return pl.DataFrame(rows, schema=FOUND, orient="row")
 
 
 def find(sessions: Sessions, wanted: Iterable[Detector], overrides: Overrides | None = None) -> list[Finding]:
@@ -129,7 +137,7 @@ def fleet_of(devices: pl.DataFrame, spans: pl.DataFrame) -> Fleet:
     return Fleet(
         active=dict(counts.select(pl.col("system").cast(pl.String), "len").rows()),
         spans=spans,
-        weak=devices.filter(pl.col("identity_key") == _WEAK).select(NAMES),
+        weak=devices.filter(pl.col("identity_key") == WEAK).select(NAMES),
     )
 
 
@@ -153,23 +161,41 @@ def check_thresholds(thresholds: Mapping[str, Mapping[str, float]], place: Calla
                 raise UnknownName("threshold", key, names, where=place("thresholds", name, key))
 
 
-def _telling(events: pl.DataFrame) -> pl.Series:
-    """Which events patterns are made of: all but accepted calls, and those made with tokens that were refused first.
+def _telling(sessions: Sessions) -> pl.Series:
+    """Which events patterns are made of: all but accepted calls, and those accepted calls that say more than most.
 
-    A few of a hundred, as a rule.
+    A few of a hundred, as a rule. Accepted calls say more with a token that was refused first, or often; in a session
+    that goes on after its logout; and of a device that is seen under several addresses and user agents by turns.
     """
+    events = sessions.events
     accepted = events["auth_event"] == AuthEvent.API_OK.value
     silent = (events["auth_event"] == AuthEvent.IGNORED.value) & events["reason"].is_null()
     telling = ~(accepted | silent)
-    tokens = events.select("device", "grant").filter(events["rejection"])
-    if not tokens.is_empty():
+    for key, doubted in (("grant", _doubted(events)), ("session", outlived(sessions))):
+        if doubted.is_empty():
+            continue
         # First by device, a matter of looking at one list: few have such tokens.
-        doubted = pl.repeat(False, events["device"][-1] + 1, dtype=pl.Boolean, eager=True)
-        doubted = doubted.scatter(tokens["device"], True)
-        granted = (accepted & doubted.gather(events["device"])).arg_true()
-        used = events.select("device", "grant")[granted].hstack([granted.alias("at")])
-        telling = telling.scatter(used.join(tokens, on=["device", "grant"], how="semi")["at"], True)
-    return telling
+        mine = pl.repeat(False, events["device"][-1] + 1, dtype=pl.Boolean, eager=True)
+        mine = mine.scatter(doubted["device"], True)
+        held = (accepted & mine.gather(events["device"])).arg_true()
+        used = events.select("device", key)[held].hstack([held.alias("at")])
+        telling = telling.scatter(used.join(doubted, on=["device", key], how="semi")["at"], True)
+    roaming = by_turns(events)
+    return telling | events["device"].is_in(roaming.implode()) if len(roaming) else telling
+
+
+def _doubted(events: pl.DataFrame) -> pl.DataFrame:
+    """The tokens, `device` and `grant`, that were refused at their first use, or many times."""
+    denied = events.select("device", "grant", "rejection")
+    denied = denied.filter((events["auth_event"] == AuthEvent.API_DENIED.value) & ~events["straggler"])
+    often = denied.with_columns(run=changed("device", "grant").cum_sum())
+    first, last = ends(often)
+    return pl.concat(
+        [
+            denied.filter("rejection").select("device", "grant"),
+            denied.select("device", "grant")[first.filter(last - first + 1 >= OFTEN)],
+        ]
+    )
 
 
 def _rows(frame: pl.DataFrame) -> pl.Series:
@@ -218,7 +244,7 @@ def _finding(
     return Finding(
         id=f"{detector.name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}",
         detector=detector.name,
-        severity=_DECLARED[detector.severity],
+        severity=Severity.NONE if measures.get("benign") else _DECLARED[detector.severity],
         confidence=_confidence(draft["reason"], weak=(draft["system"], device) in weak),
         summary=detector.describe({**measures, "devices": draft["devices"], "count": draft["count"]}),
         measures=measures,

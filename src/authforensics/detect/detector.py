@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -20,17 +20,28 @@ class Threshold:
     source: str
 
 
+#: What of a finding tells those that come after it what it explains.
+FOUND: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "device_id": pl.String(),
+    "first_seen": TIMESTAMP,
+    "last_seen": TIMESTAMP,
+}
+
+
 @dataclass(frozen=True)
 class Fleet:
     """What is known across devices when detectors conclude.
 
     `active` counts the devices with a session per system; `spans` tells when each system's log begins and ends; `weak`
-    are the devices (`system`, `device_id`) that may in truth be many.
+    are the devices (`system`, `device_id`) that may in truth be many. `found` is what detectors found before one that
+    comes `after_others`: `system`, `device_id`, `first_seen`, `last_seen` of each finding of those that `explains`.
     """
 
     active: Mapping[str, int]
     spans: pl.DataFrame
     weak: pl.DataFrame
+    found: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FOUND))
 
 
 #: What `conclude` returns, beside a struct `measures`: one row a finding. `rows` are the events that carry it. Of
@@ -50,7 +61,8 @@ DRAFTS: dict[str, pl.DataType] = {
 #: What a detector sees of each event, unless it `sees_all`.
 SEEN = (
     *("row", "system", "device_id", "device", "timestamp", "route", "auth_event", "reason", "state", "straggler"),
-    *("grant", "granted_by", "grant_row", "age", "episode", "rejection", "write"),
+    *("grant", "granted_by", "grant_row", "age", "episode", "rejection", "write", "session", "method", "status"),
+    *("started_at", "timed", "client_ip", "user_agent"),
 )
 
 Limits = Mapping[str, float]
@@ -61,11 +73,13 @@ class Detector:
     """One pattern.
 
     `severity`: 1 locks users out or loses data, 2 hits a group or bleeds slowly, 3 is noise or cost (see the
-    pathologies). `observe` sees the sessions of a set of devices (a partition) and returns what is worth keeping of
-    them, small: `system`, `device_id`, and in `row` or `rows` the events that may become evidence; `conclude` sees that
-    of all devices together, in their order, and returns DRAFTS with `measures`. `describe` says one draft in words.
-    Accepted calls made with tokens that were good from the start are kept from it, what says nothing about a session,
-    and all columns of events but SEEN, unless it `sees_all`.
+    pathologies); a draft whose measure `benign` is true is for information. `observe` sees the sessions of a set of
+    devices (a partition) and returns what is worth keeping of them, small: `system`, `device_id`, and in `row` or
+    `rows` the events that may become evidence; `conclude` sees that of all devices together, in their order, and
+    returns DRAFTS with `measures`; `after_others` if it must know what those found that `explains` why calls are
+    refused. `describe` says one draft in words.
+    Accepted calls that say nothing more than that are kept from it (see `detect.observe`), and all columns of events
+    but SEEN, unless it `sees_all`.
     """
 
     name: str
@@ -76,6 +90,8 @@ class Detector:
     conclude: Callable[[pl.DataFrame, Fleet, Limits], pl.DataFrame]
     describe: Callable[[Mapping[str, float]], str]
     sees_all: bool = False
+    after_others: bool = False
+    explains: bool = True
 
     def limits(self, overrides: Mapping[str, float]) -> dict[str, float]:
         """Its thresholds by name, with `overrides` in place of the declared values."""

@@ -9,6 +9,8 @@ from authforensics.states import AuthEvent
 
 #: What a device is called; within one partition its number `device` says the same, and compares faster.
 NAMES = ["system", "device_id"]
+#: From so many refusals on, what was accepted with the same token is looked at: fewer is an expiry's parallel calls.
+OFTEN = 5
 
 
 def is_event(*events: AuthEvent) -> pl.Expr:
@@ -75,6 +77,69 @@ def drafts(runs: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
         devices=pl.lit(1, pl.UInt32),
         measures=pl.struct([value.alias(name) for name, value in measures.items()]),
     )
+
+
+def occurrences(found: pl.DataFrame, gap_seconds: float, **measures: pl.Expr) -> pl.DataFrame:
+    """Runs of things that happen to a device now and then: a new one begins after `gap_seconds` of nothing.
+
+    Args:
+        found: one row each, in order: `device`, its names, when it `began`, its `timestamp` (when it was complete),
+            `reason`, and `lines`, the events that it consists of.
+        gap_seconds: how long it may pause.
+        measures: what else is to be summed up of each run.
+
+    Returns:
+        One row a run: `measures`, `run`, `device`, its names, `first_seen`, `last_seen`, `count`, `reason`, and the
+        `rows` of the first two and the last.
+    """
+    pause = (pl.col("began") - pl.col("timestamp").shift()).dt.total_microseconds() > gap_seconds * 1e6
+    rows = found.with_columns(run=(changed("device") | pause).cum_sum())
+    runs = rows.group_by("run", maintain_order=True).agg(
+        pl.col("device", *NAMES).first(),
+        first_seen=pl.col("began").first(),
+        last_seen=pl.col("timestamp").last(),
+        count=pl.len().cast(pl.UInt32),
+        rows=pl.concat([pl.col("lines").head(2), pl.col("lines").tail(1)]).explode(),
+        **measures,
+    )
+    return with_reason(runs, rows, "run")
+
+
+def with_end(runs: pl.DataFrame, sessions: Sessions, gap_seconds: float) -> pl.DataFrame:
+    """Add `ongoing`: the log ends less than `gap_seconds` after the run, so that it may go on."""
+    ends_at = sessions.spans.select("system", "end")
+    return (
+        runs.join(ends_at, on="system", how="left", maintain_order="left")
+        .with_columns(ongoing=(pl.col("end") - pl.col("last_seen")).dt.total_microseconds() < gap_seconds * 1e6)
+        .drop("end")
+    )
+
+
+def acting(events: pl.DataFrame, *names: str) -> pl.DataFrame:
+    """The events that change what is known of a session, accepted calls and stragglers left out: `names` of them."""
+    kept = is_event(
+        *(AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED),
+        *(AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.LOGOUT),
+    )
+    return events.select(names).filter(events.select(kept).to_series())
+
+
+def follows(steps: pl.DataFrame, condition: pl.Expr, *earlier: str) -> pl.DataFrame:
+    """The steps for which `condition` holds, each with what the step before it of the same device has.
+
+    Args:
+        steps: some events, in order.
+        condition: of the later step alone; only those are looked at.
+        earlier: columns of the step before, under these names with `_before`.
+    """
+    at = steps.select(pl.arg_where(condition & ~changed("device"))).to_series()
+    before = steps.select(pl.col(*earlier).name.suffix("_before"))[pl.select(at - 1).to_series()]
+    return steps[at].hstack(before)
+
+
+def pair(first: str = "row_before") -> pl.Expr:
+    """`lines` of something that two events are: `first`, and its own `row`."""
+    return pl.concat_list(first, "row").alias("lines")
 
 
 def with_reason(groups: pl.DataFrame, rows: pl.DataFrame, *keys: str) -> pl.DataFrame:

@@ -9,9 +9,10 @@ from functools import cached_property
 
 import polars as pl
 
-from authforensics.diagnose import meanwhile, scope
+from authforensics.diagnose import endings, meanwhile, scope, tokens
 from authforensics.diagnose.clusters import Cluster
 from authforensics.diagnose.meanwhile import Meanwhile
+from authforensics.diagnose.tokens import Held, Replaced
 from authforensics.document import Lifetimes
 from authforensics.findings import Scope
 from authforensics.schema import History, Reason
@@ -89,6 +90,12 @@ class Case:
         return self.meanwhile.accepted
 
     @cached_property
+    def refused(self) -> int:
+        """Calls and refreshes that were refused: all `denials`, but where something else than a refusal is wrong."""
+        verdicts = (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)
+        return self.denials.filter(pl.col("auth_event").is_in([verdict.value for verdict in verdicts])).height
+
+    @cached_property
     def writes_lost(self) -> int:
         """Refused POST, PUT, PATCH and DELETE calls on the API."""
         return self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, pl.col("write")).height
@@ -132,12 +139,21 @@ class Case:
         """Refusals by stated reason, most first; those without one are left out."""
         return _counts(self.denials)
 
-    def refresh_share_of(self, *reasons: Reason) -> float:
-        """As `share_of`, of the refused refreshes."""
-        return _share(self._refresh_reasons, reasons)
+    def api_share_of(self, *reasons: Reason) -> float:
+        """As `share_of`, of the refused calls on the API."""
+        return _share(self._api_reasons, reasons)
 
     @cached_property
-    def _refresh_reasons(self) -> dict[str, int]:
+    def _api_reasons(self) -> dict[str, int]:
+        return _counts(self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value))
+
+    def refresh_share_of(self, *reasons: Reason) -> float:
+        """As `share_of`, of the refused refreshes."""
+        return _share(self.refresh_reasons, reasons)
+
+    @cached_property
+    def refresh_reasons(self) -> dict[str, int]:
+        """As `reason_counts`, of the refused refreshes."""
         return _counts(self.denials.filter(pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value))
 
     def share_of(self, *reasons: Reason) -> float:
@@ -154,14 +170,79 @@ class Case:
 
     def refreshes(self, *, before: bool = False) -> dict[str, int]:
         """Refreshes of all devices, during the incident or before: `ok`, `denied`, `failed`."""
-        tried = self.meanwhile.refreshes.filter(_stretch(before=before))
-        counts = tried.group_by(pl.col("auth_event").cast(pl.String)).agg(pl.col("count").sum())
-        found = dict(counts.rows())
+        found = self._attempts(before=before)
         return {
             "ok": found.get(AuthEvent.REFRESH_OK.value, 0),
             "denied": found.get(AuthEvent.REFRESH_DENIED.value, 0),
             "failed": found.get(AuthEvent.REFRESH_FAILED.value, 0),
         }
+
+    def logins(self, *, before: bool = False) -> dict[str, int]:
+        """Logins of all devices, during the incident or before: `ok`, `denied`."""
+        found = self._attempts(before=before)
+        return {
+            "ok": found.get(AuthEvent.LOGIN_OK.value, 0),
+            "denied": found.get(AuthEvent.LOGIN_DENIED.value, 0),
+        }
+
+    def _attempts(self, *, before: bool) -> dict[str, int]:
+        tried = self.meanwhile.attempts.filter(_stretch(before=before))
+        counts = tried.group_by(pl.col("auth_event").cast(pl.String)).agg(pl.col("count").sum())
+        return dict(counts.rows())
+
+    @cached_property
+    def tokens(self) -> pl.DataFrame:
+        """The tokens refused on the API, and whether they came back: see `tokens.refused`."""
+        return tokens.refused(self.events, self.denials)
+
+    @cached_property
+    def held(self) -> Held:
+        """What became of the tokens of all devices that were given before the onset."""
+        return tokens.held(self.grants, self.onset, self.last)
+
+    @cached_property
+    def replaced(self) -> Replaced:
+        """What became of the first token that each affected device was given after its first refusal."""
+        return tokens.replaced(self.grants, self.hit)
+
+    @cached_property
+    def obeying(self) -> int:
+        """Devices that are not affected, whose refresh was refused meanwhile and that logged in next."""
+        ended = self.grants.filter(
+            pl.col("refresh_denied_at").is_between(self.onset, self.last),
+            pl.col("next_granted_by") == AuthEvent.LOGIN_OK.value,
+        )
+        others = ended.join(self.hit.lazy(), on="device_id", how="anti")
+        return int(others.select(pl.col("device_id").n_unique()).collect(engine="streaming").item())
+
+    @cached_property
+    def waves(self) -> list[tuple[datetime, int]]:
+        """When tokens died all at once, and on how many devices: see `tokens.waves`."""
+        return tokens.waves(self.tokens)
+
+    @cached_property
+    def session_clock(self) -> endings.Clock | None:
+        """How old sessions were, since their login, when their refresh was refused; None: too few are known."""
+        return endings.clock(self.refused_refreshes["session_age"], endings.survived(self.grants), "session_age")
+
+    @cached_property
+    def rest_clock(self) -> endings.Clock | None:
+        """How long their tokens had rested then, since they were given."""
+        return endings.clock(self.refused_refreshes["refresh_denied_age"], endings.survived(self.grants), "rest")
+
+    @cached_property
+    def instances(self) -> pl.DataFrame:
+        """The known upstreams: `upstream`, `refused` calls and refreshes of a `total`, the most refused first.
+
+        Of the calls on the API, `refused_api` and `accepted`.
+        """
+        on_api = pl.col("auth_event") == AuthEvent.API_DENIED.value
+        hits = self.denials.group_by("upstream").agg(refused=pl.len(), refused_api=on_api.sum())
+        calls = self.meanwhile.upstreams.filter(pl.col("upstream").is_not_null())
+        shares = calls.join(hits, on="upstream", how="left").with_columns(pl.col("refused", "refused_api").fill_null(0))
+        return shares.with_columns(pl.col("upstream").cast(pl.String)).sort(
+            "refused", "upstream", descending=[True, False]
+        )
 
     @property
     def refused_refreshes(self) -> pl.DataFrame:

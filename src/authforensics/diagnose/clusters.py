@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import polars as pl
 
+from authforensics.diagnose import witnessed
 from authforensics.findings import Finding
 from authforensics.schema import TIMESTAMP, Reason
 
@@ -22,7 +23,13 @@ MARGIN_SECONDS = 900.0
 _MARGIN = timedelta(seconds=MARGIN_SECONDS)
 #: Refusals before a login that an obedient client may have: the refresh, and one that ran beside it.
 OBEYS = 2
-_KINDS = pl.Enum(["ignored", "key", "refresh", "rejected"])
+#: How long a client may try until a refresh gets a verdict, before it is more than a hiccup.
+_HICCUP_SECONDS = 60.0
+_KINDS = pl.Enum(["ignored", "key", "refresh", "rejected", "unanswered"])
+#: Detectors of fleets that are about refusals of every kind; and those that are not about refused sessions at all, and
+#: make no incident.
+_OF_ANY_KIND = {"denial_surge"}
+_OF_NO_KIND = {"login_failure_surge", "mass_logout", "refresh_stampede"}
 _GROUP = ["system", "kind", "cluster"]
 
 
@@ -50,6 +57,13 @@ class Cluster:
         (begin, end), (other_begin, other_end) = self._span, other._span
         return bool(other_begin <= end and begin <= other_end)
 
+    def is_part_of(self, other: Cluster) -> bool:
+        """Whether it overlaps another one of its system in time, and half of its devices are among the other's."""
+        if self.system != other.system or not self.meets(other):
+            return False
+        mine = self.episodes["device_id"].unique()
+        return 2 * int(mine.is_in(other.episodes["device_id"].unique().implode()).sum()) >= len(mine)
+
     @cached_property
     def _span(self) -> tuple[int, int]:
         return self.episodes.select(
@@ -60,11 +74,12 @@ class Cluster:
 def _kind() -> pl.Expr:
     """What is wrong in an episode; null in an ordinary expiry, which a refresh heals.
 
-    `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused), `ignored`
-    (refused, and the client never tried to refresh).
+    `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused),
+    `unanswered` (it got no verdict, and none soon), `ignored` (refused, and the client never tried to refresh).
     """
     faults = [fault.value for fault in KEY_FAULTS]
     key = pl.col("reason").is_in(faults) | pl.col("refresh_reason").is_in(faults)
+    soon = (pl.col("closed_at") - pl.col("first_seen")).dt.total_seconds() <= _HICCUP_SECONDS
     tried = pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") > 0
     return (
         pl.when(key.fill_null(value=False))
@@ -73,6 +88,8 @@ def _kind() -> pl.Expr:
         .then(pl.lit("rejected", _KINDS))
         .when(pl.col("refresh_denied") > 0)
         .then(pl.lit("refresh", _KINDS))
+        .when((pl.col("refresh_failed") > 0) & ((pl.col("refresh_ok") == 0) | ~soon.fill_null(value=False)))
+        .then(pl.lit("unanswered", _KINDS))
         .when(~tried & pl.col("session_seen"))
         .then(pl.lit("ignored", _KINDS))
     )
@@ -120,17 +137,51 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
     if not findings:
         return []
     numbered = _numbered(_ill(episodes))
+    others = [one for one in findings if witnessed.kind(one) is None and not witnessed.harmless(one)]
     groups: dict[tuple[str, str, int], list[Finding]] = {}
-    for finding, home in zip(findings, _homes(findings, numbered), strict=True):
+    for finding, home in zip(others, _homes(others, numbered), strict=True):
         if home is not None:
             groups.setdefault((finding.system, *home), []).append(finding)
     members = _members(groups, numbered)
-    return _merge_unexplained(
+    told = _merge_unexplained(
         [
             Cluster(system=system, kind=kind, findings=tuple(found), episodes=members[index])
             for index, ((system, kind, _), found) in enumerate(groups.items())
         ]
     )
+    return _with_witnessed(told, findings, numbered)
+
+
+def _with_witnessed(told: list[Cluster], findings: list[Finding], like: pl.DataFrame) -> list[Cluster]:
+    """Add those that findings make by themselves; where most of their devices have another at that time, it is that."""
+    done = list(told)
+    for (system, kind), found in _at_once(findings).items():
+        for group in found:
+            rows = witnessed.episodes(group, like.drop("kind", "cluster"))
+            one = Cluster(system=system, kind=kind, findings=tuple(group), episodes=rows)
+            host = next((index for index, other in enumerate(told) if one.is_part_of(other)), None)
+            if host is None:
+                done.append(one)
+            else:
+                done[host] = replace(done[host], findings=done[host].findings + one.findings)
+    return done
+
+
+def _at_once(findings: list[Finding]) -> dict[tuple[str, str], list[list[Finding]]]:
+    """Findings that make an incident by themselves, by system and kind, those at most `GAP_SECONDS` apart together."""
+    groups: dict[tuple[str, str], list[list[Finding]]] = {}
+    ends: dict[tuple[str, str], datetime] = {}
+    for one in sorted(findings, key=lambda each: each.first_seen):
+        kind = witnessed.kind(one)
+        if kind is None:
+            continue
+        key = one.system, kind
+        known = groups.setdefault(key, [])
+        if key not in ends or (one.first_seen - ends[key]).total_seconds() > GAP_SECONDS:
+            known.append([])
+        known[-1].append(one)
+        ends[key] = max(one.last_seen, ends.get(key, one.last_seen))
+    return groups
 
 
 def _numbered(episodes: pl.DataFrame) -> pl.DataFrame:
@@ -145,7 +196,7 @@ def _numbered(episodes: pl.DataFrame) -> pl.DataFrame:
 def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, int] | None]:
     """The kind and number of the cluster that each finding belongs to, null where none is near.
 
-    By its device's episodes, or by its reason for one about the fleet.
+    By its device's episodes; for one about the fleet by its reason, or by what began in its time.
     """
     faults = {fault.value for fault in KEY_FAULTS}
     asked = pl.DataFrame(
@@ -156,9 +207,10 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
                 one.device_id,
                 one.first_seen,
                 one.last_seen,
-                "key" if one.reason in faults else "refresh",
+                "key" if one.reason in faults else None if one.detector in _OF_ANY_KIND else "refresh",
             )
             for index, one in enumerate(findings)
+            if one.detector not in _OF_NO_KIND
         ],
         schema={
             "finding": pl.UInt32,
@@ -172,9 +224,17 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
     ).cast({name: episodes.schema[name] for name in DEVICE})
     of_device, of_fleet = pl.col("device_id").is_not_null(), pl.col("device_id").is_null()
     columns = ("finding", "kind", "cluster", "first_seen", "last_seen", "begin", "end")
+    of_any = pl.col("kind").is_null()
+    began = pl.col("first_seen") >= pl.col("begin")
     pairs = [
         asked.lazy().filter(of_device).drop("kind").join(episodes.lazy(), on=DEVICE).select(columns),
         asked.lazy().filter(of_fleet).drop("device_id").join(episodes.lazy(), on=["system", "kind"]).select(columns),
+        asked.lazy()
+        .filter(of_fleet & of_any)
+        .drop("device_id", "kind")
+        .join(episodes.lazy(), on="system")
+        .filter(began)
+        .select(columns),
     ]
     near = (
         pl.concat(pairs)

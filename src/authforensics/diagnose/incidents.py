@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from authforensics.diagnose import witnessed
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import CARRIES, Cause
 from authforensics.diagnose.phases import phases
@@ -17,7 +18,9 @@ _TITLES = {
     "key": "Tokens are refused: their signature does not verify",
     "rejected": "New tokens are refused",
     "refresh": "Refresh tokens are refused",
+    "unanswered": "Refreshes get no answer",
     "ignored": "Clients keep calling with tokens that are refused",
+    **witnessed.TITLES,
 }
 #: The severity scale of the pathologies: shares of the active devices, and numbers of them.
 _MANY_SHARE = 0.1
@@ -51,7 +54,7 @@ def incident(case: Case, ranked: tuple[RootCause, ...]) -> Incident:
         devices_seen=case.active,
         devices_recovered=case.recovered,
         devices_ill=0 if case.over else len(case.devices) - case.recovered,
-        requests_denied=case.denials.height,
+        requests_denied=case.refused,
         writes_lost=case.writes_lost,
         device_seconds=round(ill_seconds, 3),
         findings=tuple(one.id for one in findings),
@@ -100,5 +103,5 @@ def _summary(case: Case) -> str:
     ending = f"over since {clock(case.last)} UTC" if case.over else "still going on when the log ends"
     return (
         f"{devices:,} of {plural(case.active, 'active device')} affected since {case.onset:%Y-%m-%d %H:%M:%S} UTC, for"
-        f" {duration(lasted)}; {plural(case.denials.height, 'call')} refused{lost}; {ending}."
+        f" {duration(lasted)}; {plural(case.refused, 'call')} refused{lost}; {ending}."
     )

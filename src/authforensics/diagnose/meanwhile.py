@@ -14,7 +14,13 @@ from authforensics.states import AuthEvent
 
 _API = [AuthEvent.API_OK.value, AuthEvent.API_DENIED.value]
 _CALLS = [*_API, AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value]
-_REFRESHES = [AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value]
+_ATTEMPTS = [
+    AuthEvent.REFRESH_OK.value,
+    AuthEvent.REFRESH_DENIED.value,
+    AuthEvent.REFRESH_FAILED.value,
+    AuthEvent.LOGIN_OK.value,
+    AuthEvent.LOGIN_DENIED.value,
+]
 _GRANTS = [AuthEvent.LOGIN_OK.value, AuthEvent.REFRESH_OK.value]
 _COLUMNS = (
     "device_id",
@@ -36,19 +42,19 @@ class Meanwhile:
     """From the onset to the last refusal of an incident, for the devices of its system, affected or not.
 
     `upstreams`: the `total` of the calls that show whether a token is good, per `upstream`; `routes`: that of those on
-    the API, per `route`, `accepted` of them were accepted.
-    `devices`, one row each: whether it made such a `call`, showed a `session`, had a `login`, and its `platform` and
-    `app_version`. `refreshes`: `count` per `auth_event` and `when`. `tokens`: of those given, per `granted_by` and
-    `when`, how many were `refused` at first use, and `accepted` at all. `refused`: GRANTS of affected devices that
-    ended in a refused refresh, `session_age` seconds after their login. `proofs`: when affected devices were first
-    accepted after the last refusal, sorted.
+    the API, per `route`; of both, how many calls on the API were `accepted`.
+    `devices`, one row each: whether it made such a `call`, showed a `session`, had a `login`, was refused one
+    (`login_denied`), and its `platform` and `app_version`. `attempts`: `count` of refreshes and logins per `auth_event`
+    and `when`. `tokens`: of those given, per `granted_by` and `when`, how many were `refused` at first use, and
+    `accepted` at all. `refused`: GRANTS of affected devices that ended in a refused refresh, `session_age` seconds
+    after their login. `proofs`: when affected devices were first accepted after the last refusal, sorted.
     """
 
     upstreams: pl.DataFrame
     routes: pl.DataFrame
     accepted: int
     devices: pl.DataFrame
-    refreshes: pl.DataFrame
+    attempts: pl.DataFrame
     tokens: pl.DataFrame
     refused: pl.DataFrame
     proofs: pl.Series
@@ -84,14 +90,14 @@ def measure(
     """
     stretch = _Stretch(onset, last, last_row)
     seen = list(in_order(events, partial(_seen, affected=affected, stretch=stretch), PARTS))
-    upstreams, routes, devices, refreshes, proofs = map(pl.concat, zip(*seen, strict=True))
+    upstreams, routes, devices, attempts, proofs = map(pl.concat, zip(*seen, strict=True))
     routes = routes.group_by("route").agg(pl.col("total", "accepted").sum())
     return Meanwhile(
-        upstreams=upstreams.group_by("upstream").agg(pl.col("total").sum()),
-        routes=routes.drop("accepted"),
+        upstreams=upstreams.group_by("upstream").agg(pl.col("total", "accepted").sum()),
+        routes=routes,
         accepted=int(routes["accepted"].sum()),
         devices=devices,
-        refreshes=refreshes.group_by("auth_event", "when").agg(pl.col("count").sum()),
+        attempts=attempts.group_by("auth_event", "when").agg(pl.col("count").sum()),
         tokens=_tokens(grants, onset, last),
         refused=_refused(grants.join(affected.lazy(), on="device_id", how="semi"), onset, last),
         proofs=proofs["timestamp"].sort(),
@@ -99,20 +105,22 @@ def measure(
 
 
 def _seen(part: pl.LazyFrame, affected: pl.DataFrame, stretch: _Stretch) -> list[pl.DataFrame]:
-    """`upstreams`, `routes`, `devices`, `refreshes` and `proofs` of a part of the events."""
+    """`upstreams`, `routes`, `devices`, `attempts` and `proofs` of a part of the events."""
     # Read once, with no more than is needed: five times would take as long again.
     events = part.select(_COLUMNS).collect(engine="in-memory").lazy()
     now = events.filter(pl.col("timestamp").is_between(stretch.onset, stretch.last))
     accepted = pl.col("auth_event") == AuthEvent.API_OK.value
-    refreshes = events.filter(
-        pl.col("auth_event").is_in(_REFRESHES), pl.col("timestamp") <= stretch.last, ~pl.col("straggler")
+    attempts = events.filter(
+        pl.col("auth_event").is_in(_ATTEMPTS), pl.col("timestamp") <= stretch.last, ~pl.col("straggler")
     )
     return pl.collect_all(
         [
-            now.filter(pl.col("auth_event").is_in(_CALLS)).group_by("upstream").agg(total=pl.len()),
+            now.filter(pl.col("auth_event").is_in(_CALLS))
+            .group_by("upstream")
+            .agg(total=pl.len(), accepted=accepted.sum()),
             now.filter(pl.col("auth_event").is_in(_API)).group_by("route").agg(total=pl.len(), accepted=accepted.sum()),
             _devices(now),
-            refreshes.group_by("auth_event", when=_when("timestamp", stretch.onset)).agg(count=pl.len()),
+            attempts.group_by("auth_event", when=_when("timestamp", stretch.onset)).agg(count=pl.len()),
             _proofs(events.filter(accepted), stretch).join(affected.lazy(), on="device_id", how="semi"),
         ],
         engine="in-memory",
@@ -125,6 +133,7 @@ def _devices(events: pl.LazyFrame) -> pl.LazyFrame:
         call=call.any(),
         session=(pl.col("auth_event") != AuthEvent.LOGIN_DENIED.value).any(),
         login=(pl.col("auth_event") == AuthEvent.LOGIN_OK.value).any(),
+        login_denied=(pl.col("auth_event") == AuthEvent.LOGIN_DENIED.value).any(),
         app_version=pl.when(call).then("app_version").drop_nulls().last(),
         platform=pl.when(call).then("platform").drop_nulls().last(),
     )

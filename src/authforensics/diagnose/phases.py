@@ -31,6 +31,8 @@ def phases(case: Case) -> tuple[Phase, ...]:
 def _predicaments(case: Case) -> list[Phase]:
     told = _verdicts(case)
     if told.is_empty():
+        if not case.refused:
+            return []
         return [Phase(name="api_denied", first_seen=case.onset, last_seen=case.last)]
     names: tuple[Predicament, Predicament] = ("refresh_denied", "refresh_ok_api_denied")
     change = _change(told)

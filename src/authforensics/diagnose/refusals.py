@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from authforensics.diagnose import witnessed
 from authforensics.diagnose.clusters import DEVICE, Cluster
 from authforensics.parallel import by_part
 from authforensics.schema import Reason
@@ -19,6 +20,7 @@ _COLUMNS = (
     "row",
     "auth_event",
     "reason",
+    "status",
     "upstream",
     "route",
     "straggler",
@@ -33,30 +35,39 @@ _COLUMNS = (
 def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iterator[pl.DataFrame]:
     """Every refusal that belongs to each incident, stragglers included: those in its ill episodes; in no order.
 
-    Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it.
+    Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it. Of an
+    incident that detectors witnessed, what they say is part of it, refused or not.
     """
     if not clusters:
         return
-    ill = pl.concat(
+    members = [
         one.episodes.select(
-            *DEVICE,
-            "episode",
-            "obeyed",
+            *(*DEVICE, "episode", "obeyed"),
+            begin="first_seen",
+            end="last_seen",
             incident=pl.lit(index, pl.UInt32),
             key=pl.lit(one.kind == "key"),
+            seen=pl.lit(one.kind in witnessed.KINDS),
         )
         for index, one in enumerate(clusters)
-    )
+    ]
+    kinds = {index: one.kind for index, one in enumerate(clusters) if one.kind in witnessed.KINDS}
+    ill, seen = pl.concat(members).filter(~pl.col("seen")), pl.concat(members).filter("seen")
     loop = pl.col("rejection") & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value).fill_null(value=False)
-    found = by_part(
-        events,
-        lambda part: (
+    columns = ("incident", *_COLUMNS, "granted_at", "granted_by")
+
+    def refused(part: pl.LazyFrame) -> pl.LazyFrame:
+        of_episodes = (
             part.filter(pl.col("auth_event").is_in(_REFUSALS))
-            .join(ill.lazy(), on=[*DEVICE, "episode"])
+            .join(ill.drop("begin", "end").lazy(), on=[*DEVICE, "episode"])
             .filter(~pl.col("key") | pl.col("reason").ne_missing(Reason.TOKEN_EXPIRED.value))
-            .select("incident", *_COLUMNS, "granted_at", loop=loop)
-        ),
-    )
+            .select(*columns, loop=loop)
+        )
+        if not kinds:
+            return of_episodes
+        return pl.concat([of_episodes, witnessed.events(part, kinds, seen.drop("episode")).select(*columns, loop=loop)])
+
+    found = by_part(events, refused)
     if len(clusters) == 1:  # the usual case, and there may be millions
         yield found.drop("incident")
         return

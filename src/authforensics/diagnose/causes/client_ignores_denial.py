@@ -20,6 +20,7 @@ _WEIGHTS = {
     "single_version": Weight(1.0, "one app version only"),
     "server_fault": Weight(-2.5, "a fault of the server refuses them: the client only makes it worse"),
     "together": Weight(-2.0, "many devices fall ill together: that has a common cause elsewhere"),
+    "new_refused": Weight(-3.0, "their new tokens are refused: a refusal that no client can cure is not its fault"),
     "login_fails": Weight(-2.0, "a login doesn't help either"),
 }
 _KEEPS = {"zombie_client", "refresh_retry_loop", "refresh_loop"}
@@ -63,6 +64,11 @@ def _judge(case: Case) -> Judgement:
     )
     if server:
         found.speaks_against("server_fault", server, f"{server:.0%} of the stated reasons are faults of the server")
+    looping = {one.device_id for one in case.cluster.findings if one.detector == "refresh_loop"} & stuck
+    if looping:
+        found.speaks_against(
+            "new_refused", len(looping) / len(stuck), f"{len(looping):,} of them were refused with new tokens"
+        )
     # Those that obeyed are not its doing: a fault of the server shows in the number that can't get out.
     if len(stuck) >= 3 and len(stuck) / case.active >= 0.1:
         found.speaks_against("together", 1.0, f"{len(stuck):,} of {case.active:,} active devices are stuck together")

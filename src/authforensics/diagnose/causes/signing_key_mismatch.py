@@ -7,8 +7,11 @@ rotation (B1) new tokens would work; a stale key on one instance (F1) would show
 
 from __future__ import annotations
 
+import polars as pl
+
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import FEW, returned
 from authforensics.diagnose.wording import clock, plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
@@ -24,7 +27,8 @@ _WEIGHTS = {
     "everywhere": Weight(0.5, "all instances, versions and platforms: not one stale instance, not one release"),
     "other_reason": Weight(-4.0, "the verifier names something else"),
     "heals": Weight(-2.5, "new tokens work: then the key was rotated without overlap"),
-    "confined": Weight(-1.5, "only one upstream refuses: then its key is stale"),
+    "confined": Weight(-3.0, "only one upstream refuses: then its key is stale"),
+    "returns": Weight(-4.0, "refused tokens are accepted again, unchanged: a wrong key never accepts them"),
     "expiry": Weight(-2.0, "tokens die at one age: then it is expiry"),
 }
 #: Half of the devices within this time is an instant: background posts of mobile apps come every few minutes at most.
@@ -40,11 +44,32 @@ def _judge(case: Case) -> Judgement:
     _reasons(case, found)
     _fresh_tokens(case, found)
     _onset(case, found)
+    _returns(case, found)
     if case.scope.upstream:
         found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
     elif not (case.scope.app_version or case.scope.platform) and len(case.devices) > 2:
         found.speaks_for("everywhere", 1.0, "not confined to an upstream, app version or platform")
     return found
+
+
+def _returns(case: Case, found: Judgement) -> None:
+    """A wrong key is wrong for good, and for new tokens."""
+    new = case.replaced
+    if new.accepted > 3 * new.refused and new.accepted >= FEW:
+        found.speaks_against(
+            "heals",
+            new.accepted / (new.accepted + new.refused),
+            f"the next token of {new.accepted:,} of {new.accepted + new.refused:,} affected devices was accepted",
+        )
+    back, total = returned(case)
+    # A token that is used until the fault is repaired comes back as well, but then all do, and at the end.
+    early = back.filter(pl.col("again_at") < case.last).height
+    if early >= FEW and early > 0.1 * total:
+        found.speaks_against(
+            "returns",
+            min(2 * early / total, 1.0),
+            f"{early:,} of {total:,} refused tokens were accepted again, unchanged",
+        )
 
 
 def _onset(case: Case, found: Judgement) -> None:

@@ -1,0 +1,219 @@
+"""`denial_surge`: many more devices than usual are refused, nothing heals it, and no other pattern explains it.
+
+What it sees: devices with a session whose call or refresh is refused and that get no new token soon (by a refresh, or
+by a login unless a refresh without a verdict came before it), or that log in because a refresh had no verdict; their
+share of the devices there in five minutes, far above its own baseline. What findings of other detectors explain is left
+out, and a surge at a time when those explain more devices than not.
+Why it matters: something refuses users who did nothing wrong, in a way no single device shows: a refresh endpoint that
+is down, refusals out of a cache (pathology G5), sessions that were revoked (I2, I4).
+False positives: ordinary expiry, whose baseline it is; the release of a new protected path (refusals on a path that
+nobody was ever granted before, or not an hour before they began, do not count); callers without a session; the rhythm
+of night and day, which moves both sides of the share.
+At the log's edges: less than an hour of log is no baseline and gives no finding; of a surge longer than half the log
+nothing is seen; one in the last ten minutes is ongoing.
+Remediation: look at what answered the first lines shown, and at what was released or restarted just before.
+References: RFC 6750 section 3.1; pathologies 1.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.detect.bursts import ongoing
+from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
+from authforensics.detect.runs import NAMES, changed, is_event, seconds, with_reason
+from authforensics.detect.surges import surging, together, window
+from authforensics.findings import duration
+from authforensics.schema import ROW, TEXT, Sessions
+from authforensics.states import AuthEvent
+
+_REFUSALS = (AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED)
+_GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
+_STEPS = (*_REFUSALS, *_GRANTS, AuthEvent.REFRESH_FAILED)
+_OF_STEP = (*("device", *NAMES, "timestamp", "row", "route", "auth_event", "reason", "straggler", "grant", "episode"),)
+
+
+def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    """Hits: a row a device, window and route; per window (`total`) how many devices there are; routes' first grants.
+
+    Devices are in one partition each, so those of a window add up.
+    """
+    events = sessions.events
+    accepted, stepping = events["auth_event"] == AuthEvent.API_OK.value, events.select(is_event(*_STEPS)).to_series()
+    steps = events.select(_OF_STEP).filter(stepping)
+    hits = (
+        steps.filter(_unhealed(steps, limits))
+        .with_columns(at=window(limits["window"]), route=pl.when(pl.col("auth_event") == "api_denied").then("route"))
+        .group_by("device", "at", "route", maintain_order=True)
+        .agg(
+            *(pl.col(name).first() for name in (*NAMES, "episode")),
+            first_seen=pl.col("timestamp").first(),
+            last_seen=pl.col("timestamp").last(),
+            count=pl.len(),
+            reason=pl.col("reason").drop_nulls().first(),
+            row=pl.col("row").first(),
+        )
+        .drop("device")
+    )
+    there = events.select("system", "device", "timestamp").filter(accepted | stepping)
+    there = there.select("system", "device", at=window(limits["window"])).filter(changed("device", "at"))
+    granted = events.select("system", "route", "timestamp").filter(accepted).group_by("system", "route")
+    return pl.concat(
+        [
+            hits,
+            there.group_by("system", "at").agg(total=pl.len()),
+            granted.agg(granted_at=pl.col("timestamp").min()),
+        ],
+        how="diagonal",
+    ).with_columns(pl.col("device_id").cast(TEXT))
+
+
+def _unhealed(steps: pl.DataFrame, limits: Limits) -> pl.Series:
+    """Which are refusals that no new token followed soon, or refreshes without a verdict that ended in a login."""
+    last = changed("device").shift(-1, fill_value=True)
+    place = pl.when(is_event(*_GRANTS) | last).then(pl.int_range(pl.len())).backward_fill()
+    failed = is_event(AuthEvent.REFRESH_FAILED).cast(pl.UInt32).cum_sum()
+    waited = (pl.col("timestamp").gather(place) - pl.col("timestamp")).dt.total_microseconds() / 1e6
+    looked = steps.select(
+        known=(pl.col("grant") > 0) | (pl.col("episode") > 0),
+        refused=is_event(*_REFUSALS),
+        silent=is_event(AuthEvent.REFRESH_FAILED),
+        by_refresh=is_event(AuthEvent.REFRESH_OK).gather(place) & (waited <= limits["patience"]),
+        by_login=is_event(AuthEvent.LOGIN_OK).gather(place) & (waited <= limits["login_patience"]),
+        failed=(failed.gather(place) - failed) > 0,
+    )
+    refused = pl.col("refused") & ~pl.col("by_refresh") & (~pl.col("by_login") | pl.col("failed"))
+    return looked.select(pl.col("known") & (refused | (pl.col("silent") & pl.col("by_login")))).to_series()
+
+
+def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
+    named = observed.with_columns(pl.col(*NAMES, "route").cast(pl.String))
+    hits = _on_old_routes(named, fleet, limits)
+    explained = _explained(hits, fleet, limits)
+    open_ = hits.filter(~explained)
+    total = named.filter(pl.col("total").is_not_null()).group_by("system", "at").agg(pl.col("total").sum())
+    hit = open_.group_by("system", "at").agg(hit=pl.col("device_id").n_unique())
+    series = total.join(hit, on=["system", "at"], how="left").with_columns(pl.col("hit").fill_null(0))
+    found = together(surging(series, {**limits, "min_share": 0.0})).join(total, on=["system", "at"])
+    others = _devices(hits.filter(explained), found).rename({"devices": "others"})
+    mine = _since_onset(open_.join(found, on=["system", "at"]))
+    surges = (
+        _devices(mine, found)
+        .join(others, on=["system", "burst"], how="left")
+        .filter(pl.col("devices") >= pl.col("others").fill_null(0), pl.col("devices") >= limits["min_devices"])
+        .join(_told(mine), on=["system", "burst"])
+        .filter(pl.col("share") >= limits["min_share"])
+        .sort("system", "burst")
+    )
+    told = ongoing(with_reason(surges, mine, "system", "burst"), fleet.spans, 2 * limits["window"])
+    return told.select(
+        *DRAFTS.keys(),
+        measures=pl.struct("share", "usual", refused=pl.col("count"), seconds=seconds()),
+    )
+
+
+def _on_old_routes(named: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
+    """Hits, but those on a route that was never granted, or not long before it was first refused.
+
+    Of routes granted as the log begins nobody can tell how old they are: those count.
+    """
+    hits = named.filter(pl.col("row").is_not_null()).drop("total", "granted_at")
+    granted = named.filter(pl.col("granted_at").is_not_null()).group_by("system", "route")
+    refused = hits.group_by("system", "route").agg(refused_at=pl.col("first_seen").min())
+    settling = pl.duration(seconds=limits["settling"])
+    old = (
+        granted.agg(pl.col("granted_at").min())
+        .join(refused, on=["system", "route"])
+        .join(fleet.spans.select(pl.col("system").cast(pl.String), "begin"), on="system")
+        .filter(
+            (pl.col("granted_at") <= pl.col("begin") + settling)
+            | (pl.col("refused_at") > pl.col("granted_at") + settling)
+        )
+        .select("system", "route", old=pl.lit(value=True))
+    )
+    known = hits.join(old, on=["system", "route"], how="left", maintain_order="left")
+    return known.filter(pl.col("route").is_null() | pl.col("old")).drop("old")
+
+
+def _explained(hits: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.Series:
+    """Whether a finding of another detector, of that device or of the fleet, is about the time of each hit.
+
+    Then it is about all hits of that device until a call of it is accepted.
+    """
+    margin = pl.duration(seconds=limits["window"])
+    found = fleet.found.select(*NAMES, begin=pl.col("first_seen") - margin, until=pl.col("last_seen") + margin)
+    asked = hits.select(*NAMES, "episode", "first_seen", "last_seen")
+    inside = (pl.col("first_seen") <= pl.col("until")) & (pl.col("last_seen") >= pl.col("begin"))
+    of_device = asked.join(found, on=NAMES)
+    of_fleet = asked.join(found.filter(pl.col("device_id").is_null()).drop("device_id"), on="system")
+    episode = [*NAMES, "episode"]
+    told = pl.concat(
+        part.filter(inside).select(*episode, explained=pl.lit(value=True)) for part in (of_device, of_fleet)
+    )
+    joined = asked.join(told.unique(), on=episode, how="left", maintain_order="left")
+    return joined["explained"].fill_null(value=False)
+
+
+def _devices(hits: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """How many devices have any of `hits` in each burst of `found`."""
+    mine = hits if "burst" in hits.columns else hits.join(found, on=["system", "at"])
+    return mine.group_by("system", "burst").agg(devices=pl.col("device_id").n_unique().cast(pl.UInt32))
+
+
+def _since_onset(hits: pl.DataFrame) -> pl.DataFrame:
+    """Hits in order, without the first ones of each burst's first window that the baseline alone lets expect."""
+    ordered = hits.sort("system", "burst", "first_seen", "row")
+    expected = (pl.col("usual") * pl.col("total")).floor().first().over("system", "burst")
+    in_first = pl.col("at") == pl.col("at").first().over("system", "burst")
+    return ordered.filter(~in_first | (pl.int_range(pl.len()).over("system", "burst") >= expected))
+
+
+def _told(hits: pl.DataFrame) -> pl.DataFrame:
+    """One row a burst; its `share` is of the devices in its fullest window."""
+    return hits.group_by("system", "burst", maintain_order=True).agg(
+        device_id=pl.lit(None, pl.String),
+        first_seen=pl.col("first_seen").first(),
+        last_seen=pl.col("last_seen").max(),
+        count=pl.col("count").sum().cast(pl.UInt32),
+        rows=pl.col("row").gather(pl.col("device_id").is_first_distinct().arg_true()).head(5).cast(ROW),
+        usual=pl.col("usual").max(),
+        share=(pl.col("device_id").n_unique() / pl.col("total").max()).clip(upper_bound=1.0),
+    )
+
+
+def _describe(measures: Mapping[str, float]) -> str:
+    return (
+        f"{measures['devices']:.0f} devices were refused over {duration(measures['seconds'])} and not helped by a"
+        f" refresh, {measures['share']:.0%} of those there; usual are {measures['usual']:.1%} in five minutes"
+    )
+
+
+DETECTOR = Detector(
+    name="denial_surge",
+    title="Many more devices are refused than usual",
+    severity=2,
+    thresholds=(
+        Threshold("window", 300, "s", "the shortest access lifetime that products ship: 5 min"),
+        Threshold("patience", 60, "s", "interceptors refresh within one round trip, pollers within a minute"),
+        Threshold("login_patience", 900, "s", "a person who is sent to the login screen logs in within minutes"),
+        Threshold("settling", 3600, "s", "the most common access lifetime, 1 h: by then all clients met a new path"),
+        Threshold("min_baseline", 12, "windows", "an hour of log: with less, nothing is known of what is usual"),
+        Threshold(
+            "min_devices",
+            3,
+            "devices",
+            "severity scale of the pathologies: from three devices it is more than one user's trouble",
+        ),
+        Threshold("min_share", 0.1, "of devices", "severity scale of the pathologies: a tenth of the fleet"),
+        Threshold("min_ratio", 5, "times the odds", "pathologies 1.5: rates five times higher are another thing"),
+        Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
+        Threshold("max_p", 0.01, "probability", "pathologies 1.5: an exact test below this, of all windows together"),
+    ),
+    observe=_observe,
+    conclude=_conclude,
+    describe=_describe,
+    sees_all=True,
+    after_others=True,
+)

@@ -1,0 +1,91 @@
+"""`lost_refresh_response`: the server rotated, its answer never arrived, and the old token is refused when it comes.
+
+What it sees: a refresh of one device that was cut off (client gone, no answer in time) or whose token was never used,
+then, as its next refresh, a refusal; nothing accepted in between. Where the answer was logged as sent, later than a
+race (`concurrent_refresh`) and, unless the log says that the token was used before, sooner than any token expires.
+Why it matters: a slow bleed that error rates don't show: users on bad networks are logged out for good (pathology D2).
+False positives: refusals as expired; an idle session that expires between the two, where the log gives no reason.
+At the log's edges: a cut-off refresh before the log began is not known.
+Remediation: accept the previous refresh token until the new one is first used, or for some minutes.
+References: kitchenowl#400; zitadel#9631; doorkeeper#449; RFC 9700 section 4.14.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
+from authforensics.detect.runs import NAMES, acting, drafts, follows, occurrences, one_of, pair, seconds
+from authforensics.detect.several import apart
+from authforensics.findings import duration
+from authforensics.schema import Reason, Sessions
+from authforensics.states import AuthEvent
+
+#: Nobody waited for the answer, or none came: no response, time-outs on either side, the client closed the connection
+#: (460: an AWS load balancer, 499: nginx).
+_CUT_OFF = [0, 408, 460, 499, 504]
+_CALLS = [AuthEvent.API_DENIED.value, AuthEvent.API_ANONYMOUS.value]
+#: Refusals that say why, and speak of something else than a token used before.
+_OTHER = [
+    *(Reason.REFRESH_EXPIRED.value, Reason.TOKEN_EXPIRED.value, Reason.SIGNATURE_INVALID.value),
+    *(Reason.KEY_NOT_FOUND.value, Reason.ALGORITHM_REJECTED.value, Reason.MALFORMED.value, Reason.MISSING_TOKEN.value),
+    *(Reason.AUDIENCE_MISMATCH.value, Reason.ISSUER_MISMATCH.value),
+]
+
+
+def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    losses = apart(_losses(sessions.events, limits), sessions)
+    runs = occurrences(losses, limits["max_pause"], cut_off=pl.col("cut_off").sum(), waited=pl.col("waited").first())
+    return drafts(
+        runs.with_columns(ongoing=pl.lit(value=False)),
+        losses=pl.col("count"),
+        cut_off=pl.col("cut_off"),
+        waited=pl.col("waited"),
+        seconds=seconds(),
+    )
+
+
+def _losses(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Refused refreshes whose last one got no answer or an unused token, as `occurrences` wants them."""
+    steps = acting(events, "device", *NAMES, "timestamp", "row", "auth_event", "reason", "status", "episode")
+    following = (pl.col("timestamp").shift(-1) - pl.col("timestamp")).dt.total_microseconds() / 1e6
+    # Calls refused in between are the reason to refresh again.
+    tries = steps.with_columns(following=following).filter(~one_of("auth_event", _CALLS))
+    denied = one_of("auth_event", [AuthEvent.REFRESH_DENIED.value]) & ~one_of("reason", _OTHER)
+    again = follows(tries, denied, "timestamp", "row", "auth_event", "status", "episode", "following")
+    cut_off = one_of("auth_event_before", [AuthEvent.REFRESH_FAILED.value])
+    cut_off &= pl.col("status_before").fill_null(0).is_in(_CUT_OFF)
+    unused = one_of("auth_event_before", [AuthEvent.REFRESH_OK.value])
+    unused &= pl.col("following_before") > limits["race_window"]
+    waited = (pl.col("timestamp") - pl.col("timestamp_before")).dt.total_microseconds() / 1e6
+    sooner = pl.when(cut_off).then(limits["max_cut_off"]).otherwise(limits["max_unused"])
+    lost = (cut_off | unused) & (pl.col("episode") == pl.col("episode_before"))
+    return again.filter(lost, one_of("reason", [Reason.REFRESH_REUSED.value]) | (waited <= sooner)).with_columns(
+        pair(), cut_off=cut_off, waited=waited, began="timestamp_before"
+    )
+
+
+def _describe(measures: Mapping[str, float]) -> str:
+    times = f", {measures['losses']:.0f} times over {duration(measures['seconds'])}" if measures["losses"] > 1 else ""
+    how = "was cut off" if measures["cut_off"] else "gave a token that was never used"
+    return f"a refresh {how}, and the next one, {duration(measures['waited'])} later, was refused{times}"
+
+
+DETECTOR = Detector(
+    name="lost_refresh_response",
+    title="The answer to a refresh got lost",
+    severity=1,
+    thresholds=(
+        Threshold("race_window", 10, "s", "pathologies 1.4: a sibling comes within 10 s, a lost answer later"),
+        Threshold("max_unused", 300, "s", "the shortest access lifetime that products ship: nothing expires sooner"),
+        Threshold(
+            "max_cut_off", 3600, "s", "the most common access lifetime, 1 h: later, a session may have idled out"
+        ),
+        Threshold("max_pause", 86400, "s", "zitadel#9631: some devices a day, again and again"),
+    ),
+    observe=_observe,
+    conclude=as_observed,
+    describe=_describe,
+)

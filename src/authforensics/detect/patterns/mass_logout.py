@@ -1,0 +1,123 @@
+"""`mass_logout`: many sessions end within minutes, and their users log in again. For information.
+
+What it sees: logins right after the session's end (its call or its refresh refused, or a logout) of at least a number
+and a share of the devices that are there within five minutes, many times what is usual in the two hours before and
+after.
+Why it matters: users were thrown out, and their clients did what they should. It is by design where sessions have an
+absolute end (pathology C2) and all began together; else somebody revoked them (I2), or the token store was lost (I4).
+False positives: the morning, when everybody logs in over an hour; mistyped passwords; first logins; sessions that
+end at their own time each; logins that give a token which is refused, too. Logins after a refresh without a verdict are
+not of this kind: `premature_logout`.
+At the log's edges: a log shorter than two hours has no baseline and no finding; one at its begin or end is compared
+with one side only; one in the last five minutes is ongoing.
+Remediation: none if it was meant; else see what happened to sessions, keys and the token store just before.
+References: RFC 7009; RFC 9700 section 4.14.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from authforensics.detect.bursts import ongoing
+from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
+from authforensics.detect.runs import changed, is_event, seconds, with_reason
+from authforensics.detect.surges import near, spiking, there, together, window
+from authforensics.findings import duration
+from authforensics.schema import TEXT, Sessions
+from authforensics.states import AuthEvent
+
+_ENDS = (AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
+_STEPS = (*_ENDS, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_FAILED, AuthEvent.LOGIN_OK)
+
+
+def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    """Per device and session the end that a login followed, and per hour (`around`) how many devices there are.
+
+    Devices are in one partition each, so the latter add up.
+    """
+    steps = sessions.events.select(
+        *("system", "device_id", "device", "timestamp", "row", "auth_event", "reason", "straggler", "grant", "episode")
+    ).filter(is_event(*_STEPS))
+    own = ~changed("device")
+    # Whose new token is refused is not logged in again.
+    refused = sessions.events.filter("rejection")["grant_row"].drop_nulls()
+    ends = steps.select(
+        *("system", "device_id", "device", "timestamp", "row", "reason"),
+        login=pl.col("row").shift(-1),
+        again=pl.col("timestamp").shift(-1),
+        # Of a device never seen with a session nothing ended.
+        ended=is_event(*_ENDS)
+        & ((pl.col("grant") > 0) | (pl.col("episode") > 0))
+        & (is_event(AuthEvent.LOGIN_OK) & own).shift(-1, fill_value=False),
+    ).filter(
+        "ended",
+        ~pl.col("login").is_in(refused.implode()),
+        (pl.col("again") - pl.col("timestamp")).dt.total_microseconds() <= limits["patience"] * 1e6,
+    )
+    apart = (pl.col("timestamp") - pl.col("timestamp").shift()).dt.total_microseconds() > limits["window"] * 1e6
+    found = ends.filter(changed("device") | apart).select(
+        *("system", "device_id", "reason", "again"),
+        at=window(limits["window"]),
+        first_seen="timestamp",
+        rows=pl.concat_list("row", "login"),
+    )
+    return pl.concat([found, there(steps).with_columns(device_id=pl.lit(None, TEXT))], how="diagonal")
+
+
+def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
+    named = observed.with_columns(pl.col("system", "device_id").cast(pl.String))
+    ends = named.filter(pl.col("at").is_not_null()).drop("around", "hour")
+    counts = ends.group_by("system", "at").agg(devices=pl.col("device_id").n_unique())
+    found = together(spiking(near(named, counts, limits), fleet.spans, limits))
+    mine = ends.join(found, on=["system", "at"]).sort("system", "burst", "first_seen", "device_id")
+    waves = mine.group_by("system", "burst", maintain_order=True).agg(
+        device_id=pl.lit(None, pl.String),
+        devices=pl.col("device_id").n_unique().cast(pl.UInt32),
+        count=pl.len().cast(pl.UInt32),
+        first_seen=pl.col("first_seen").first(),
+        last_seen=pl.col("again").max(),
+        ended=pl.col("first_seen").last(),
+        rows=pl.col("rows").head(3).explode(),
+        usual=pl.col("usual").max(),
+        around=pl.col("around").max(),
+    )
+    told = ongoing(with_reason(waves, mine, "system", "burst"), fleet.spans, limits["window"])
+    return told.select(
+        *DRAFTS.keys(),
+        measures=pl.struct(
+            "usual",
+            benign=pl.lit(value=True),
+            share=(pl.col("devices") / pl.col("around")).clip(upper_bound=1.0),
+            seconds=seconds(last="ended"),
+        ),
+    )
+
+
+def _describe(measures: Mapping[str, float]) -> str:
+    return (
+        f"the sessions of {measures['devices']:.0f} devices ({measures['share']:.0%} of those there in that hour) ended"
+        f" within {duration(measures['seconds'])} and they logged in again; usual are {measures['usual']:.0f} in"
+        " five minutes"
+    )
+
+
+DETECTOR = Detector(
+    name="mass_logout",
+    title="Many sessions end together and log in again",
+    severity=3,
+    thresholds=(
+        Threshold("window", 300, "s", "the shortest access lifetime that products ship: clients notice as they call"),
+        Threshold("radius", 7200, "s", "a morning's or an evening's change takes no longer than two hours"),
+        Threshold("patience", 900, "s", "a person who is sent to the login screen logs in within minutes"),
+        Threshold("min_devices", 20, "devices", "severity scale of the pathologies: 20 devices are many in any fleet"),
+        Threshold("min_share", 0.1, "of devices", "severity scale of the pathologies: a tenth of the fleet"),
+        Threshold("min_ratio", 5, "times the median", "pathologies 1.5: rates five times higher are another thing"),
+        Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
+    ),
+    observe=_observe,
+    conclude=_conclude,
+    describe=_describe,
+    explains=False,
+)

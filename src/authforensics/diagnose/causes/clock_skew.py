@@ -1,0 +1,88 @@
+"""`clock_skew`: tokens are not valid yet where they are checked: two clocks differ.
+
+Deciding (pathologies A4): the verifier says not yet valid. Tokens refused when new that are accepted later,
+unchanged, by the same instance, after more seconds than a replica takes, point to it without a word: by hardly any
+other fault does the chance of a refusal fall with the token's age. Weights: the reason
+and the waiting each carry it; the rest agrees.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import FEW, says
+from authforensics.diagnose.wording import plural
+from authforensics.findings import duration
+from authforensics.schema import Reason
+
+_WEIGHTS = {
+    "reason": Weight(3.0, "the verifier itself says not yet valid", decides=True),
+    "waiting": Weight(3.0, "tokens become good by waiting; a cache that fills slowly does so, too"),
+    "young_only": Weight(1.0, "only tokens of a few minutes are refused"),
+    "old_refused": Weight(-2.0, "tokens older than clocks differ are refused"),
+    "never": Weight(-2.0, "refused tokens stay refused, however long they are used"),
+    "by_turns": Weight(-2.5, "accepted tokens are refused again: no clock does so"),
+    "other_reason": Weight(-3.0, "the verifier names something else"),
+}
+#: Younger than this a token may be from the future: the largest leeway that products ship (Microsoft, Duende: 300 s).
+SKEW = 300.0
+#: A replica has a row within this many seconds: what takes longer is no lag.
+LAG = 5.0
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    says(case, found, [Reason.NOT_YET_VALID])
+    fresh = case.tokens.filter(pl.col("granted_at").is_not_null(), ~pl.col("used_before")).with_columns(
+        age=(pl.col("last_refused") - pl.col("granted_at")).dt.total_microseconds() / 1e6,
+        waited=(pl.col("here_at") - pl.col("granted_at")).dt.total_microseconds() / 1e6,
+    )
+    if fresh.height < FEW:
+        return found
+    healed = fresh.filter(pl.col("here_at") > pl.col("last_refused"), pl.col("age") <= SKEW, pl.col("waited") > LAG)
+    if healed.height >= FEW:
+        found.speaks_for(
+            "waiting",
+            min(2 * healed.height / fresh.height, 1.0),
+            f"{healed.height:,} of {plural(fresh.height, 'new token')} that were refused were accepted later,"
+            f" unchanged: the latest refused was {duration(float(healed['age'].max()))} old",  # type: ignore[arg-type]
+        )
+    turns = fresh.filter(pl.col("between") > 0).height
+    if turns >= FEW and turns > 0.2 * fresh.height:
+        found.speaks_against(
+            "by_turns", turns / fresh.height, f"{plural(turns, 'token')} were accepted, then refused again"
+        )
+    stuck = fresh.filter(pl.col("age") > SKEW, pl.col("here_at").is_null()).height
+    if stuck >= FEW:
+        found.speaks_against("never", stuck / fresh.height, f"{plural(stuck, 'token')} were still refused after 5 min")
+    _old(case, found, fresh.height)
+    return found
+
+
+def _old(case: Case, found: Judgement, fresh: int) -> None:
+    """Whether tokens that were good are refused: those were no more from the future."""
+    good = case.tokens.filter("used_before").height
+    if not good and fresh >= FEW and case.accepted:
+        found.speaks_for(
+            "young_only", 1.0, f"no token that had been accepted was refused; {case.accepted:,} calls were accepted"
+        )
+    elif good > fresh:
+        found.speaks_against("old_refused", good / (good + fresh), f"{plural(good, 'token')} had been accepted before")
+
+
+CAUSE = Cause(
+    name="clock_skew",
+    title="The clocks of issuer and verifier differ: new tokens are not valid yet",
+    check=(
+        "Compare `date` on the host that issues tokens with each host that verifies them, and the nbf and iat of a"
+        " refused token with the time of the refusal."
+    ),
+    remediation=(
+        "Let all hosts follow NTP, and watch their offset. Allow a leeway of 30 to 60 s for nbf and iat. Clients: wait"
+        " before the next refresh, another token is as young."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

@@ -1,0 +1,93 @@
+"""`idle_expiry`: sessions end when they rest for too long.
+
+Deciding (pathologies 1.4, C2 or C3): no refresh succeeds after so long a rest, while sessions of any age do: the rest
+since the last token is what ends them. A rest as short as an access token's life is none: then the refresh token lives
+no longer (C1). By design, as a rule.
+"""
+
+from __future__ import annotations
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.endings import Clock
+from authforensics.diagnose.pieces import FEW, logins_help, others_obey
+from authforensics.diagnose.wording import plural
+from authforensics.findings import duration
+from authforensics.schema import Reason
+
+_WEIGHTS = {
+    "reason": Weight(1.5, "the server says the refresh token has expired"),
+    "long_rest": Weight(2.5, "no refresh succeeds after so long a rest, sooner ones do", decides=True),
+    "older_live": Weight(1.5, "sessions that are older are refreshed: it is no absolute end"),
+    "login_helps": Weight(0.5, "a login begins a new session"),
+    "no_rest": Weight(-4.0, "they did not rest longer than an access token lives"),
+    "rested_longer": Weight(-3.0, "others rested longer and were refreshed"),
+    "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
+    "other_reason": Weight(-4.0, "the server says something other than expired"),
+}
+#: A rest is longer than an access token lives by this much: clients that refresh on demand come that late anyway.
+_LONGER = 1.5
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    rest, access = case.rest_clock, case.lifetimes.access
+    if rest is None:
+        found.missing.append("when the refused tokens were given: the log begins too late to tell how long they rested")
+        return found
+    stated = case.refresh_share_of(Reason.REFRESH_EXPIRED)
+    if stated:
+        found.speaks_for("reason", stated, f"{stated:.0%} of the refused refreshes with a reason say refresh_expired")
+    if case.refresh_reasons and stated < 0.9:
+        found.speaks_against("other_reason", 1 - stated, "refused refreshes name another reason than expiry")
+    if access is None:
+        found.missing.append("the access lifetime: too few tokens were seen to expire")
+    elif rest.limit <= _LONGER * access.high:
+        found.speaks_against(
+            "no_rest",
+            1.0,
+            f"the shortest rest was {duration(rest.limit)}; access tokens live {duration(access.seconds)}",
+        )
+    else:
+        _rest(case, rest, found)
+    logins_help(case, found, "login_helps")
+    others_obey(case, found, "others_obey")
+    return found
+
+
+def _rest(case: Case, rest: Clock, found: Judgement) -> None:
+    if rest.survivors >= FEW and rest.beyond <= 0.02 * rest.survivors:
+        found.speaks_for(
+            "long_rest",
+            1.0,
+            f"{plural(rest.count, 'token')} had rested {duration(rest.limit)} or longer; of {rest.survivors:,}"
+            f" refreshes that succeeded {rest.beyond:,} came as late",
+        )
+    elif rest.beyond:
+        found.speaks_against(
+            "rested_longer",
+            min(4 * rest.beyond / rest.survivors, 1.0),
+            f"{rest.beyond:,} of {rest.survivors:,} refreshes that succeeded came after a longer rest",
+        )
+    session = case.session_clock
+    if session is not None and session.beyond >= FEW:
+        found.speaks_for(
+            "older_live", 1.0, f"{session.beyond:,} refreshes of sessions older than those that ended succeeded"
+        )
+
+
+CAUSE = Cause(
+    name="idle_expiry",
+    title="Sessions that rested for too long have ended",
+    check=(
+        "Look up the idle (sliding) lifetime of refresh tokens or sessions and ask whether it is meant. See whether"
+        " background work of the app is stopped by the system (Doze, background tabs)."
+    ),
+    remediation=(
+        "If it is meant, let clients show the login screen at once. Else raise the idle lifetime above the longest rest"
+        " that users take (a weekend, a holiday), or refresh in the background."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+    spares=True,
+)

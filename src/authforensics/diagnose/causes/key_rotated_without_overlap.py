@@ -1,0 +1,88 @@
+"""`key_rotated_without_overlap`: the key was changed, and tokens signed with the one before are refused at once.
+
+Deciding (pathologies 1.4, A1 or B1; B1 or B3): tokens given before the onset are refused whatever their age, those
+given since are accepted. Where new ones fail too, signer and verifier differ (A1); where only new ones fail, the
+verifier has not seen the new key (B3); where it happens again and again, the key is made anew at each start (B2).
+Without a reason in the log the same is seen when sessions were revoked, so then it does not decide.
+"""
+
+from __future__ import annotations
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import FEW, KEYS, says, young
+from authforensics.diagnose.wording import clock, plural
+
+_WEIGHTS = {
+    "reason": Weight(2.0, "the verifier names the key or the signature"),
+    "old_refused": Weight(2.5, "tokens from before the change are refused"),
+    "new_accepted": Weight(2.5, "new tokens work: signer and verifier agree again", decides=True),
+    "young": Weight(1.0, "they had long to live: it is no expiry"),
+    "new_refused": Weight(-4.0, "new tokens are refused as well: signer and verifier differ"),
+    "old_accepted": Weight(-3.0, "tokens from before are still accepted"),
+    "again": Weight(-2.5, "it happens again and again: the key is made anew each time"),
+    "confined": Weight(-4.0, "one instance only refuses"),
+    "other_reason": Weight(-3.0, "the verifier names something that is no key"),
+}
+#: What new tokens that work decide without a reason: sessions that were revoked look the same.
+_ALONE = 0.45
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    keyed = says(case, found, KEYS)
+    held = case.held
+    if held.refused >= FEW and held.refused > held.accepted:
+        found.speaks_for(
+            "old_refused",
+            held.refused / held.total if keyed >= 0.5 else min(held.refused / held.total, _ALONE),
+            f"{held.refused:,} of {held.total:,} tokens given before {clock(case.onset)} UTC were refused after it",
+        )
+    elif held.accepted >= FEW:
+        found.speaks_against(
+            "old_accepted",
+            held.accepted / held.total,
+            f"{held.accepted:,} of {held.total:,} tokens given before {clock(case.onset)} UTC were still accepted",
+        )
+    _new(case, found, decides=keyed >= 0.5)
+    early, known = young(case)
+    if early >= FEW:
+        found.speaks_for("young", early / known, f"{early:,} of {plural(known, 'refused token')} were not near expiry")
+    if len(case.waves) >= 2:
+        found.speaks_against("again", 1.0, f"tokens died all at once {len(case.waves)} times")
+    if case.scope.upstream:
+        found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    return found
+
+
+def _new(case: Case, found: Judgement, *, decides: bool) -> None:
+    refused, accepted = case.replaced.refused, case.replaced.accepted
+    given = refused + accepted
+    if accepted >= FEW and accepted > refused:
+        found.speaks_for(
+            "new_accepted",
+            accepted / given if decides else min(accepted / given, _ALONE),
+            f"the next token of {accepted:,} of {plural(given, 'affected device')} was accepted",
+        )
+    if refused > 0.2 * given:
+        found.speaks_against(
+            "new_refused", refused / given, f"the next token of {refused:,} of {given:,} devices was refused, too"
+        )
+    if not given:
+        found.missing.append("a token given since: nobody refreshed or logged in, so new ones are not proven")
+
+
+CAUSE = Cause(
+    name="key_rotated_without_overlap",
+    title="The key was changed, and tokens signed with the one before are refused",
+    check=(
+        "Compare the time of the rotation, deploy or restart with the onset. Verify one refused token with the key that"
+        " was in use before."
+    ),
+    remediation=(
+        "Accept the old key beside the new one for as long as refresh tokens live (APP_PREVIOUS_KEYS; both keys in the"
+        " JWKS). Publish a new key before signing with it."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

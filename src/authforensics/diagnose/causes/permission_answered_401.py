@@ -1,0 +1,104 @@
+"""`permission_answered_401`: the server answers 401 where the token is good and a permission is missing.
+
+Deciding (pathologies A5): the refused tokens are accepted on other paths meanwhile, and the same paths accept the
+tokens of others: it is neither the token nor the service, but what this user may do there. Where nobody is accepted on
+the path, the service may have a wrong key or audience, so that alone does not decide.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import FEW, KEY_FAULTS, LOG_REASON
+from authforensics.diagnose.wording import plural
+from authforensics.schema import Reason
+
+_WEIGHTS = {
+    "path": Weight(2.0, "it is confined to some paths: others are accepted at the same time"),
+    "elsewhere": Weight(1.5, "the refused tokens are accepted on other paths: they are good"),
+    "others": Weight(2.0, "others are accepted on the same paths: the service verifies well", decides=True),
+    "always": Weight(1.0, "a refresh changes nothing: new tokens are refused there, too"),
+    "reason": Weight(1.5, "the answer names something other than a fault of the token"),
+    "nobody": Weight(-2.0, "nobody is accepted on these paths: it may be the service"),
+    "back": Weight(-2.5, "refused tokens are accepted later on the same path"),
+    "instance": Weight(-3.0, "it is confined to an instance"),
+    "token_fault": Weight(-4.0, "the answer names a fault of the token"),
+}
+#: What others' acceptance decides where no new token was refused.
+_ALONE = 0.45
+_FAULTS = (
+    *KEY_FAULTS,
+    Reason.AUDIENCE_MISMATCH,
+    Reason.ISSUER_MISMATCH,
+    Reason.NOT_YET_VALID,
+    Reason.MALFORMED,
+    Reason.REVOKED,
+)
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    tokens = case.tokens
+    elsewhere = tokens.filter(pl.col("elsewhere") > 0).height
+    good = elsewhere >= FEW and elsewhere >= 0.3 * tokens.height
+    if not (good or case.scope.endpoint):
+        return found
+    if case.scope.endpoint:
+        found.speaks_for("path", 1.0, f"only {', '.join(case.scope.endpoint)} refuses")
+    if good:
+        found.speaks_for(
+            "elsewhere",
+            min(1.25 * elsewhere / tokens.height, 1.0),
+            f"{elsewhere:,} of {plural(tokens.height, 'refused token')} were accepted on other paths meanwhile",
+        )
+    fresh = tokens.filter(~pl.col("used_before"), pl.col("granted_at").is_not_null()).height
+    _paths(case, found, fresh=fresh)
+    if fresh >= FEW:
+        found.speaks_for("always", 1.0, f"{plural(fresh, 'new token')} were refused there from their first use on")
+    back = tokens.filter(pl.col("again_at").is_not_null()).height
+    if back > 0.2 * tokens.height:
+        found.speaks_against("back", back / tokens.height, f"{plural(back, 'token')} were accepted there later")
+    if case.scope.upstream:
+        found.speaks_against("instance", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    other, fault = case.api_share_of(Reason.OTHER), case.api_share_of(*_FAULTS)
+    if other:
+        found.speaks_for("reason", other, f"{other:.0%} of the stated reasons are no fault of the token")
+    if fault > 0.1:
+        found.speaks_against("token_fault", fault, f"{fault:.0%} of the stated reasons are faults of the token")
+    if not case.reason_counts:
+        found.missing.append(LOG_REASON)
+    return found
+
+
+def _paths(case: Case, found: Judgement, *, fresh: int) -> None:
+    """Whether others are accepted where these are refused."""
+    paths = case.denials.filter(pl.col("auth_event") == "api_denied")["route"].drop_nulls().unique()
+    there = case.meanwhile.routes.filter(pl.col("route").is_in(paths.implode()))
+    accepted, total = int(there["accepted"].sum()), int(there["total"].sum())
+    if total and accepted >= FEW and accepted > 0.05 * total:
+        # Old tokens that are refused where new ones would pass are another thing: a connection's first token.
+        found.speaks_for(
+            "others",
+            1.0 if fresh >= FEW else _ALONE,
+            f"{accepted:,} of {total:,} calls on the same paths were accepted meanwhile",
+        )
+    elif total:
+        found.speaks_against("nobody", 1.0, f"{accepted:,} of {total:,} calls on these paths were accepted meanwhile")
+
+
+CAUSE = Cause(
+    name="permission_answered_401",
+    title="A missing permission is answered with 401",
+    check=(
+        "Take one refused call: which path, which user, which permission or quota? Call another path with the same"
+        " token: it is accepted. Look for what the service asks further services with a key of its own."
+    ),
+    remediation=(
+        "Answer 403 (insufficient_scope) where the token is good. Clients: refresh only at error=invalid_token, once,"
+        " and show the user what is missing."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

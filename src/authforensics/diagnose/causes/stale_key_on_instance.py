@@ -1,0 +1,104 @@
+"""`stale_key_on_instance`: one instance, or one service, verifies with a key that the others don't have.
+
+Deciding (pathologies 1.2, questions 3 and 5; F1, F2, F4): the refusals are confined to some upstreams by Fisher's exact
+test, or the same token is refused and accepted by turns: a key that is wrong everywhere never accepts it. Where a token
+comes back once, by waiting, it is a clock or a replica (A4, B5); where other calls of the same kind are all refused, it
+is the signer (A1). Weights: the place carries it, and the token that is good elsewhere; a reason only agrees, for the
+verifier says the same of any wrong key.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import FEW, KEY_FAULTS, LOG_UPSTREAM, returned, says
+from authforensics.diagnose.wording import plural
+
+_WEIGHTS = {
+    "confined": Weight(4.0, "the other instances accept at the same time: the key is wrong in one place", decides=True),
+    "both_ways": Weight(1.5, "the same token is accepted elsewhere: the token is good"),
+    "by_turns": Weight(1.0, "refused, accepted, refused: no waiting and no new token changes it", decides=True),
+    "key_reason": Weight(1.0, "the verifier names the key or the signature"),
+    "everywhere": Weight(-4.0, "every instance refuses alike"),
+    "never_back": Weight(-2.0, "no refused token is ever accepted again"),
+    "other_reason": Weight(-2.5, "the verifier names something that is no key"),
+}
+#: Without the instance in the log, or a reason, tokens that come back may be a clock or a replica as well.
+_ALONE = 0.45
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    says(case, found, KEY_FAULTS, weight="key_reason")
+    _place(case, found)
+    back, total = returned(case)
+    turns = case.tokens.filter(pl.col("between") > 0).height
+    keyed = case.share_of(*KEY_FAULTS) >= 0.5
+    if back.height >= FEW:
+        alone = not (case.scope.upstream or keyed)
+        found.speaks_for(
+            "both_ways",
+            min(2 * back.height / total, _ALONE if alone else 1.0),
+            f"{back.height:,} of {plural(total, 'refused token')} were accepted again, unchanged",
+        )
+    elif total >= FEW and not case.scope.upstream:
+        found.speaks_against("never_back", 1.0, f"none of {plural(total, 'refused token')} was accepted again")
+    if turns >= FEW:
+        found.speaks_for(
+            "by_turns",
+            min(2 * turns / total, 1.0 if keyed else _ALONE),
+            f"{plural(turns, 'token')} were refused, accepted and refused again",
+        )
+    return found
+
+
+def _place(case: Case, found: Judgement) -> None:
+    """Which instances refuse, and which don't; or which service."""
+    shares = case.instances
+    if case.scope.upstream:
+        rest = shares.filter(~pl.col("upstream").is_in(case.scope.upstream))
+        bad = shares.filter(pl.col("upstream").is_in(case.scope.upstream))
+        refused, accepted = int(bad["refused_api"].sum()), int(bad["accepted"].sum())
+        # One that accepts most has no wrong key, unless the key is what the verifier names: a clock, or its load.
+        share = refused / max(refused + accepted, 1)
+        found.speaks_for(
+            "confined",
+            1.0 if case.share_of(*KEY_FAULTS) >= 0.5 else share,
+            f"only {', '.join(case.scope.upstream)} refuses, {share:.0%} of its calls: the others refused"
+            f" {int(rest['refused'].sum()):,} of {int(rest['total'].sum()):,} meanwhile",
+        )
+        return
+    if shares.height >= 2:
+        hit = shares.filter(pl.col("refused") > 0).height
+        if hit >= 2:
+            found.speaks_against("everywhere", 1.0, f"{hit:,} of {plural(shares.height, 'instance')} refuse alike")
+    elif shares.is_empty():
+        found.missing.append(LOG_UPSTREAM)
+    routes = case.meanwhile.routes.filter(pl.col("route").cast(pl.String).is_in(case.scope.endpoint))
+    accepted, total = int(routes["accepted"].sum()), int(routes["total"].sum())
+    elsewhere = case.tokens.filter(pl.col("elsewhere") > 0).height
+    if total and accepted <= 0.05 * total and elsewhere >= FEW:
+        found.speaks_for(
+            "confined",
+            min(elsewhere / case.tokens.height, _ALONE),
+            f"only {', '.join(case.scope.endpoint)} refuses, and everybody; {elsewhere:,} of"
+            f" {plural(case.tokens.height, 'refused token')} were accepted on other paths",
+        )
+
+
+CAUSE = Cause(
+    name="stale_key_on_instance",
+    title="One instance or service verifies with a key that the others don't have",
+    check=(
+        "Count refusals by upstream, and send one refused request to each instance by itself. Compare the key, the"
+        " configuration and the start time of the instance that refuses with those of the others."
+    ),
+    remediation=(
+        "Take the instance out of the balancer, then restart it with the key that the others have. Give all instances"
+        " keys from one place, and let a health check verify a token before an instance takes traffic."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

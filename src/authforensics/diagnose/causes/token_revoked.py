@@ -1,0 +1,88 @@
+"""`token_revoked`: sessions were ended on purpose: a sign-out everywhere, a changed password, an administrator.
+
+Deciding (pathologies I2; 1.4, C2 and C3 or I2): the server says revoked. Ages say nothing, users are hit one by one,
+others refresh meanwhile, and a login helps. Where every session of before is gone, the store was lost or everything was
+revoked at once, which is `token_store_lost`; where refreshes of one session overlapped, rotation did it.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import few, logins_help, others_obey, says, young
+from authforensics.diagnose.wording import plural
+from authforensics.schema import Reason
+
+_WEIGHTS = {
+    "reason": Weight(4.0, "the server says that the token was revoked", decides=True),
+    "young": Weight(1.0, "the tokens had long to live: it is no expiry"),
+    "few": Weight(1.0, "others refresh and call meanwhile"),
+    "login_helps": Weight(1.0, "a login begins a new session"),
+    "everybody": Weight(-2.0, "all sessions of before are gone: nobody revokes them one by one"),
+    "rotation": Weight(-2.5, "refreshes of one session overlapped, or an answer was lost: rotation revokes then"),
+    "new_refused": Weight(-2.0, "new tokens are refused as well"),
+    "login_refused": Weight(-3.0, "their logins are refused as well: it is the account"),
+    "newborn": Weight(-3.0, "they are refused in their first seconds: nobody revokes so fast"),
+    "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
+    "other_reason": Weight(-4.0, "the server says something else"),
+}
+#: Younger than this, in seconds, nobody has had the time to revoke a token.
+_NEWBORN = 5
+_ROTATION = {"concurrent_refresh", "lost_refresh_response", "session_shared"}
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    says(case, found, [Reason.REVOKED, Reason.REFRESH_REVOKED])
+    early, known = young(case)
+    if early > 0.5 * known:
+        found.speaks_for("young", early / known, f"{early:,} of {plural(known, 'refused token')} were not near expiry")
+    if few(case):
+        found.speaks_for("few", 1.0, f"{len(case.devices):,} of {plural(case.active, 'active device')} are affected")
+    logins_help(case, found, "login_helps")
+    others_obey(case, found, "others_obey")
+    tries = case.refreshes()
+    if tries["denied"] >= 5 and not few(case) and tries["ok"] <= 0.1 * tries["denied"]:
+        found.speaks_against("everybody", 1.0, f"{tries['denied']:,} refreshes were refused, {tries['ok']:,} granted")
+    racing = {one.device_id for one in case.cluster.findings if one.detector in _ROTATION}
+    if racing:
+        found.speaks_against(
+            "rotation",
+            min(2 * len(racing) / len(case.devices), 1.0),
+            f"{plural(len(racing), 'device')} refreshed twice",
+        )
+    age = (pl.col("first_refused") - pl.col("granted_at")).dt.total_seconds()
+    newborn = case.tokens.filter(age <= _NEWBORN, ~pl.col("used_before")).height
+    if newborn > 0.3 * max(case.tokens.height, 1):
+        found.speaks_against(
+            "newborn", 1.0, f"{plural(newborn, 'token')} were refused within {_NEWBORN} s of their making"
+        )
+    devices = case.meanwhile.devices.join(case.hit.select("device_id"), on="device_id", how="semi")
+    barred = devices.filter(pl.col("login_denied") & ~pl.col("login")).height
+    if barred > 0.2 * len(case.devices):
+        found.speaks_against(
+            "login_refused", min(2 * barred / len(case.devices), 1.0), f"logins of {barred:,} of them were refused, too"
+        )
+    new = case.replaced
+    if new.refused > new.accepted:
+        found.speaks_against("new_refused", 1.0, f"the next token of {new.refused:,} devices was refused, too")
+    return found
+
+
+CAUSE = Cause(
+    name="token_revoked",
+    title="Sessions were revoked",
+    check=(
+        "Look in the audit log of what issues tokens for sign-outs, password changes, administrators' actions and"
+        " clean-up jobs of the users affected, just before their first refusal."
+    ),
+    remediation=(
+        "If it was meant, nothing but a clear login screen. Else stop the job or rule that revokes, and let users log"
+        " in once. Clients: a revoked token is a reason to show the login, not to retry."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+    spares=True,
+)

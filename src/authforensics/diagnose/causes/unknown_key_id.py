@@ -1,0 +1,68 @@
+"""`unknown_key_id`: tokens are signed with a key that the verifier has not fetched (a stale JWKS cache).
+
+Deciding (pathologies 1.4, B1 or B3; 1.2, question 6): the verifier says that it doesn't find the key. It is the mirror
+image of a rotation without overlap: new tokens are refused, those given before are accepted until they expire, and a
+login doesn't help. That pattern alone is also a new signer with a wrong key or audience, so it only supports.
+"""
+
+from __future__ import annotations
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import FEW, fresh_refused, new_tokens, says
+from authforensics.diagnose.wording import clock
+from authforensics.schema import Reason
+
+_WEIGHTS = {
+    "reason": Weight(4.0, "the verifier itself says that it doesn't know the key", decides=True),
+    "old_accepted": Weight(1.5, "tokens from before are accepted: their key is in the cache"),
+    "fresh_refresh": Weight(1.0, "new tokens are refused: their key is not"),
+    "fresh_login": Weight(1.0, "a login does not help"),
+    "old_refused": Weight(-2.0, "tokens from before are refused, too: their key is gone"),
+    "new_accepted": Weight(-2.0, "new tokens are accepted"),
+    "confined": Weight(-1.0, "one instance only refuses: its cache is older than the others'"),
+    "other_reason": Weight(-4.0, "the verifier names something else"),
+}
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    says(case, found, [Reason.KEY_NOT_FOUND])
+    held, before = case.held, f"tokens given before {clock(case.onset)} UTC"
+    if held.accepted >= FEW and held.accepted > held.refused:
+        found.speaks_for(
+            "old_accepted",
+            held.accepted / held.total,
+            f"{held.accepted:,} of {held.total:,} {before} were still accepted",
+        )
+    elif held.refused >= FEW:
+        found.speaks_against(
+            "old_refused", held.refused / held.total, f"{held.refused:,} of {held.total:,} {before} were refused"
+        )
+    fresh_refused(case, found, refresh="fresh_refresh", login="fresh_login")
+    refused, accepted = new_tokens(case)
+    if accepted > refused:
+        found.speaks_against(
+            "new_accepted",
+            accepted / (accepted + refused),
+            f"{accepted:,} of {accepted + refused:,} tokens given since were accepted",
+        )
+    if case.scope.upstream:
+        found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    return found
+
+
+CAUSE = Cause(
+    name="unknown_key_id",
+    title="The verifier doesn't know the key that signs new tokens",
+    check=(
+        "Compare the kid in the header of a refused token with those in the JWKS document, and see in the verifier's"
+        " log when it fetched that last: after the rotation?"
+    ),
+    remediation=(
+        "Restart the verifier, or make it fetch the keys. Then let it fetch them at an unknown kid, with a pause in"
+        " between, and publish a key before signing with it."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

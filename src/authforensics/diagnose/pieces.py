@@ -1,0 +1,118 @@
+"""Pieces of evidence that several causes weigh, each measured and worded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Judgement
+from authforensics.diagnose.wording import plural
+from authforensics.schema import Reason
+from authforensics.states import AuthEvent
+
+#: What a key that doesn't fit is called by verifiers.
+KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
+#: The same without what a change of the algorithm is called.
+KEYS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND)
+LOG_REASON = (
+    "why calls are refused: log the verifier's error with the request id, or in nginx $sent_http_www_authenticate"
+)
+LOG_UPSTREAM = "the instance that answered (nginx: $upstream_addr): it tells one bad instance from all"
+#: Fewer tokens prove nothing.
+FEW = 2
+#: Reasons other than the one looked for that may be there by chance: other users' ordinary trouble.
+_STRAY = 0.1
+
+
+def says(
+    case: Case, found: Judgement, reasons: Iterable[Reason], *, weight: str = "reason", other: str = "other_reason"
+) -> float:
+    """Whether the refusals name one of `reasons`, or others; the share that does. Ordinary expiry is no other."""
+    wanted = {reason.value for reason in reasons}
+    counts = {
+        reason: count
+        for reason, count in case.reason_counts.items()
+        if reason != Reason.TOKEN_EXPIRED.value or reason in wanted
+    }
+    total = sum(counts.values())
+    if not total:
+        if not case.reason_counts:
+            found.missing.append(LOG_REASON)
+        return 0.0
+    hits = {reason: count for reason, count in counts.items() if reason in wanted}
+    share = sum(hits.values()) / total
+    if hits:
+        named = " or ".join(sorted(hits))
+        found.speaks_for(
+            weight, share, f"{sum(hits.values()):,} of {plural(total, 'refusal')} with a reason say {named}"
+        )
+    if 1 - share > _STRAY:
+        top = next(reason for reason in counts if reason not in wanted)
+        found.speaks_against(other, 1 - share, f"{plural(counts[top], 'refusal')} say {top}")
+    return share
+
+
+def new_tokens(case: Case) -> tuple[int, int]:
+    """Tokens given since the onset, to any device by login or refresh: refused at first use, and accepted at all."""
+    pairs = [case.outcomes(event) for event in (AuthEvent.REFRESH_OK, AuthEvent.LOGIN_OK)]
+    return sum(refused for refused, _ in pairs), sum(accepted for _, accepted in pairs)
+
+
+def logins_help(case: Case, found: Judgement, weight: str) -> None:
+    """Tokens of logins since the onset are accepted."""
+    refused, accepted = case.outcomes(AuthEvent.LOGIN_OK)
+    if accepted >= FEW and accepted > refused:
+        found.speaks_for(
+            weight,
+            accepted / (accepted + refused),
+            f"{accepted:,} of {plural(accepted + refused, 'login')} since gave a token that is accepted",
+        )
+    elif accepted == refused == 0 and case.replaced.accepted >= FEW and not case.replaced.refused:
+        found.speaks_for(weight, 1.0, f"the next token of {case.replaced.accepted:,} devices was accepted")
+
+
+def fresh_refused(case: Case, found: Judgement, *, refresh: str, login: str) -> None:
+    """Tokens just given are refused: those of refreshes, those of logins."""
+    for event, weight, noun in (
+        (AuthEvent.REFRESH_OK, refresh, "refreshes"),
+        (AuthEvent.LOGIN_OK, login, "logins"),
+    ):
+        refused, accepted = case.outcomes(event)
+        if refused >= FEW and refused >= accepted:
+            found.speaks_for(
+                weight,
+                refused / (refused + accepted),
+                f"{refused:,} of {refused + accepted:,} tokens from {noun} were refused at their first use",
+            )
+
+
+def returned(case: Case) -> tuple[pl.DataFrame, int]:
+    """Refused tokens that were accepted again, unchanged, on a call that had been refused; and how many there were."""
+    return case.tokens.filter(pl.col("again_at").is_not_null()), case.tokens.height
+
+
+def others_obey(case: Case, found: Judgement, weight: str) -> None:
+    """Others' sessions ended as well, and they logged in: what is left is clients that don't."""
+    if case.obeying >= FEW:
+        found.speaks_against(
+            weight,
+            case.obeying / (case.obeying + len(case.devices)),
+            f"{plural(case.obeying, 'other device')} were refused a refresh as well, and logged in",
+        )
+
+
+def young(case: Case) -> tuple[int, int]:
+    """Tokens refused in the incident long before they would expire, of those whose age and lifetime are known."""
+    access = case.lifetimes.access
+    if access is None:
+        return 0, 0
+    age = (pl.col("first_refused") - pl.col("granted_at")).dt.total_seconds()
+    known = case.tokens.filter(pl.col("granted_at").is_not_null())
+    return known.filter(age < 0.8 * access.low).height, known.height
+
+
+def few(case: Case) -> bool:
+    """Whether it is a small part of the fleet: less than a tenth of the active devices."""
+    return len(case.devices) < 0.1 * case.active

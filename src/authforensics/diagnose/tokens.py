@@ -1,0 +1,166 @@
+"""What became of tokens around an incident: which were refused, which came back by themselves, which lived on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from authforensics.parallel import by_part
+from authforensics.schema import Reason
+from authforensics.states import AuthEvent
+
+_TOKEN = ["device_id", "granted_at"]
+#: More waves than this are no waves: then every new token is refused.
+MAX_WAVES = 12
+#: Devices of a wave. One that is refused with a new token has a trouble of its own.
+WAVE_DEVICES = 3
+#: Share of a wave's tokens that may have been accepted after it began: requests under way, and others' troubles.
+WAVE_STRAYS = 0.1
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """First tokens that affected devices were given after their first refusal: `refused` at once, or `accepted`."""
+
+    refused: int
+    accepted: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """Tokens given before an onset, or before the log began, and used after it: `refused` for good, or `accepted`."""
+
+    refused: int
+    accepted: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.refused + self.accepted
+
+
+def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFrame:
+    """The tokens refused on the API in an incident, one row each.
+
+    `device_id`, `granted_at` (null: before the log began), `granted_by`, `first_refused`, `last_refused`, `refusals`;
+    `again_at`: when it was accepted again, first, on a route that had refused it; `here_at`: by an instance that had
+    refused it, too, or by one not known; `between`: such calls before the last refusal; `elsewhere`: accepted calls on
+    other routes since it was refused first; `used_before`: accepted before, `good_until`: the last time.
+
+    Args:
+        events: those of the system.
+        denials: the refusals of the incident.
+    """
+    told = denials.lazy().filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, ~pl.col("straggler"))
+    found = told.group_by(_TOKEN).agg(
+        pl.col("granted_by").first(),
+        first_refused=pl.col("timestamp").min(),
+        last_refused=pl.col("timestamp").max(),
+        refusals=pl.len(),
+    )
+    asked = told.select(*_TOKEN, "route", "upstream").unique().with_columns(here=pl.lit(value=True))
+    tokens, calls = pl.collect_all([found, asked])
+    routes = calls.select(*_TOKEN, "route").unique().with_columns(own=pl.lit(value=True))
+    span = tokens.lazy().select(*_TOKEN, "first_refused", "last_refused")
+    since = pl.col("timestamp") > pl.col("first_refused")
+    own, here = (since & pl.col(name).fill_null(value=False) for name in ("own", "here"))
+    uses = by_part(
+        events,
+        lambda part: (
+            part.filter(pl.col("auth_event") == AuthEvent.API_OK.value)
+            .select(*_TOKEN, "timestamp", "route", "upstream")
+            .join(span, on=_TOKEN, nulls_equal=True)
+            .join(routes.lazy(), on=[*_TOKEN, "route"], how="left", nulls_equal=True)
+            .join(calls.lazy(), on=[*_TOKEN, "route", "upstream"], how="left", nulls_equal=True)
+            .group_by(_TOKEN)
+            .agg(
+                again_at=pl.col("timestamp").filter(own).min(),
+                here_at=pl.col("timestamp").filter(here).min(),
+                between=(here & (pl.col("timestamp") < pl.col("last_refused"))).sum(),
+                elsewhere=(since & pl.col("own").is_null()).sum(),
+                used_before=(~since).any(),
+                good_until=pl.col("timestamp").filter(~since).max(),
+            )
+        ),
+    )
+    return tokens.join(uses, on=_TOKEN, how="left", nulls_equal=True).with_columns(
+        pl.col("between", "elsewhere").fill_null(0), pl.col("used_before").fill_null(value=False)
+    )
+
+
+def held(grants: pl.LazyFrame, onset: datetime, last: datetime) -> Held:
+    """What became of the tokens of all devices of a system that were given before `onset` and used until `last`.
+
+    Those that expired don't count, where the log says so; nor one refused long after, having been accepted since.
+    """
+    told = grants.filter((pl.col("granted_at") < onset) | pl.col("granted_at").is_null()).select(
+        "accepted",
+        "refused",
+        expired=(pl.col("refused_reason") == Reason.TOKEN_EXPIRED.value).fill_null(value=False),
+        accepted_at=_at("last_accepted_age"),
+        refused_at=_at("first_refused_age"),
+        last_seen="last_seen",
+    )
+    # Of a token held before the log began no ages are known.
+    alive = pl.col("accepted_at") >= onset
+    alive = alive.fill_null((pl.col("accepted") > 0) & (pl.col("refused") == 0) & (pl.col("last_seen") >= onset))
+    dead = pl.col("refused_at").is_between(onset, last)
+    dead = dead.fill_null((pl.col("refused") > 0) & pl.col("last_seen").is_between(onset, last))
+    counts = told.select(
+        refused=(dead & ~alive & ~pl.col("expired")).sum(), accepted=(alive & (pl.col("accepted") > 0)).sum()
+    ).collect(engine="streaming")
+    return Held(int(counts["refused"][0]), int(counts["accepted"][0]))
+
+
+def replaced(grants: pl.LazyFrame, hit: pl.DataFrame) -> Replaced:
+    """What became of the tokens that took the place of refused ones.
+
+    Args:
+        grants: those of the system.
+        hit: `device_id` and when it was refused first (`first_seen`).
+    """
+    first = (
+        grants.filter(pl.col("granted_at").is_not_null())
+        .join(hit.lazy(), on="device_id")
+        .filter(pl.col("granted_at") >= pl.col("first_seen"), pl.col("accepted") + pl.col("refused") > 0)
+        .group_by("device_id")
+        .agg(pl.col("rejected", "accepted").sort_by("grant").first())
+    )
+    counts = first.select(
+        refused=pl.col("rejected").sum(), accepted=(~pl.col("rejected") & (pl.col("accepted") > 0)).sum()
+    ).collect(engine="streaming")
+    return Replaced(int(counts["refused"][0]), int(counts["accepted"][0]))
+
+
+def _at(age: str) -> pl.Expr:
+    return pl.col("granted_at") + pl.duration(microseconds=(pl.col(age) * 1e6).round().cast(pl.Int64))
+
+
+def waves(refused: pl.DataFrame) -> list[tuple[datetime, int]]:
+    """When tokens died all at once, and on how many devices: each kills those given before it, none given after.
+
+    None of those it kills is accepted after it began: tokens that expire one after the other are no wave.
+
+    Args:
+        refused: what `refused` gave.
+
+    Returns:
+        Those of so many devices, in order of time; none, if new tokens are refused all the time.
+    """
+    rest = refused.select("device_id", "granted_at", "first_refused", "good_until")
+    found: list[tuple[datetime, int]] = []
+    for _ in range(MAX_WAVES):
+        if rest.is_empty():
+            return found
+        at: datetime = rest["first_refused"].min()  # type: ignore[assignment]
+        older = (rest["granted_at"] <= at).fill_null(value=True)
+        killed = rest.filter(older)
+        devices = killed["device_id"].n_unique()
+        strays = killed.filter(pl.col("good_until") > at).height
+        if devices >= WAVE_DEVICES and strays <= WAVE_STRAYS * killed.height:
+            found.append((at, devices))
+        rest = rest.filter(~older)
+    return found if rest.is_empty() else []

@@ -1,0 +1,118 @@
+"""Kinds of incidents that no refused episode tells: what belongs to them is what a detector of single devices saw.
+
+An episode tells what was refused until something was accepted. A race, a lost answer or a session used after its logout
+may show in one that looks ordinary, or in none: there the finding itself says who was affected, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from authforensics.findings import Finding
+from authforensics.schema import TIMESTAMP, Reason
+from authforensics.states import AuthEvent
+
+#: The kind of incident that findings of a detector make; those of all others belong to kinds of episodes, or to none.
+_KIND_OF: Mapping[str, str] = {
+    "concurrent_refresh": "race",
+    "lost_refresh_response": "lost",
+    "early_rejection": "early",
+    "silent_expiry": "silent",
+    "logged_out_reuse": "outlived",
+    "malformed_token": "malformed",
+    "premature_logout": "given_up",
+    "session_shared": "shared",
+}
+KINDS = tuple(_KIND_OF.values())
+TITLES: Mapping[str, str] = {
+    "race": "Refreshes of one session run beside one another, and one is refused",
+    "lost": "Answers to refreshes get lost, and the old tokens are refused",
+    "early": "New tokens are refused at first and accepted later",
+    "silent": "Sessions end at one age and are never refreshed",
+    "outlived": "Sessions are used after their logout",
+    "malformed": "Clients send what is no token",
+    "given_up": "Clients give their sessions up for a failure",
+    "shared": "Sessions are used from two places at once",
+}
+
+
+def _is(*events: AuthEvent) -> pl.Expr:
+    return pl.col("auth_event").is_in([event.value for event in events])
+
+
+#: Until which age, in seconds, a token is refused early: the shortest access lifetime that products ship, 5 min.
+_YOUNG = 300
+#: The events of an affected device, from the first to the last line of its finding, that are part of the incident.
+_PART: Mapping[str, pl.Expr] = {
+    "race": _is(AuthEvent.REFRESH_DENIED),
+    "lost": _is(AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED),
+    "early": _is(AuthEvent.API_DENIED) & ((pl.col("timestamp") - pl.col("granted_at")).dt.total_seconds() <= _YOUNG),
+    "silent": _is(AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS),
+    "outlived": _is(AuthEvent.API_OK, AuthEvent.API_DENIED, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED),
+    "malformed": pl.col("reason").eq_missing(pl.lit(Reason.MALFORMED.value)),
+    "given_up": _is(AuthEvent.REFRESH_FAILED, AuthEvent.API_DENIED),
+    "shared": _is(AuthEvent.API_OK, AuthEvent.API_DENIED),
+}
+
+
+def kind(finding: Finding) -> str | None:
+    """The kind of incident that a finding makes by itself; None: it belongs to one of episodes, if to any."""
+    found = _KIND_OF.get(finding.detector)
+    # Refreshes beside one another that are all granted do no harm.
+    return None if found == "race" and harmless(finding) else found
+
+
+def harmless(finding: Finding) -> bool:
+    """Whether it is noise or cost only, and part of no incident."""
+    return finding.detector == "refresh_churn" or finding.measures.get("siblings_refused") == 0
+
+
+def episodes(findings: Sequence[Finding], like: pl.DataFrame) -> pl.DataFrame:
+    """The findings of one cluster in the form of ill episodes: one row each, numbered.
+
+    Args:
+        findings: of one system and kind.
+        like: episodes whose columns are wanted.
+    """
+    rows = [
+        (
+            *(one.system, one.device_id, number, one.first_seen, one.last_seen),
+            # An acceptance is the last line of a finding of no other kind.
+            one.last_seen if kind(one) == "early" else None,
+            *(False, one.reason is not None),
+        )
+        for number, one in enumerate(findings)
+    ]
+    frame = pl.DataFrame(
+        rows,
+        schema={
+            "system": pl.String,
+            "device_id": pl.String,
+            "episode": pl.UInt32,
+            "first_seen": TIMESTAMP,
+            "last_seen": TIMESTAMP,
+            "closed_at": TIMESTAMP,
+            "obeyed": pl.Boolean,
+            "told": pl.Boolean,
+        },
+        orient="row",
+    )
+    return frame.select(like.columns).cast(like.schema)
+
+
+def events(part: pl.LazyFrame, kinds: Mapping[int, str], members: pl.DataFrame) -> pl.LazyFrame:
+    """The events of `part` that belong to witnessed incidents, each with its `incident`.
+
+    Args:
+        part: events as TRAIL has them.
+        kinds: the kind of each incident, by number.
+        members: `system`, `device_id`, `begin`, `end`, `obeyed`, `incident`: who is affected, and when.
+    """
+    belongs = pl.any_horizontal((pl.col("incident") == number) & _PART[name] for number, name in kinds.items())
+    return (
+        part.join(members.lazy(), on=["system", "device_id"])
+        .filter(pl.col("timestamp").is_between(pl.col("begin"), pl.col("end")), belongs)
+        .unique(["incident", "row"], keep="first")
+    )

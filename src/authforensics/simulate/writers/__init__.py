@@ -1,0 +1,1 @@
+"""The log writers, one module each."""
