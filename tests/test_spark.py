@@ -134,6 +134,7 @@ def test_fields_that_a_block_does_not_declare_are_those_of_the_block_above(tmp_p
     monkeypatch.setattr("authforensics.collect.blocks.LEAST", 100_000)
     monkeypatch.setattr("authforensics.collect.blocks.LINES", 1_000)
     monkeypatch.setattr(jobs, "run", lambda _spark, items, function: [function(item) for item in items])
+    monkeypatch.setattr(reading, "_attempt", lambda: 0)
     found = collect.discover([file])
     settings = local.Settings(
         collect=collect.Options(), correlate=correlate.Options(), wanted=(), thresholds={}, work_dir=tmp_path

@@ -149,7 +149,7 @@ def _show(char: str) -> str:
 
 def fingerprint(value: str, key: bytes) -> str:
     """A keyed fingerprint (HMAC-SHA-256, 12 hex digits) by which a value can be told apart but not recovered."""
-    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:12]
+    return hmac.new(key, value.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:12]
 
 
 def _without(pattern: re.Pattern[str], judge: Callable[[re.Match[str], str], _Span | None], text: str) -> str:

@@ -338,6 +338,7 @@ def test_a_kind_of_table_is_known_by_its_first_bytes():
 def test_executors_read_tables_as_this_machine_does(tmp_path, monkeypatch):
     pl.concat([ROWS] * 50).write_parquet(tmp_path / "log.parquet")
     monkeypatch.setattr(jobs, "run", lambda _spark, items, function: [function(item) for item in items])
+    monkeypatch.setattr(reading, "_attempt", lambda: 0)
     settings = local.Settings(
         collect=Options(), correlate=correlate.Options(), wanted=(), thresholds={}, work_dir=tmp_path
     )

@@ -21,7 +21,9 @@ KINDS = (*_MAGIC, _STREAM)
 #: Bytes of a file that tell its kind.
 HEAD = 8
 #: Rows that are read first, and the most at a time; bytes of text that they shall come to, about.
-_FEW, _MANY, _TEXT = 1_000, 200_000, 8 << 20
+_FEW, _MANY, _TEXT = 16, 200_000, 8 << 20
+#: Values within values beyond which polars ends the process, not only the reading.
+_DEEPEST = 32
 #: A stream has no directory: it is read in one piece, and so may not be larger.
 _LARGEST_STREAM = 512 << 20
 #: Up to here every whole number is a float of its own.
@@ -104,9 +106,28 @@ def scan(path: Path, kind: str) -> pl.LazyFrame:
         if path.stat().st_size > _LARGEST_STREAM:
             raise Unreadable("an Arrow stream of this size can't be read in parts: write it as an Arrow file")
         return pl.read_ipc_stream(path).lazy()
-    if kind == "Arrow":
-        return pl.scan_ipc(path, glob=False, hive_partitioning=False)
-    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    scanned = pl.scan_ipc if kind == "Arrow" else pl.scan_parquet
+    table = scanned(path, glob=False, hive_partitioning=False)
+    schema = table.collect_schema()
+    shallow = [name for name, dtype in schema.items() if _depth(dtype) <= _DEEPEST]
+    if not shallow and len(schema):
+        raise Unreadable("all of its columns are nested too deeply")
+    return table if len(shallow) == len(schema) else table.select(shallow)
+
+
+def _depth(dtype: PolarsDataType) -> int:
+    """How deep a type is nested."""
+    deepest, left = 0, [(dtype, 1)]
+    while left:
+        one, depth = left.pop()
+        deepest = max(deepest, depth)
+        if isinstance(one, pl.BaseExtension):
+            left.append((one.ext_storage(), depth + 1))
+        elif isinstance(one, pl.Struct):
+            left += [(field.dtype, depth + 1) for field in one.fields]
+        elif isinstance(one, pl.List | pl.Array):
+            left.append((one.inner, depth + 1))
+    return deepest
 
 
 def _gist(error: BaseException) -> str:

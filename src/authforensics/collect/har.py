@@ -17,7 +17,7 @@ from authforensics.collect.json_text import Broken, JsonText
 # Reference: http://www.softwareishard.com/blog/har-12-spec/
 _LOG = re.compile(r'\s*\{\s*"log"\s*:\s*\{\s*"(?:version|creator|browser|pages|entries|comment|_\w+)"')
 #: How an entry begins that was taken out of one: sorted by name, or in the order of the specification.
-_ENTRY = re.compile(r'\s*\[?\s*\{\s*"(?:_\w+|cache|connection|pageref|request|startedDateTime|time)"')
+_ENTRY = re.compile(r'\s*(?:\[\s*)?\{\s*"(?:_\w+|cache|connection|pageref|request|startedDateTime|time)"')
 _FIELDS = ('"startedDateTime"', '"request"', '"response"')
 #: Under which the country codes give names to organisations: `co.uk`, `com.au`, `ne.jp`.
 _SECOND_LEVEL = re.compile(r"^(?:ac|co|com|edu|go|gob|gov|ne|net|or|org)\.[a-z]{2}$")

@@ -24,6 +24,8 @@ _MOST, _LONGEST = 1 << 18, 500
 _REQUEST_IDS = ("x_request_id", "x_correlation_id", "x_amzn_requestid", "x_kong_request_id")
 _CHALLENGES = {name for name, field in RESPONSE_HEADERS.items() if field == "reason"}
 #: Schemes by which no session is held. Reference: RFC 7617, RFC 4559
+# Reference: https://www.iana.org/assignments/http-authschemes/, and what products make up
+_SCHEMES = {"bearer", "dpop", "token", "jwt", "oauth", "apikey", "gnap", "hoba", "privatetoken", "session"}
 _NO_SESSION = {"basic", "digest", "negotiate", "ntlm"}
 #: What clients send that have no token; and the length below which one could be guessed.
 _NO_TOKENS, _GUESSABLE = {"", "undefined", "null", "none", "nil", "nan", "false", "[object object]"}, 20
@@ -219,11 +221,12 @@ def _credential(header: str | None) -> str | None:
     if not header:
         return None
     scheme, _, token = header.partition(" ")
-    if scheme.lower() in _NO_SESSION or "=" in token.rstrip("=").partition(",")[0]:
-        return scheme[:20]
-    if not token and not scheme.isalpha():
-        scheme, token = "token", scheme
-    return f"{scheme[:20]} {_fingerprint(token.strip())}"
+    if scheme.lower() in _NO_SESSION:
+        return scheme
+    if scheme.lower() not in _SCHEMES:
+        # It may be the token itself.
+        return f"other {_fingerprint(header)}"
+    return f"{scheme} {_fingerprint(token.strip())}"
 
 
 def _fingerprint(token: str) -> str:

@@ -29,6 +29,8 @@ _AHEAD = (
 )
 LINE = rf"^{_AHEAD}{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s+{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s*$"
 _PAIR = rf"(?:^|\s){KEY}={_VALUE}"
+#: More pairs than a line of a log has.
+_MOST_PAIRS = 300
 #: How many lines of a sample, of all parts of it, tell the layout.
 _LOOKED_AT = 50
 #: The key that stands for the time in front of the pairs.
@@ -48,9 +50,14 @@ class Layout:
     time: int | None
 
 
+def _form(line: str) -> re.Match[str] | None:
+    # A line that doesn't match is tried at each of its pairs.
+    return re.match(LINE, line) if line.count("=") <= _MOST_PAIRS else None
+
+
 def pairs(line: str) -> dict[str, str]:
     """The values of a line by key; none if it has another form."""
-    form = re.match(LINE, line)
+    form = _form(line)
     if form is None:
         return {}
     found = [pair.group().strip().partition("=") for pair in re.finditer(_PAIR, line)]
@@ -102,7 +109,7 @@ def layout_of(sample: Sequence[str]) -> Layout | None:
 
 
 def _layout(line: str) -> Layout | None:
-    if "\\" in line or "=[" in line or not re.match(LINE, line):
+    if "\\" in line or "=[" in line or _form(line) is None:
         return None
     cut = line.split('"')
     if len(cut) % 2 == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import polars as pl
@@ -15,6 +16,9 @@ from authforensics.schema import COLLECTED, KIND, TEXT, TIMESTAMP, Kind
 _PLAIN: tuple[str, ...] = ("host", "upstream", "platform", "app_version", "reason_text")
 #: How many characters are kept of what a line says of itself.
 _ORIGIN = 120
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+#: A year: what takes longer is no duration of a request.
+_LONGEST_MS = 366 * 86_400_000.0
 _IDS: tuple[str, ...] = ("user_id", "device_id", "session_id")
 
 
@@ -41,6 +45,8 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
     if Kind.MESSAGE in form.kinds and "message" in present:
         lines = _with_message_ids(lines)
         ids |= {"device_id", "user_id", "request_id"}
+    if "duration_ms" in present:
+        lines = lines.with_columns(pl.when(pl.col("duration_ms").is_between(0, _LONGEST_MS)).then("duration_ms"))
     lines = lines.with_columns(
         _origin(form.name, present),
         **_times(present),
@@ -208,7 +214,9 @@ def _with_message_ids(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _times(present: set[str]) -> dict[str, pl.Expr]:
-    time, duration = pl.col("time"), pl.col("duration_ms")
+    # What is beyond these can't be shown, and is no time of a log: the line is a reject.
+    time = pl.when(pl.col("time").is_between(_EARLIEST, _LATEST)).then(pl.col("time"))
+    duration = pl.col("duration_ms")
     if "duration_ms" not in present:
         return {"timestamp": time.cast(TIMESTAMP), "started_at": pl.when("at_start").then(time).cast(TIMESTAMP)}
     lasted = pl.duration(microseconds=(duration * 1000).round().cast(pl.Int64))

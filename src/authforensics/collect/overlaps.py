@@ -157,7 +157,9 @@ def _places(found: Found, wanted: Sequence[_Edge]) -> Iterator[tuple[_Edge, int]
         block = held + data
         for edge in wanted:
             place = block.find(edge.text)
-            while place >= 0:
+            tries = 0
+            while place >= 0 and tries < _PLACES:
+                tries += 1
                 # What ends in what was held has been found before.
                 new = place + len(edge.text) > len(held)
                 if new and ((place == 0 and before == 0) or block[place - 1 : place] == b"\n"):

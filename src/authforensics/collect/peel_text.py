@@ -13,6 +13,8 @@ from authforensics.collect.wrapper import Peel, peeled
 
 # Reference: RFC 3339 section 5.6
 ISO = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:[Zz]|[+-]\d{2}:?\d{2})"
+#: More than any store exports; every one costs a look at each line.
+_MOST_COLUMNS = 500
 _FIELD = r'(?:"(?:[^"]|"")*"|[^",]*)'
 
 
@@ -70,6 +72,8 @@ def by_column(text: str, others: dict[str, str], example: str) -> Callable[[Sequ
         if not sample or not re.search(rf'(?:^|,)"?{re.escape(text)}"?(?:,|$)', sample[0]):
             return None
         names = [name.strip('" ') for name in sample[0].lstrip("\ufeff").split(",")]
+        if len(names) > _MOST_COLUMNS:
+            return None
         if example not in names:
             return None
         header = sample[0]

@@ -144,8 +144,8 @@ def _headers(values: pl.DataFrame) -> pl.DataFrame:
 
 
 def _server(values: pl.Series) -> pl.Series:
-    """Which server answered; none where HAProxy itself did."""
-    return values.replace(values.filter(values.str.ends_with("/<NOSRV>")), None)
+    """Which server answered; `-`, not null, where HAProxy itself did: else syslog's host would count as the server."""
+    return values.replace(values.filter(values.str.ends_with("/<NOSRV>")), "-")
 
 
 def _session(values: pl.Series) -> pl.Series:

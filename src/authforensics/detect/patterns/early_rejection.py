@@ -25,6 +25,8 @@ from authforensics.schema import Reason, Sessions
 from authforensics.states import AuthEvent
 
 _TOKEN = ["device", "grant", "route"]
+#: A tick of the clocks that tell milliseconds, in seconds, and half of one for what is rounded.
+_TICK = 0.0015
 #: Faults that waiting doesn't heal: a key, an audience, a token that is none.
 _LASTING = [
     *(Reason.SIGNATURE_INVALID.value, Reason.KEY_NOT_FOUND.value, Reason.ALGORITHM_REJECTED.value),
@@ -45,14 +47,17 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
 
 def _lags(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     """Tokens refused first and accepted then, as `occurrences` wants them; `age` of the token when it was accepted."""
-    later = pl.col("timed") | (pl.col("age") > limits["min_age"])
+    # A call sent in the very tick in which the token was given may have been sent with the one before it.
+    lasted = (pl.col("timestamp") - pl.col("started_at")).dt.total_microseconds() / 1e6
+    later = pl.when("timed").then(pl.col("age") - lasted > _TICK).otherwise(pl.col("age") > limits["min_age"])
     soon = pl.col("age") <= limits["max_lag"]
     refused = events.select(
-        *_TOKEN, *NAMES, "grant_row", "row", "timestamp", "reason", "episode", "age", "timed"
+        *_TOKEN, *NAMES, "grant_row", "row", "timestamp", "reason", "episode", "age", "timed", "started_at"
     ).filter(events["rejection"])
     # Where a token before it was refused, too, and nothing accepted since, it is the end of a loop.
     first = changed("device", "episode")
-    refused = refused.filter(first & later & soon & ~one_of("reason", _LASTING)).drop("age", "episode", "timed")
+    refused = refused.filter(first & later & soon & ~one_of("reason", _LASTING))
+    refused = refused.drop("age", "episode", "timed", "started_at")
     suspects = pl.col("device").is_in(refused["device"].unique().implode())
     accepted = is_event(AuthEvent.API_OK) & suspects & soon
     granted = (

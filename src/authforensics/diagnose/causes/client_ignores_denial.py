@@ -30,7 +30,8 @@ def _judge(case: Case) -> Judgement:
     found = Judgement()
     devices = len(case.devices)
     stuck = {one.device_id for one in case.cluster.findings if one.detector in _KEEPS and one.device_id is not None}
-    if not stuck:
+    # Where most obey, what a few of them do doesn't explain the incident.
+    if len(stuck) < 0.5 * devices:
         return found
     found.speaks_for(
         "keeps_calling",

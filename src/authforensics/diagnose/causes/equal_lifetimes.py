@@ -24,6 +24,7 @@ _WEIGHTS = {
         -3.0, "refreshes succeeded before the refusal: then the session's end is absolute or idle"
     ),
     "later": Weight(-2.0, "sessions live clearly longer than an access token"),
+    "one_version": Weight(-3.0, "one app version only: lifetimes are the server's, and the same for all versions"),
     "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
 }
 #: Ages count as equal within this share of the lifetime and this many seconds: leeway, and a client that calls seldom.
@@ -56,6 +57,8 @@ def _judge(case: Case) -> Judgement:
     _older_sessions(case, refused, found)
     supported = any(weight in {"reason", "older_sessions"} and strength >= 0.9 for weight, strength, _ in found.for_)
     _sessions(case, refused, found, supported=supported)
+    if case.scope.app_version:
+        found.speaks_against("one_version", 1.0, f"only version {', '.join(case.scope.app_version)} is refused")
     tries = case.refreshes()
     if tries["failed"] > tries["denied"]:
         found.speaks_against("no_verdict", 1.0, f"{tries['failed']:,} refreshes got no verdict (5xx, 429, timeout)")

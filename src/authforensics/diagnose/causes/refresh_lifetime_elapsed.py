@@ -12,7 +12,7 @@ import polars as pl
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.endings import Clock
-from authforensics.diagnose.pieces import FEW, logins_help, others_obey
+from authforensics.diagnose.pieces import FEW, KEY_FAULTS, logins_help, others_obey
 from authforensics.diagnose.wording import plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
@@ -57,6 +57,9 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for("reason", stated, f"{stated:.0%} of the refused refreshes with a reason say refresh_expired")
     if case.refresh_reasons and stated < 0.9:
         found.speaks_against("other_reason", 1 - stated, "refused refreshes name another reason than expiry")
+    key = case.share_of(*KEY_FAULTS)
+    if key >= 0.5:
+        found.speaks_against("other_reason", key, f"{key:.0%} of all refusals with a reason name the key")
     if case.session_clock is not None:
         _age(case, case.session_clock, ends, found, stated=stated >= 0.5)
     rest = case.rest_clock

@@ -24,6 +24,7 @@ _WEIGHTS = {
     "rotation": Weight(-2.5, "refreshes of one session overlapped, or an answer was lost: rotation revokes then"),
     "new_refused": Weight(-2.0, "new tokens are refused as well"),
     "login_refused": Weight(-3.0, "their logins are refused as well: it is the account"),
+    "one_version": Weight(-2.5, "one app version only: whoever revokes looks at users, not at versions"),
     "newborn": Weight(-3.0, "they are refused in their first seconds: nobody revokes so fast"),
     "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
     "other_reason": Weight(-4.0, "the server says something else"),
@@ -43,6 +44,8 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for("few", 1.0, f"{len(case.devices):,} of {plural(case.active, 'active device')} are affected")
     logins_help(case, found, "login_helps")
     others_obey(case, found, "others_obey")
+    if case.scope.app_version:
+        found.speaks_against("one_version", 1.0, f"only version {', '.join(case.scope.app_version)} is refused")
     tries = case.refreshes()
     if tries["denied"] >= 5 and not few(case) and tries["ok"] <= 0.1 * tries["denied"]:
         found.speaks_against("everybody", 1.0, f"{tries['denied']:,} refreshes were refused, {tries['ok']:,} granted")
