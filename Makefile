@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint slow bench lock clean
+.PHONY: help demo test lint slow bench fuzz lock clean
 
 # The first Python that is new enough; PYTHON=/path/to/python chooses another.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -34,6 +34,9 @@ slow: .venv/all.stamp  ## Run the slow tests (browser, Spark, large inputs)
 
 bench: .venv/all.stamp  ## Measure beside GoAccess and DuckDB (AUTHFORENSICS_BENCH_LINES=5000000)
 	$(BIN)/python -m pytest -m bench -s tests/benchmarks
+
+fuzz: .venv/all.stamp  ## Draw twenty times as many examples for each property, others each time
+	$(BIN)/python -m pytest -n 2 -m "hypothesis and not bench" --hypothesis-profile=fuzz
 
 lock: .venv/dev.stamp  ## Resolve the locked requirements anew
 	$(PIP) install uv

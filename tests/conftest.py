@@ -27,8 +27,10 @@ from authforensics.document import (
 from authforensics.findings import Confidence, Evidence, Finding, Incident, Phase, RootCause, Scope, Severity
 
 # How long an example takes says more about the machine than about the code.
-settings.register_profile("untimed", deadline=None, max_examples=50)
-settings.load_profile("untimed")
+# The same ones each time, so that a change is judged by what it changed; `make fuzz` looks further.
+settings.register_profile("same", deadline=None, max_examples=24, derandomize=True)
+settings.register_profile("fuzz", deadline=None, max_examples=500, print_blob=True)
+settings.load_profile("same")
 
 ROOT = Path(__file__).parent.parent
 

@@ -35,7 +35,10 @@ def exported(analysis, folder):
     return folder
 
 
-@pytest.mark.parametrize("logs", ["incident-1-secret-mismatch", "incident-2-equal-lifetimes", "."])
+SLOW = [pytest.param(logs, marks=pytest.mark.slow) for logs in ("incident-1-secret-mismatch", ".")]
+
+
+@pytest.mark.parametrize("logs", ["incident-2-equal-lifetimes", *SLOW])
 def test_it_gives_the_same_findings(logs, tmp_path):
     first = pipeline.analyze(SAMPLES / logs)
     second = pipeline.analyze(exported(first, tmp_path / "export"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -19,6 +19,7 @@ from authforensics.config import Config
 from authforensics.errors import InputError
 from authforensics.partitions import Partitions, Table, WorkDirectory
 from authforensics.pipeline import analyze
+from examples import examples
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = sorted(path for path in (ROOT / "sample_logs").rglob("*") if path.is_file() and path.suffix != ".md")
@@ -42,8 +43,8 @@ CUTS = {
     "seed": st.integers(0, 1 << 16),
     "packed": st.sets(st.sampled_from(range(len(SAMPLES)))),
 }
-FEW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-MANY = settings(FEW, max_examples=12)
+FEW = examples(0.12, list(HealthCheck))
+MANY = examples(0.5, list(HealthCheck))
 
 
 def cut(folder: Path, memory: int, block: int, seed: int, packed: set[int]) -> str:
@@ -159,6 +160,7 @@ def test_endpoints_that_only_the_other_partitions_teach_are_learned(tmp_path):
     assert told(parts) == told(whole)
 
 
+@pytest.mark.slow
 def test_the_tables_of_parts_are_those_of_the_whole():
     whole, parts = analyze(SAMPLES), analyze(SAMPLES, memory=MEMORY[7], config=Config())
     assert parts.studied.requests.count > 3

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from authforensics.collect import Options, formats
@@ -16,6 +16,7 @@ from authforensics.collect.recognize import recognize
 from authforensics.errors import NothingReadable
 from authforensics.schema import COLLECTED, REJECTS, TIMESTAMP
 from collecting import collect
+from examples import examples
 
 COMBINED = '203.0.113.7 - - [25/Dec/2025:{} +0900] "GET /api/me HTTP/1.1" 200 5 "-" "curl/8.5.0"\n'
 PYTHON = "2025-12-25 {},000 - app.auth - WARNING - refused\n"
@@ -172,7 +173,7 @@ def mutated(draw) -> tuple[str, list[str]]:
 
 
 @given(mutated())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(1, [HealthCheck.too_slow])
 def test_mutated_lines_raise_nothing_and_have_one_disposition_each(case):
     name, lines = case
     form = formats()[name]

@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import Options
@@ -198,7 +198,6 @@ def test_a_header_without_end_is_damage(tmp_path):
     assert "damaged" in found.problem
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(sorted(ARCHIVES)), st.data())
 def test_damaged_archives_raise_nothing(tmp_path_factory, kind, data):
     archive = bytearray(ARCHIVES[kind]())

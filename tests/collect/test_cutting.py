@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import formats
 from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.recognize import named
 from damage import assert_accounted_for, assert_same, both, damaged, known
+from examples import examples
 
 _OWN = sorted(name for name, form in formats().items() if form.samples)
 _CUT = tuple(name for name in _OWN if isinstance(named(name).prepare(named(name).samples, Settings()), Cutting))
 _BEFORE = '10.0.0.7 - - [10/Oct/2025:13:55:43 +0000] "GET /a HTTP/1.1" 401 5 "-" "curl/8.5.0"'
+_CALL = (
+    "79a5 bucket1 [06/Feb/2019:00:00:38 +0000] 192.0.2.3 79a5 3E57 REST.GET.VERSIONING -"
+    ' "GET /bucket1?versioning HTTP/1.1" 200 - 113 - 7 - "-" "S3Console/0.4"'
+)
 _ODD = {
     "combined": (
         '203.0.113.9 - frank [10/Oct/2025:13:55:36 +0000] "POST /a/17/b/9?device_id=a1 HTTP/2.0" 401 - "-" ""',
@@ -38,6 +43,7 @@ _ODD = {
         "time:10/Oct/2025:13:55:36 -0700\thost:203.0.113.9\treq:GET /b HTTP/1.1\tstatus:401",
         "time:10/Oct/2025:13:55:36 -0700",
     ),
+    "s3": (f'{_CALL} "- s9lz SigV4 ECDHE AuthHeader b.host T', f'{_CALL} - s9lz SigV4 ECDHE AuthHeader b.host"'),
     "common": (
         '203.0.113.9 - - [10/Oct/2025:13:55:36 -0700] "GET /index.html HTTP/1.0" 304 -',
         '203.0.113.9 - - [10/Oct/2025:13:55:37 -0700] "GET /v1/9/x HTTP/1.0" 200 12"',
@@ -48,7 +54,7 @@ _ODD = {
 
 # Few of each: there are many formats, and every run looks at others.
 @pytest.mark.parametrize("name", _OWN)
-@settings(max_examples=8)
+@examples(0.15)
 @given(data=st.data(), tz=st.sampled_from((None, "Asia/Tokyo")))
 def test_each_line_says_the_same_alone_and_has_one_disposition(name: str, data: st.DataObject, tz: str | None) -> None:
     lines = (*known(name), *_ODD.get(name, ()), "")

@@ -35,7 +35,7 @@ WRAPPERS = {
 }
 #: From here on an answer counts as sure: a wrong one is no guess, but an error.
 SURE = 0.5
-FOLDERS, QUICK, FILES = 30, 2, 12
+FOLDERS, QUICK, FILES = 30, 1, 12
 #: All but the layouts that only `--log-format` tells.
 PLAIN = [name for name, case in FORMATS.items() if "log_format" not in case]
 #: Documents and tables that are taken apart into lines of their own: nobody wraps these.

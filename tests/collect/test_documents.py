@@ -6,7 +6,7 @@ import gzip
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect.discover import discover
@@ -154,7 +154,6 @@ def test_a_document_larger_than_what_is_held_is_read_bit_by_bit(tmp_path):
     assert collect([tmp_path]).events.height == 20_000
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(sorted(DOCUMENTS)), st.data())
 def test_damaged_documents_raise_nothing(tmp_path_factory, name, data):
     text = DOCUMENTS[name][0]

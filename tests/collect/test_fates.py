@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from authforensics.collect import Options
 from authforensics.errors import InputError
 from collecting import Read, collect
 from damage import damaged
+from examples import examples
 
 CASES = Path(__file__).parent.parent / "cases"
 FORMATS = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted((CASES / "formats").glob("*"))}
@@ -25,7 +26,7 @@ WRAPPERS = {
 }
 #: What no reason that is meant for people has in it.
 MACHINE = re.compile(r"Error\b|Exception|Traceback|polars|None|nan|<[a-z]+ |0x[0-9a-f]{6}|[{}]|\\[xu]")
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+RELAXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def wrapped(name: str, line: str) -> str:
@@ -97,7 +98,7 @@ def check(name: str, around: str | None, draw: st.DataObject, folder: Path) -> N
 AROUND = [name for name, case in WRAPPERS.items() if "around" in case]
 
 
-@settings(RELAXED, max_examples=25)
+@examples(0.6, RELAXED)
 @given(st.sampled_from(sorted(FORMATS)), st.sampled_from([None, *AROUND]), st.data())
 def test_damaged_lines_have_one_fate_each(tmp_path, name, around, data):
     check(name, around, data, tmp_path)
@@ -106,7 +107,7 @@ def test_damaged_lines_have_one_fate_each(tmp_path, name, around, data):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_damaged_lines_of_each_case_have_one_fate_each(tmp_path, name):
-    @settings(RELAXED, max_examples=6)
+    @examples(0.25, RELAXED)
     @given(st.data())
     def some(data):
         check(name, None, data, tmp_path)
@@ -117,7 +118,7 @@ def test_damaged_lines_of_each_case_have_one_fate_each(tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("around", AROUND)
 def test_damaged_lines_in_each_wrapper_have_one_fate_each(tmp_path, around):
-    @settings(RELAXED, max_examples=10)
+    @examples(0.4, RELAXED)
     @given(st.sampled_from(sorted(FORMATS)), st.data())
     def some(name, data):
         check(name, around, data, tmp_path)
@@ -125,7 +126,7 @@ def test_damaged_lines_in_each_wrapper_have_one_fate_each(tmp_path, around):
     some()
 
 
-@settings(RELAXED, max_examples=12)
+@examples(0.4, RELAXED)
 @given(st.sampled_from(sorted(WRAPPERS)), st.data())
 def test_damaged_odd_lines_of_a_wrapper_have_one_fate_each(tmp_path, name, data):
     lines = [line for line in (*WRAPPERS[name].get("before", []), *WRAPPERS[name]["lines"]) if line]

@@ -8,7 +8,7 @@ import json
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import json_text
@@ -404,7 +404,6 @@ def test_other_json_is_no_recording(head):
 ENTRY = json.dumps(har([entry(0, "POST", f"{API}/me", 401, body={"a": "b"}, answer={"error": "no"})] * 2), indent=1)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_a_damaged_recording_loses_no_entry_without_saying_so(tmp_path_factory, data):
     place = data.draw(st.integers(0, len(ENTRY)))
@@ -428,7 +427,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
 @given(JSON, st.integers(1, 7), st.sampled_from((None, 1)))
 def test_a_text_is_read_the_same_however_it_is_cut(tmp_path_factory, value, size, indent):
     text = json.dumps({"a": [value, value], "b": value}, indent=indent, ensure_ascii=False).encode(errors="replace")

@@ -103,7 +103,6 @@ def _key(name: str) -> str:
     return keys.get(name, name)
 
 
-@settings(max_examples=50)
 @given(_layouts())
 def test_a_layout_is_told_right_or_not_at_all(made):
     lines, meant = made
@@ -140,7 +139,6 @@ def _examples(strategy, count):
     return found
 
 
-@settings(max_examples=40)
 @given(_layouts())
 def test_a_layout_that_is_pinned_says_the_same(made):
     lines, _ = made
@@ -149,7 +147,6 @@ def test_a_layout_that_is_pinned_says_the_same(made):
         assert compile_layout(inferred.text) == inferred.layout
 
 
-@settings(max_examples=40)
 @given(_layouts(), st.data())
 def test_damaged_lines_are_events_or_rejects(made, data):
     lines, _ = made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import Options
@@ -50,7 +50,6 @@ def damaged(draw: st.DrawFn) -> tuple[str, list[str]]:
     return name, made
 
 
-@settings(max_examples=60, deadline=None)
 @given(damaged())
 def test_every_damaged_line_has_one_fate_and_says_the_same_in_a_block(drawn):
     name, lines = drawn

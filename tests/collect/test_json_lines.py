@@ -6,7 +6,7 @@ import json
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import Options
@@ -83,13 +83,11 @@ def check(made: Cutting, found: list[str]) -> int:
     return int(plain.sum())
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(lines(), min_size=1, max_size=6))
 def test_a_block_says_what_its_lines_say(found):
     check(prepared(), found)
 
 
-@settings(max_examples=50, deadline=None)
 @given(lines())
 def test_a_line_taken_as_a_block_says_the_same(line):
     check(prepared(), [line])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.recognize import named
 from damage import assert_accounted_for, assert_same, both, damaged
+from examples import examples
 
 _LAYOUTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "nginx": (
@@ -85,7 +86,7 @@ _LAYOUTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", _LAYOUTS)
-@settings(max_examples=12)
+@examples(0.25)
 @given(data=st.data())
 def test_each_line_says_the_same_alone_and_has_one_disposition(name: str, data: st.DataObject) -> None:
     layout, lines = _LAYOUTS[name]

@@ -7,7 +7,7 @@ import random
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect.discover import discover
@@ -87,7 +87,6 @@ def test_lines_of_two_exports_count_once(layout, packed, tmp_path):
     assert seen(twice) == seen(once)
 
 
-@settings(max_examples=60)
 @given(
     begin=st.integers(0, 399),
     length=st.integers(0, 400),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics import analyze
@@ -127,7 +127,6 @@ def test_months_have_english_names_whatever_the_locale(month):
     assert [read(text)["time"][0] for text in texts] == [moment] * 3
 
 
-@settings(max_examples=25)
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)))  # noqa: DTZ001 - hypothesis wants naive bounds
 def test_any_moment_is_read_again_from_each_notation(moment):
     moment = moment.replace(microsecond=0, tzinfo=UTC)
@@ -143,7 +142,6 @@ def test_any_moment_is_read_again_from_each_notation(moment):
     assert read(*written)["time"].to_list() == [moment] * len(written)
 
 
-@settings(max_examples=25)
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_none(text):
     assert len(restated(pl.Series([text]))) == read(text, sample="").height == 1

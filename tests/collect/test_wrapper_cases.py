@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -256,7 +256,6 @@ def _damaged(draw: st.DrawFn) -> tuple[str, list[str]]:
     return name, made
 
 
-@settings(deadline=None, max_examples=60)
 @given(_damaged())
 def test_damaged_lines_are_each_accounted_for(damaged: tuple[str, list[str]]) -> None:
     name, made = damaged

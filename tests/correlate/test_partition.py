@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -17,6 +17,7 @@ from authforensics.correlate import endpoints, partition, population
 from authforensics.correlate.identity import FALLBACK
 from authforensics.schema import REASON, REQUESTS, EndpointClass, Sessions
 from authforensics.states import AuthEvent, AuthState
+from examples import examples
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 #: What each auth event looks like in a log.
@@ -42,7 +43,7 @@ CONFIGURED = {
 }
 Call = tuple[str, float, str, str, int]
 #: An example takes a while: all tables are made of it.
-few = settings(max_examples=25, deadline=None)
+few = examples(0.6)
 
 
 def requests(calls: Iterable[Call], **more: list[object]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import secrecy
@@ -174,7 +174,6 @@ def test_who_says_it_is_in_the_log(tmp_path):
     assert told["reason"].to_list() == ["malformed", None, "revoked", "other", "other"]
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.text(max_size=200), st.text(max_size=30))
 def test_any_text_has_one_reason_or_none(text, origin):
     (found,) = reasons.classify(pl.Series([text]), pl.Series([origin]))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Visit = Callable[..., Page]
 
 pytestmark = pytest.mark.browser
+OTHERS = ("several", "healthy", "empty", "hostile")
 
 SAMPLES = Path(__file__).parent.parent.parent / "sample_logs"
 LOOPING = "incident-1-secret-mismatch"
@@ -109,7 +110,7 @@ def draw_all(page: Page) -> None:
     until(page, "[...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg'))")
 
 
-@pytest.mark.parametrize("name", ["incident", "several", "healthy", "empty", "hostile"])
+@pytest.mark.parametrize("name", ["incident", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_no_sideways_scrolling(visit: Visit, name: str, width: int) -> None:
     page = visit(name, width)
@@ -117,7 +118,7 @@ def test_no_sideways_scrolling(visit: Visit, name: str, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(1440, "light", marks=pytest.mark.slow), (390, "dark")])
 def test_a_looping_device_of_the_sample_logs_is_drawn(visit: Visit, width: int, scheme: str) -> None:
     loop = next(one for one in analyze(SAMPLES / LOOPING).document.findings if one.detector == "refresh_loop")
     assert loop.device_id is not None
@@ -223,6 +224,7 @@ def test_the_page_unpacks_what_was_packed(visit: Visit, name: str) -> None:
     assert text == unpacked(html.render(getattr(documents, name)()), "figures")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1, 9])
 @pytest.mark.parametrize("strategy", [zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED, zlib.Z_HUFFMAN_ONLY])
 @pytest.mark.parametrize("text", TEXTS)

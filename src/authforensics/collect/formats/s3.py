@@ -42,6 +42,9 @@ def _part(pieces: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     plain = result.str.contains(f"^{_RESULT} $") & (pieces["gap"] == " ") & pieces["behind"].str.starts_with(" ")
     plain &= (parts["owner"] != "") & (parts["key"] != "") & (parts["more"] == "")
     plain &= (parts["day"] + " " + parts["offset"]).str.contains(rf"^\[{_TIME}\]$")
+    # One quote at the very end leaves no trace here: it may be the host's.
+    fields = pieces["behind"].str.splitn(" ", 8).struct
+    plain &= (pieces["beyond"] == "") & (fields.field("field_6").is_null() | fields.field("field_7").is_not_null())
     plain &= parts["operation"].str.contains(f"^{_OPERATION}$") & ~before.str.contains("  ", literal=True)
     return parts, plain
 
@@ -65,7 +68,7 @@ _SAY = {
     "host": _HOST,
     "reason_text": pl.col("error"),
 }
-_PIECES = ("before", "request", "result", None, "gap", "agent", "behind")
+_PIECES = ("before", "request", "result", None, "gap", "agent", "behind", "beyond")
 _LAYOUT = Quoted(_LINE, _PIECES, _part, {}, _SAY, {})
 
 
