@@ -38,6 +38,7 @@ def _python(code: str, *, cwd=None, env=None) -> subprocess.CompletedProcess[str
         (["explain", "--help"], HEAVY - {"pydantic"}),
         (["formats", "--help"], HEAVY - {"pydantic"}),
         (["simulate", "--help"], HEAVY - {"pydantic"}),
+        (["token", "--help"], HEAVY - {"pydantic"}),
     ],
 )
 def test_help_imports_nothing_heavy(arguments, heavy):
@@ -65,6 +66,7 @@ def test_help_names_every_command_and_no_other(run):
         "explain",
         "formats",
         "simulate",
+        "token",
     ]
 
 

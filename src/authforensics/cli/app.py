@@ -17,6 +17,7 @@ from authforensics.cli.messages import say
 from authforensics.cli.signals import Stopped, stopping
 from authforensics.cli.simulate import simulate
 from authforensics.cli.terminal import close_stdout
+from authforensics.cli.token import token
 from authforensics.errors import AuthforensicsError, UsageError
 
 PROGRAM = "authforensics"
@@ -34,6 +35,7 @@ app.command(short_help="Analyse logs and explain the incident.")(analyze)
 app.command(short_help="Explain a name, or how a log line is read.")(explain)
 app.command(short_help="List the formats, or say what files are.")(formats)
 app.command(short_help="Write the logs of a simulated incident.")(simulate)
+app.command(short_help="Read a token, and say who signed it.")(token)
 
 
 def _print_version(wanted: bool) -> None:

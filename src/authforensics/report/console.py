@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -15,9 +14,10 @@ from rich.text import Text
 
 from authforensics.redact import redact, visible
 from authforensics.report import selection, wording
+from authforensics.report.hanging import Hanging
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.console import RenderableType
 
     from authforensics.document import Document, Source
     from authforensics.findings import Evidence, Finding, Incident, RootCause
@@ -34,24 +34,7 @@ _CAUSES = 3
 _EVIDENCE_LINES = 4
 _OTHERS = 12
 _FILES = 6
-_NARROWEST = 24
 _CODE = re.compile(r"`([^`]*)`")
-
-
-@dataclass(frozen=True)
-class Hanging:
-    """A text whose further lines stand under its first word, not under its label; nothing is padded to the right."""
-
-    label: Text
-    body: Text
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """One `Text` a line, wrapped to the width at hand."""
-        width = self.label.cell_len
-        lines = self.body.wrap(console, max(options.max_width - width, _NARROWEST), overflow="fold")
-        for number, line in enumerate(lines):
-            line.rstrip()
-            yield Text.assemble(self.label if number == 0 else " " * width, line)
 
 
 def render(document: Document, report_path: str | None = None, verbose: int = 0) -> RenderableType:
