@@ -19,12 +19,11 @@ import polars as pl
 import pytest
 
 from authforensics import collect, correlate, local, pipeline
-from authforensics.collect.blocks import LEAST, Condition, texts
+from authforensics.collect.blocks import LEAST, Condition, ends_of, texts
 from authforensics.errors import BadValue, InputError, NothingReadable, UnknownName, UsageError
 from authforensics.partitions import WorkDirectory
 from authforensics.schema import REASON, TEXT
 from authforensics.spark import analyze, analyze_table, engine, jobs, reading, session
-from authforensics.spark.reading import cuts
 from recordings import recordings
 
 SAMPLES = Path(__file__).parent.parent / "sample_logs"
@@ -118,7 +117,7 @@ def test_a_plain_file_is_cut_where_the_local_engine_cuts_it(tmp_path, longest):
     blocks = [len(data) for data in texts(file, LEAST, Condition())]
     ends = [sum(blocks[: place + 1]) for place in range(len(blocks))]
     assert len(ends) > 2
-    assert cuts(file, LEAST) == ends
+    assert list(ends_of(file, LEAST)) == ends
 
 
 def test_fields_that_a_block_does_not_declare_are_those_of_the_block_above(tmp_path, monkeypatch):
@@ -311,7 +310,7 @@ def test_files_of_many_blocks_and_many_partitions_give_the_same(spark, tmp_path)
     lines = access_lines(260_000)
     body = "\ufeff" + "\n".join(lines[:200_000]) + "\nwhat is this\n\n" + "\n".join(lines[200_000:])
     (tmp_path / "access.log").write_text(body, encoding="utf-8")
-    assert len(cuts(tmp_path / "access.log", LEAST)) > 1
+    assert len(list(ends_of(tmp_path / "access.log", LEAST))) > 1
     told = same(spark, tmp_path, memory=64 << 20)
     assert told.findings
     assert (told.sources[0].events, told.sources[0].rejects, told.sources[0].blank) == (260_000, 1, 1)
@@ -322,7 +321,7 @@ def test_lines_of_two_exports_count_once_whatever_the_engine(spark, tmp_path):
     lines = [f"{line}\n" for line in access_lines(260_000)]
     (tmp_path / "a.log").write_text("".join(lines[:200_000]))
     (tmp_path / "b.log").write_text("".join(lines[30_000:]))
-    assert len(cuts(tmp_path / "b.log", LEAST)) > 1
+    assert len(list(ends_of(tmp_path / "b.log", LEAST))) > 1
     told = same(spark, tmp_path)
     assert {source.source: (source.events, source.duplicates) for source in told.sources} == {
         "a.log": (200_000, 0),

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from authforensics.errors import BrokenInput
 from authforensics.findings import Finding, Frozen, Incident, Moment, Severity
@@ -291,7 +292,11 @@ class Document(Frozen):
     def to_json(self, indent: int | None = 2) -> str:
         """The document as JSON text in ASCII; the same document gives the same bytes."""
         data = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(data, indent=indent, allow_nan=False) + "\n"
+        try:
+            return to_json(data, indent=indent, ensure_ascii=True, inf_nan_mode="null").decode() + "\n"
+        except PydanticSerializationError:
+            # Bytes of the command line that are no UTF-8.
+            return json.dumps(data, indent=indent, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Document:

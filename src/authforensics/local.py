@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +15,7 @@ from authforensics import collect, correlate, detect
 from authforensics.collect import sample
 from authforensics.correlate import clocks, condense, endpoints, identity
 from authforensics.errors import NothingReadable
-from authforensics.parallel import in_order
+from authforensics.parallel import PARTS, in_order
 from authforensics.partitions import Partitions, WorkDirectory
 from authforensics.schema import EVENTS, MESSAGES, REQUESTS
 from authforensics.study import Studies, Study, Task, study
@@ -157,9 +156,9 @@ def _length(found: collect.Found) -> int:
 
 
 def _partitions(lines: int, memory: int) -> int:
-    """How many partitions so many lines are to be cut into: one, if they fit."""
-    needed = lines * _STUDIED / memory
-    return 1 if needed <= 1 else min(int(needed) + 1, _MOST)
+    """How many partitions so many lines are to be cut into: one, if they fit; else as many for each thread."""
+    needed = int(lines * _STUDIED / memory) + 1
+    return 1 if lines * _STUDIED <= memory else min(needed + -needed % PARTS, _MOST)
 
 
 _SCHEMA: dict[str, pl.DataType] = {**REQUESTS}
@@ -200,7 +199,7 @@ class Intake:
             with self._guessing:
                 guess = self._guesses.setdefault(folder, identity.likely(condense.coverage(requests), self._device_key))
             requests = requests.with_columns(identity.spread(requests, guess, self.requests.count))
-        seen, sketch = condense.seen(requests), clocks.sketch(requests, messages)
+        seen, sketch = endpoints.seen(requests), clocks.sketch(requests, messages)
         return Gathered(folder, requests, messages, seen, sketch, events.height - requests.height)
 
     def take_in(self, block: Gathered) -> None:
@@ -287,7 +286,7 @@ class _Arranged:
     def __init__(self, requests: Partitions, ground: correlate.Ground) -> None:
         self._requests, self._ground = requests, ground
         self._numbers = range(requests.count)
-        self._threads = 1 if requests.count == 1 else min(2, os.cpu_count() or 1)
+        self._threads = 1 if requests.count == 1 else PARTS
         self.first = correlate.arrange(requests.load(0), ground)
 
     def _load(self, number: int) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from authforensics.collect.compression import Break, chunks
+from authforensics.collect.compression import Break, chunks, compressed
 
 #: Lines that are looked at in one go, about, and the least and most bytes that they may have.
 LINES = 160_000
@@ -44,6 +45,36 @@ def texts(path: Path, size: int, condition: Condition) -> Iterator[bytes]:
     Raises:
         OSError: it can't be read.
     """
+    return _unpacked(path, size, condition) if compressed(path) else _plain(path, size, condition)
+
+
+def ends_of(path: Path, size: int) -> Iterator[int]:
+    """Where the blocks of a plain file end: with the line that makes them `size` bytes long, or longer."""
+    begin = 0
+    with path.open("rb") as file:
+        while True:
+            file.seek(begin + size - 1)
+            if not file.readline():
+                break
+            begin = file.tell()
+            yield begin
+        if (end := file.seek(0, os.SEEK_END)) > begin:
+            yield end
+
+
+def _plain(path: Path, size: int, condition: Condition) -> Iterator[bytes]:
+    """The blocks of a file as it stands, each read in one go: to join it from pieces takes as long again."""
+    begin = 0
+    with path.open("rb") as file:
+        for end in ends_of(path, size):
+            # Nothing, if the file has been cut off since.
+            if data := file.read(end - begin):
+                condition.position = begin = end
+                yield data
+
+
+def _unpacked(path: Path, size: int, condition: Condition) -> Iterator[bytes]:
+    """The blocks of a compressed file, and of the rows of a table."""
     block: list[bytes] = []
     held = 0
     try:

@@ -69,14 +69,14 @@ def _cut_combined(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
             behind = split(data).str.splitn('"', 7).struct.field("field_6").alias("rest")
         plain &= (behind == "") | behind.str.contains(r"^\s")
         parts = parts.with_columns(behind.str.strip_chars_start())
-    return _with_rest(parts.lazy(), rest=rest), plain
+    return _with_rest(_with_bytes(parts), rest=rest), plain
 
 
 def _cut_common(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
     """Common lines, and which of them are plain: two quotes, no escapes, no proxies' list in front."""
     parts, plain = _apart(columns(data, '"', ("before", "request", "result")), data, "$")
     plain &= split(data).str.count_matches('"', literal=True) == 2
-    return _with_rest(parts.lazy(), rest=False), plain
+    return _with_rest(_with_bytes(parts), rest=False), plain
 
 
 def _apart(cut: pl.DataFrame, data: bytes, end: str) -> tuple[pl.DataFrame, pl.Series]:
@@ -90,11 +90,16 @@ def _apart(cut: pl.DataFrame, data: bytes, end: str) -> tuple[pl.DataFrame, pl.S
         *at.struct.unnest(),
         matched=pl.lit(value=True),
         status=result.str.slice(1, 3).cast(pl.UInt16, strict=False),
-        bytes=result.str.slice(5),
+        result=result,
     )
     plain = parts["client_ip"].is_not_null() & parts["zone"].is_not_null()
     plain &= result.str.contains(rf"^ \d{{3}} (?:\d+|-){end}")
     return parts, unescaped(data, plain)
+
+
+def _with_bytes(parts: pl.DataFrame) -> pl.LazyFrame:
+    """The parts with `bytes` from their `result`, where they are asked for: few do."""
+    return parts.lazy().with_columns(bytes=pl.col("result").str.slice(5)).drop("result")
 
 
 _CALLER: dict[str, pl.DataType] = {"client_ip": TEXT, "user_id": TEXT}

@@ -284,7 +284,7 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
     known = ground(requests.lazy(), messages, covered, extents, bases, options=chosen, sketches=sketches)
     arranged, told = arrange(requests, known), known.placed(messages)
     refreshes = endpoints.learned([endpoints.observe(arranged)])
-    table = endpoints.classify(condense.seen(arranged), refreshes, chosen.endpoints)
+    table = endpoints.classify(endpoints.seen(arranged), refreshes, chosen.endpoints)
     explained = None
     if told["reason"].count():
         explained = explain([survey(arranged, table, told)], told, known.clocks)

@@ -8,8 +8,8 @@ from hashlib import sha256
 import polars as pl
 
 from authforensics.correlate import clients, reasons
+from authforensics.correlate.endpoints import seen
 from authforensics.correlate.identity import LADDER
-from authforensics.correlate.outcomes import REFUSED
 from authforensics.schema import MESSAGES, REQUESTS, TEXT, Kind
 
 #: The columns of COLLECTED that are looked at.
@@ -45,15 +45,8 @@ def messages(events: pl.DataFrame) -> pl.DataFrame:
     return told.filter(useful).select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
 
 
-def seen(narrow: pl.DataFrame) -> pl.DataFrame:
-    """How often each (system, method, route) of some REQUESTS was called: `requests`, and `refused` of them."""
-    return narrow.group_by("system", "method", "route").agg(
-        requests=pl.len(), refused=pl.col("status").is_in(REFUSED).sum()
-    )
-
-
 def all_seen(parts: Sequence[pl.DataFrame], folders: Mapping[str, str]) -> pl.DataFrame:
-    """The same of everything, per system in place of folder."""
+    """What `endpoints.seen` says of everything, per system in place of folder, from what it says of each part."""
     key = ["system", "method", "route"]
     whole = pl.concat([seen(pl.DataFrame(schema=REQUESTS)), *parts]).with_columns(
         pl.col("system").cast(pl.String).replace(dict(folders)).cast(TEXT)

@@ -123,8 +123,7 @@ def by_pattern(routes: pl.DataFrame, configured: Mapping[str, EndpointClass]) ->
     Returns:
         `routes` with `endpoint_class` (null: no pattern) and `how`.
     """
-    method = pl.col("method").cast(pl.String).str.to_uppercase().fill_null("")
-    path = pl.col("_path")
+    method, path = pl.col("_method"), pl.col("_path")
     rules: list[tuple[pl.Expr, str, str]] = []
     for key, name in configured.items():
         verb, _, pattern = key.partition(" ")
@@ -133,12 +132,13 @@ def by_pattern(routes: pl.DataFrame, configured: Mapping[str, EndpointClass]) ->
     for verbs, pattern, name in PATTERNS:
         hit = path.str.contains(pattern)
         rules.append((hit if verbs == "ANY" else hit & method.is_in(verbs.split("|")), name.value, "pattern"))
-    found = pl.coalesce(*(pl.when(hit).then(pl.lit(name)) for hit, name, _ in rules))
-    how = pl.coalesce(*(pl.when(hit).then(pl.lit(how)) for hit, _, how in rules))
-    return (
-        routes.with_columns(_path=_normalised().fill_null(""))
-        .with_columns(endpoint_class=found.cast(ENDPOINT_CLASS), how=how)
-        .drop("_path")
+    # Which rule it is, as a number: to have each say its class and its kind takes several times as long.
+    first = pl.coalesce(*(pl.when(hit).then(pl.lit(number, pl.UInt16)) for number, (hit, _, _) in enumerate(rules)))
+    called = pl.col("method").cast(pl.String).str.to_uppercase().fill_null("")
+    rule = routes.select("route", _method=called, _path=_normalised().fill_null("")).select(first).to_series()
+    return routes.with_columns(
+        pl.Series("endpoint_class", [name for _, name, _ in rules], dtype=ENDPOINT_CLASS).gather(rule),
+        pl.Series("how", [how for _, _, how in rules], dtype=pl.String).gather(rule),
     )
 
 

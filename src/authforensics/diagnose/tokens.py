@@ -65,6 +65,7 @@ def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFra
     tokens, calls = pl.collect_all([found, asked])
     routes = calls.select(*_TOKEN, "route").unique().with_columns(own=pl.lit(value=True))
     span = tokens.lazy().select(*_TOKEN, "first_refused", "last_refused")
+    affected = tokens.lazy().select("device_id").unique()
     since = pl.col("timestamp") > pl.col("first_refused")
     own, here = (since & pl.col(name).fill_null(value=False) for name in ("own", "here"))
     uses = by_part(
@@ -72,6 +73,8 @@ def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFra
         lambda part: (
             part.filter(pl.col("auth_event") == AuthEvent.API_OK.value)
             .select(*_TOKEN, "timestamp", "route", "upstream")
+            # Few devices: one key is sought many times faster than two.
+            .join(affected, on="device_id", how="semi")
             .join(span, on=_TOKEN, nulls_equal=True)
             .join(routes.lazy(), on=[*_TOKEN, "route"], how="left", nulls_equal=True)
             .join(calls.lazy(), on=[*_TOKEN, "route", "upstream"], how="left", nulls_equal=True)

@@ -19,9 +19,9 @@ import polars as pl
 
 from authforensics import collect, local
 from authforensics.collect.account import MOST_TEXTS, Account, Outcome, joined, left_alone, ordered, refuse, source_of
-from authforensics.collect.blocks import Condition, Text, cleaned, counted
+from authforensics.collect.blocks import Condition, Text, cleaned, counted, ends_of
 from authforensics.collect.collection import Reader, checked, known_of, within
-from authforensics.collect.compression import CHUNK, PLAIN_CHUNK, compressed
+from authforensics.collect.compression import compressed
 from authforensics.collect.declarations import last_declaration
 from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
@@ -29,7 +29,7 @@ from authforensics.collect.read import Block, parse, read
 from authforensics.collect.recognize import Match, named, recognize
 from authforensics.collect.sample import take
 from authforensics.collect.window import after_last
-from authforensics.correlate import clocks, condense
+from authforensics.correlate import clocks, condense, endpoints
 from authforensics.partitions import Partitions, WorkDirectory, room
 from authforensics.schema import MESSAGES, REJECTS, REQUESTS
 from authforensics.spark import jobs
@@ -102,27 +102,6 @@ def read_logs(
     return joined(ordered(outcomes)), taken_in(made)
 
 
-def cuts(path: Path, block: int) -> list[int]:
-    """Where the blocks of a plain file end: where `collect.blocks.texts` ends them, without reading all of it."""
-    size = path.stat().st_size
-    found: list[int] = []
-    start, chunk = 0, -1
-    with path.open("rb") as file:
-        while True:
-            # The first chunk that fills the block.
-            chunk = max(chunk + 1, -(-(start + block - CHUNK) // PLAIN_CHUNK))
-            begin = CHUNK + (chunk - 1) * PLAIN_CHUNK if chunk else 0
-            end = min(size, CHUNK + chunk * PLAIN_CHUNK)
-            if begin >= size or end - start < block:
-                break
-            file.seek(begin)
-            cut = file.read(end - begin).rfind(b"\n") + 1
-            if cut:
-                start = begin + cut
-                found.append(start)
-    return found if start == size else [*found, size]
-
-
 class _Recognizer(Reader):
     """Says what each input is, and reads none."""
 
@@ -149,7 +128,7 @@ def _recognized(
 def _units(found: collect.Found, match: Match) -> list[Unit]:
     whole = Unit(found, match.form.name)
     wrapped = match.form.declares is not None and match.form.inside is not None
-    ends = [] if match.form.multiline or wrapped or compressed(found.path) else cuts(found.path, match.block)
+    ends = [] if match.form.multiline or wrapped or compressed(found.path) else [*ends_of(found.path, match.block)]
     if len(ends) < 2:
         return [whole]
     return [replace(whole, start=start, length=end - start) for start, end in zip([0, *ends], ends, strict=False)]
@@ -350,7 +329,7 @@ def taken_in(made: Sequence[jobs.Pieces]) -> Intake:
         files=tuple(file for file, _ in files),
         rows=sum(rows for _, rows in files),
         messages=pl.concat([pl.DataFrame(schema=MESSAGES), *(jobs.unpacked(pieces["messages"]) for pieces in made)]),
-        seen=(condense.seen(pl.DataFrame(schema=REQUESTS)), *seen),
+        seen=(endpoints.seen(pl.DataFrame(schema=REQUESTS)), *seen),
         sketch=clocks.merged([jobs.unpacked(pieces["sketch"]) for pieces in made]),
         covered=covered,
         heard=heard,

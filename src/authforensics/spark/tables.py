@@ -14,7 +14,7 @@ import polars as pl
 from authforensics import collect, correlate, local, pipeline
 from authforensics.collect.collection import checked, within
 from authforensics.config import Config
-from authforensics.correlate import condense
+from authforensics.correlate import condense, endpoints
 from authforensics.document import Source
 from authforensics.errors import BadValue, NothingReadable
 from authforensics.partitions import Partitions, WorkDirectory
@@ -115,7 +115,7 @@ def _study_table(events: Events, settings: local.Settings, work: WorkDirectory) 
         sketches=intake.sketch(),
     )
     messages = correlate.placed(told, ground.folders, ground.bases)
-    seen = condense.all_seen([condense.seen(pl.DataFrame(schema=REQUESTS)), *intake.seen], ground.folders)
+    seen = condense.all_seen([endpoints.seen(pl.DataFrame(schema=REQUESTS)), *intake.seen], ground.folders)
     task, studies, _ = local.study_partitions(intake.requests, messages, seen, ground, settings)
     return local.Studied(
         found=(),
