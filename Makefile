@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint slow bench fuzz lock clean
+.PHONY: help demo test lint slow bench accuracy fuzz lock clean
 
 # The first Python that is new enough; PYTHON=/path/to/python chooses another.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 unexport PYTHONPATH PYTHONHOME
 
 help:  ## Show what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/run.stamp  ## Analyse the sample logs: a summary here, the report in authforensics-report.html
 	$(BIN)/python -m authforensics analyze sample_logs/
@@ -34,6 +34,9 @@ slow: .venv/all.stamp  ## Run the slow tests (browser, Spark, large inputs)
 
 bench: .venv/all.stamp  ## Measure beside GoAccess and DuckDB (AUTHFORENSICS_BENCH_LINES=5000000)
 	$(BIN)/python -m pytest -m bench -s tests/benchmarks
+
+accuracy: .venv/dev.stamp  ## Measure how right it is on simulated logs (half an hour; AUTHFORENSICS_ACCURACY_SEEDS=1)
+	$(BIN)/python -m pytest -m accuracy -s tests/benchmarks
 
 fuzz: .venv/all.stamp  ## Draw twenty times as many examples for each property, others each time
 	$(BIN)/python -m pytest -n 2 -m "hypothesis and not bench" --hypothesis-profile=fuzz

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from authforensics import diagnose
+from authforensics.correlate import telling
 from authforensics.schema import TRAIL, History, Sessions
 
 
@@ -12,7 +13,7 @@ def history_of(sessions: Sessions) -> History:
     """The history of a single partition."""
     events = sessions.events.with_columns(traced=pl.col("request_id").is_not_null())
     return History(
-        events=[events.filter(pl.col("auth_event") != "ignored").select(TRAIL.keys()).lazy()],
+        events=[events.filter(telling()).select(TRAIL.keys()).lazy()],
         sessions=sessions.sessions.lazy(),
         grants=sessions.grants.lazy(),
         episodes=diagnose.keep(sessions.episodes).lazy(),

@@ -255,6 +255,7 @@ def test_the_examples_of_extensions_work(tmp_path):
         "tests/collect/test_format_cases.py",
         "tests/detect/test_detector_cases.py",
         "tests/diagnose/test_cause_cases.py",
+        "tests/test_explained.py",
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", " or ".join(sorted(examples)), *runners],
@@ -284,11 +285,11 @@ def test_every_picture_is_small_and_described():
 
 def _exit_codes() -> set[int]:
     """The codes that `cli` can end with, by its own constants."""
-    from authforensics.cli import analyze, app, signals
+    from authforensics.cli import analyze, app, signals, verify
 
     severities = {10 + rank for rank, _ in enumerate(analyze.FAIL_ON, 1)}
     caught = {signals.SIGNALLED + number for number in signals.numbers()}
-    return {0, app.FAILED, app.USAGE, *caught, *severities}
+    return {0, app.FAILED, app.USAGE, verify.NOT_RECOVERED, verify.NOT_SEEN, *caught, *severities}
 
 
 def test_every_exit_code_is_told():

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from authforensics import correlate
+from authforensics import collect, correlate
 from authforensics.document import (
     Band,
     Device,
@@ -55,6 +55,7 @@ _TRAIL = [
     "auth_event",
     "reason",
     "state",
+    "straggler",
 ]
 
 
@@ -335,6 +336,12 @@ def lines_wanted(findings: Iterable[Finding], marks: pl.DataFrame) -> pl.DataFra
     """The log lines whose text is needed: `source`, `line_number`."""
     drawn = marks.select(pl.col("source").cast(pl.String), "line_number")
     return pl.concat([_proof(findings), drawn]).unique().sort("source", "line_number")
+
+
+def lines(collected: collect.Collected, wanted: pl.DataFrame) -> dict[tuple[str, int], str]:
+    """The text of the log lines of `lines_wanted`, by source and number; redacted."""
+    fetched = collect.fetch_lines(collected.files, wanted)
+    return {(source, number): text for source, number, text in fetched.select("source", "line_number", "text").rows()}
 
 
 def _proof(findings: Iterable[Finding]) -> pl.DataFrame:

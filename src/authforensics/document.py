@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
+from authforensics.devices import Client, Recovery
 from authforensics.errors import BrokenInput
-from authforensics.findings import Finding, Frozen, Incident, Moment, Severity
+from authforensics.findings import Deploy, Finding, Frozen, Incident, Moment, Severity
 
 SCHEMA: Final = "authforensics/1"
 
@@ -52,20 +53,39 @@ class Identity(Frozen):
 
 
 class Lifetime(Frozen):
-    """A lifetime in seconds: it is in [`low`, `high`]; `seconds` is the round value in there, or the best estimate."""
+    """A lifetime in seconds: it is in [`low`, `high`]; `seconds` is the round value in there, or the best estimate.
+
+    `counts_from` says what starts a refresh token's, where the log tells: the login, or each refresh anew (then it ends
+    sessions that rest). It holds for tokens given from `since` on and before `until`, to clients of these platforms and
+    versions; null, empty: all. `partial`: only for some of these, and nothing in the log tells which.
+    """
 
     seconds: float
     low: float
     high: float
     samples: int
     how: Literal["claims", "inferred"]
+    counts_from: Literal["login", "refresh"] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    platform: tuple[str, ...] = ()
+    app_version: tuple[str, ...] = ()
+    partial: bool = False
 
 
 class Lifetimes(Frozen):
-    """The lifetimes of both tokens, where the log tells them. `note` says what a person should know about them."""
+    """The lifetimes of both tokens, where the log tells them. `note` says what a person should know about them.
+
+    Where there are several of one token, `access` and `refresh` are the last that most tokens had, and the `_others`
+    the rest. Where none is known, `_at_least` is the age at which tokens were still accepted.
+    """
 
     access: Lifetime | None = None
     refresh: Lifetime | None = None
+    access_others: tuple[Lifetime, ...] = ()
+    refresh_others: tuple[Lifetime, ...] = ()
+    access_at_least: float | None = None
+    refresh_at_least: float | None = None
     note: str | None = None
 
 
@@ -283,11 +303,15 @@ class Document(Frozen):
     populations: tuple[Population, ...] = ()
     findings: tuple[Finding, ...]
     incidents: tuple[Incident, ...]
+    deploys: tuple[Deploy, ...] = ()
     tokens: Tokens = Tokens()
+    clients: tuple[Client, ...] = ()
+    clients_omitted: int = 0
     devices: tuple[Device, ...]
     devices_omitted: int = 0
     timelines: tuple[Timeline, ...] = ()
     timelines_omitted: int = 0
+    recovery: Recovery | None = None
 
     def to_json(self, indent: int | None = 2) -> str:
         """The document as JSON text in ASCII; the same document gives the same bytes."""

@@ -15,7 +15,7 @@ Only `cli` prints them and picks the exit code.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class AuthforensicsError(Exception):
@@ -49,12 +49,23 @@ class BadValue(UsageError):
 class UnknownName(UsageError):
     """A name that is not known; the message offers the nearest one that is."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str | None = None) -> None:
-        """`kind` is what was asked for ("detector"), `known` all names that would have worked."""
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        where: str | None = None,
+        near: Sequence[str] | None = None,
+    ) -> None:
+        """`kind` is what was asked for ("detector"), `known` all names that would have worked.
+
+        Of names without number, `near` has those that are like it, the nearest first.
+        """
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5) if near is None else near
+        offered = " or ".join(f"'{one}'" for one in near)
+        hint = f"; did you mean {offered}?" if near else f"; known: {', '.join(names)}" if names else ""
         place = f"{where}: " if where else ""
-        super().__init__(f"{place}unknown {kind} '{name}'; {hint}")
+        super().__init__(f"{place}unknown {kind} '{name}'{hint}")
         self.name = name
         self.nearest = near[0] if near else None

@@ -47,9 +47,9 @@ def iso(moment: datetime) -> str:
 
 def duration(seconds: float) -> str:
     """A duration by its two largest units: `3 h 12 min`."""
-    if seconds < 1:
+    if round(seconds * 1000) < 1000:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 10 and seconds % 1:
+    if seconds < 9.95 and seconds % 1:
         return f"{seconds:.1f} s"
     rest = round(seconds)
     parts: list[tuple[int, str]] = []
@@ -109,13 +109,36 @@ class Phase(Frozen):
 
 
 class Scope(Frozen):
-    """The dimension values that the incident is confined to; an empty list: not confined in that dimension."""
+    """The dimension values that the incident is confined to; an empty list: not confined in that dimension.
+
+    `client` is the product that the user agent names first, `network` the /24 (IPv6: /48) of the address.
+    """
 
     upstream: tuple[str, ...] = ()
     app_version: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
     endpoint: tuple[str, ...] = ()
     key_id: tuple[str, ...] = ()
+    client: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+
+
+class Deploy(Frozen):
+    """What was deployed or restarted, and when."""
+
+    time: Moment
+    name: str
+
+
+class Preceding(Deploy):
+    """A deploy shortly before an incident.
+
+    `seconds` from it to the onset, under a second negative where it is within the clocks' resolution; `chance` is the
+    probability that one of so many deploys is so close by accident.
+    """
+
+    seconds: float
+    chance: float = Field(ge=0, le=1)
 
 
 class RootCause(Frozen):
@@ -137,7 +160,11 @@ class RootCause(Frozen):
 class Incident(Frozen):
     """Findings that share time, kind and scope.
 
-    `device_ids` is complete: every device with a denial that belongs to it.
+    `ongoing`: refusals have not stopped when the log ends; of the devices that were not accepted again, `devices_ill`
+    were refused shortly before that.
+    `device_ids` is complete: every device with a denial that belongs to it. `users` are those that used these devices
+    last, as far as the log names them; null: it names none. `deploys` are those shortly before its
+    onset, the last first.
     """
 
     id: str
@@ -150,6 +177,7 @@ class Incident(Frozen):
     last_seen: Moment
     ongoing: bool
     devices: int = Field(ge=1)
+    users: int | None = None
     device_ids: tuple[str, ...] = Field(min_length=1)
     devices_seen: int = Field(ge=1)
     devices_recovered: int = Field(ge=0)
@@ -159,5 +187,13 @@ class Incident(Frozen):
     device_seconds: float = Field(ge=0)
     findings: tuple[str, ...] = Field(min_length=1)
     scope: Scope
+    deploys: tuple[Preceding, ...] = ()
     phases: tuple[Phase, ...]
     root_causes: tuple[RootCause, ...] = Field(min_length=1)
+
+    @property
+    def outcome(self) -> Literal["ongoing", "over", "unproven"]:
+        """Unproven: refusals have stopped, but no device was seen to be accepted since its last one."""
+        if self.ongoing:
+            return "ongoing"
+        return "over" if self.devices_recovered else "unproven"

@@ -14,6 +14,7 @@ import polars as pl
 from authforensics import collect, correlate, detect
 from authforensics.collect import sample
 from authforensics.correlate import clocks, condense, endpoints, identity
+from authforensics.document import Identity
 from authforensics.errors import NothingReadable
 from authforensics.parallel import PARTS, in_order
 from authforensics.partitions import Partitions, WorkDirectory
@@ -342,3 +343,27 @@ def _known(studied: Studied, number: int) -> pl.DataFrame:
         *("row", "device_id", "identity_key", "platform", "app_version", "endpoint_class", "auth_event", "reason"),
         *("state", "straggler"),
     )
+
+
+def identities(studied: Studied, devices: pl.DataFrame) -> dict[str, Identity]:
+    """Per system, by which rungs of the identity ladder its `devices` were told apart."""
+    keys = pl.concat(studied.studies.small("keys")).cast({"system": pl.String, "identity_key": pl.String})
+    summed = keys.group_by("system", "identity_key").agg(pl.col("requests").sum())
+    return {
+        system: identity.summary(
+            devices.filter(pl.col("system") == system).height,
+            dict(summed.filter(pl.col("system") == system).select("identity_key", "requests").rows()),
+        )
+        for system in summed["system"].unique().sort().to_list()
+    }
+
+
+def out_of_order(studied: Studied) -> dict[str, float]:
+    """Per system, the share of events that are earlier than the one before them in the same file."""
+    late: dict[str, int] = {}
+    events: dict[str, int] = {}
+    for source in studied.collected.sources:
+        system = studied.ground.folders.get(source.system, source.system)
+        late[system] = late.get(system, 0) + studied.collected.late.get(source.source, 0)
+        events[system] = events.get(system, 0) + source.events
+    return {system: late[system] / events[system] for system in late if events[system]}

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from authforensics import assembly, collect, correlate, detect, diagnose, local
+from authforensics import aftermath, assembly, collect, correlate, detect, diagnose, journal, local
 from authforensics.config import Config
-from authforensics.document import Document, Identity, Lifetimes, Run, Timeline, Tokens
-from authforensics.errors import BadValue, UnknownName
-from authforensics.findings import Finding, Incident, Severity
+from authforensics.devices import Journal, Recovery
+from authforensics.document import Document, Lifetimes, Run, Tokens
+from authforensics.errors import BadValue
+from authforensics.findings import Deploy, Finding, Incident, Severity
 from authforensics.partitions import WorkDirectory
 from authforensics.plan import Paths, Plan, listed, planned
 from authforensics.schema import History, Sessions
@@ -47,6 +48,7 @@ def analyze(
     strict: bool = False,
     memory: int | None = None,
     work_dir: str | Path | None = None,
+    deploys: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Read logs and say what is happening to whose sessions, since when, why, and whether it is over.
@@ -73,6 +75,7 @@ def analyze(
         strict: make any input that can't be read whole an error.
         memory: about how many bytes the events being worked with may take; 512 MiB by default.
         work_dir: where to make that directory; the system's for temporary files by default.
+        deploys: a file of what was deployed or restarted when: CSV or JSON lines with `time` and `name`.
         progress: called after each block of lines.
 
     Raises:
@@ -97,6 +100,7 @@ def analyze(
         strict=strict,
         memory=memory,
         work_dir=work_dir,
+        deploys=deploys,
     )
     studied = local.study_logs(listed(paths), plan.settings, progress)
     try:
@@ -126,12 +130,14 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
         plan.settings.thresholds,
     )
     lifetimes = {
-        system: diagnose.infer(history.grants.filter(pl.col("system") == system))
+        system: diagnose.infer(
+            history.grants.filter(pl.col("system") == system), history.devices.filter(pl.col("system") == system)
+        )
         for system in history.spans["system"].cast(pl.String).to_list()
     }
-    incidents = diagnose.diagnose(history, found, lifetimes)
+    incidents = diagnose.diagnose(history, found, lifetimes, plan.deploys)
     diagnosed = monotonic()
-    document = _document(studied, history, lifetimes, found, incidents)
+    document = _document(studied, history, lifetimes, found, incidents, deploys=plan.deploys)
     ended = monotonic()
     told = {**stages, "diagnose": diagnosed - clock, "document": ended - diagnosed}
     run = Run(
@@ -157,6 +163,8 @@ def _document(
     lifetimes: Mapping[str, Lifetimes],
     found: Sequence[Finding],
     incidents: Sequence[Incident],
+    *,
+    deploys: tuple[Deploy, ...],
 ) -> Callable[[Run], Document]:
     """Everything but the run; the text of evidence and of timelines is fetched from the files here, in one pass."""
     worst: dict[str, Severity] = {one: incident.severity for incident in incidents for one in incident.findings}
@@ -164,7 +172,7 @@ def _document(
     devices, omitted = assembly.devices(history, findings, incidents)
     trails = assembly.trails(history, devices)
     marks = assembly.marks_of(trails, findings)
-    lines = _lines(studied.collected, assembly.lines_wanted(findings, marks))
+    lines = assembly.lines(studied.collected, assembly.lines_wanted(findings, marks))
     folders = studied.ground.folders
     sources = tuple(
         source.model_copy(update={"system": folders.get(source.system, source.system)})
@@ -175,10 +183,10 @@ def _document(
         history,
         messages=studied.heard,
         sources=sources,
-        identities=_identities(studied, history),
+        identities=local.identities(studied, history.devices),
         lifetimes=lifetimes,
         joins=correlate.joins(studied.studies.small("refusals"), studied.heard),
-        out_of_order=_out_of_order(studied),
+        out_of_order=local.out_of_order(studied),
         offsets=studied.ground.clocks.offsets,
     )
     verdict = diagnose.verdict(
@@ -187,6 +195,7 @@ def _document(
         systems=len(systems),
         told=studied.messages.select("timestamp", "reason"),
     )
+    clients, clients_omitted = diagnose.behavior.merge(studied.studies.small("behavior"), history.counts)
     return lambda run: Document(
         run=run,
         verdict=verdict,
@@ -197,40 +206,15 @@ def _document(
         populations=assembly.populations(history.populations),
         findings=tuple(assembly.with_text(one, lines) for one in findings),
         incidents=tuple(incidents),
+        deploys=deploys,
         tokens=Tokens(),
+        clients=clients,
+        clients_omitted=clients_omitted,
         devices=devices,
         devices_omitted=omitted,
         timelines=timelines,
         timelines_omitted=len(devices) + omitted - len(timelines),
     )
-
-
-def _identities(studied: local.Studied, history: History) -> dict[str, Identity]:
-    keys = pl.concat(studied.studies.small("keys")).cast({"system": pl.String, "identity_key": pl.String})
-    summed = keys.group_by("system", "identity_key").agg(pl.col("requests").sum())
-    return {
-        system: correlate.identity.summary(
-            history.devices.filter(pl.col("system") == system).height,
-            dict(summed.filter(pl.col("system") == system).select("identity_key", "requests").rows()),
-        )
-        for system in summed["system"].unique().sort().to_list()
-    }
-
-
-def _out_of_order(studied: local.Studied) -> dict[str, float]:
-    """Per system, the share of events that are earlier than the one before them in the same file."""
-    late: dict[str, int] = {}
-    events: dict[str, int] = {}
-    for source in studied.collected.sources:
-        system = studied.ground.folders.get(source.system, source.system)
-        late[system] = late.get(system, 0) + studied.collected.late.get(source.source, 0)
-        events[system] = events.get(system, 0) + source.events
-    return {system: late[system] / events[system] for system in late if events[system]}
-
-
-def _lines(collected: collect.Collected, wanted: pl.DataFrame) -> dict[tuple[str, int], str]:
-    fetched = collect.fetch_lines(collected.files, wanted)
-    return {(source, number): text for source, number, text in fetched.select("source", "line_number", "text").rows()}
 
 
 @dataclass(frozen=True)
@@ -280,20 +264,30 @@ class Analysis:
         """
         from authforensics.report import figures
 
-        return figures.device_timeline(self.document, self._timeline(device, system))
+        found = journal.systems_of(self.history, device, system)[0]
+        drawn = journal.timeline(self.history, self.studied.collected, found, device, thinned=False)
+        return figures.device_timeline(self.document, drawn)
 
-    def _timeline(self, device: str, system: str | None) -> Timeline:
-        mine = self.history.devices.filter(pl.col("device_id") == device)
-        if system is not None:
-            mine = mine.filter(pl.col("system") == system)
-        if mine.is_empty():
-            known = self.history.devices["device_id"].unique().head(10_000).cast(pl.String).sort().to_list()
-            raise UnknownName("device", device, known)
-        name = mine["system"].cast(pl.String).sort()[0]
-        trail = assembly.trail(self.history, name, device)
-        marks = trail.with_columns(omitted=pl.lit(0))
-        lines = _lines(self.studied.collected, assembly.lines_wanted((), marks))
-        return assembly.timeline(name, device, trail, marks, lines)
+    def journal(self, device: str, system: str | None = None) -> Journal:
+        """What one device did, request by request, as `authforensics timeline` prints it.
+
+        Raises:
+            UnknownName: there is no such device (in `system`, if that is given).
+        """
+        found = journal.systems_of(self.history, device, system)[0]
+        return journal.journal(self.history, self.document.findings, found, device)
+
+    def verify(self, after: str | datetime) -> Recovery:
+        """Whether the devices that were ill before a moment are proven well since.
+
+        Args:
+            after: the moment; as a text, in the forms of `since`.
+
+        Raises:
+            BadValue: it is no time, or nothing was logged before it.
+        """
+        tz = self.plan.settings.collect.tz
+        return aftermath.recovery(self.history, self.document, self.studied.table, after, tz)
 
     def to_html(self) -> str:
         """The report: one page that needs nothing else."""

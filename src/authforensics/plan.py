@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from authforensics import collect, correlate, detect, local
+from authforensics.collect.deploys import read_deploys
 from authforensics.collect.mapped import declared
 from authforensics.config import Config
 from authforensics.errors import BadValue, UnknownName
+from authforensics.findings import Deploy
 
 Paths = Sequence[str | Path] | str | Path
 
@@ -23,6 +25,7 @@ class Plan:
     device_key: str | None
     place: str
     settings: local.Settings
+    deploys: tuple[Deploy, ...] = ()
 
 
 def planned(
@@ -43,15 +46,17 @@ def planned(
     strict: bool = False,
     memory: int | None,
     work_dir: str | Path | None,
+    deploys: str | Path | None = None,
 ) -> Plan:
     """Check what the caller chose, by the names of `analyze`'s arguments; they win over the configuration.
 
     Raises:
-        UsageError: a name, time or zone that can't be used.
+        UsageError: a name, time or zone that can't be used, or the list of deploys.
     """
     chosen: dict[str, Any] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
     chosen |= {"path": path, "status": status, "device": listed(device), "device_key": device_key}
     chosen |= {"only": list(only), "skip": list(skip), "strict": strict, "nginx_conf": nginx_conf and str(nginx_conf)}
+    chosen |= {"deploys": deploys and str(deploys)}
     wanted = detect.chosen(only, skip)
     detect.check_thresholds(settings.thresholds, settings.place)
     if settings.format is not None and settings.format not in collect.formats():
@@ -90,6 +95,7 @@ def planned(
             memory=local.MEMORY if memory is None else memory,
             work_dir=None if work_dir is None else Path(work_dir),
         ),
+        deploys=() if deploys is None else read_deploys(deploys, tz or settings.zone),
     )
 
 

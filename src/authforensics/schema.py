@@ -85,6 +85,9 @@ REASON = pl.Enum([reason.value for reason in Reason])
 AUTH_EVENT = pl.Enum([event.value for event in AUTH_EVENTS])
 STATE = pl.Enum([state.value for state in STATES])
 TIMESTAMP = pl.Datetime("us", "UTC")
+#: Statuses of a request whose header, the token or cookie in it, is too large: what RFC 6585 section 5 says, and what
+#: nginx writes into its log.
+TOO_LARGE = (431, 494)
 
 #: What `collect` makes of a line that is an event. `timestamp` is the end of the request, `started_at` its start;
 #: `action` holds the query fields that select an operation (`action=refresh_token`), `route` the path with its ids
@@ -296,13 +299,17 @@ FINDINGS: dict[str, pl.DataType] = {
 
 
 #: One row a device. `identity_key` is the weakest by which any of its requests was told, `alive` whether it ever had a
-#: session, or a token to be refused; `platform` and `app_version` are the last known.
+#: session, or a token to be refused; `platform` and what follows are the last known. `client_ip` and `user_agent` are
+#: null where they are the name of all devices.
 DEVICES: dict[str, pl.DataType] = {
     "system": TEXT,
     "device_id": TEXT,
     "identity_key": TEXT,
     "platform": TEXT,
     "app_version": TEXT,
+    "user_id": TEXT,
+    "client_ip": TEXT,
+    "user_agent": TEXT,
     "requests": pl.UInt32(),
     "denied": pl.UInt32(),
     "state": STATE,

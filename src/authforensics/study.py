@@ -10,7 +10,6 @@ import polars as pl
 from authforensics import correlate, detect, diagnose
 from authforensics.partitions import Table, WorkDirectory
 from authforensics.schema import DEVICES, EPISODES, GRANTS, SESSIONS, TRAIL, History
-from authforensics.states import AuthEvent
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Task:
 #: The tables of a study that may be large, and are put aside.
 LARGE = {"events": TRAIL, "sessions": SESSIONS, "grants": GRANTS, "episodes": EPISODES, "devices": DEVICES}
 #: Those that stay small however many devices there are.
-SMALL = ("rates", "changes", "counts", "closed", "refreshes", "refusals", "keys")
+SMALL = ("rates", "changes", "counts", "closed", "refreshes", "refusals", "keys", "behavior")
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Study:
 
     `large` and `small` are frames by the names of `LARGE` and `SMALL`: `refreshes` is what there is to learn of
     endpoints, `refusals` how the reasons of refusals were found, `keys` how many requests each rung of the identity
-    ladder told.
+    ladder told, `behavior` what the versions of apps did after refusals.
     """
 
     large: dict[str, pl.DataFrame]
@@ -55,7 +54,7 @@ def study(arranged: pl.DataFrame, task: Task) -> Study:
         task: what to do.
     """
     sessions, refusals = correlate.sessionize(arranged, task.table, task.explained, task.ground)
-    telling = sessions.events.filter(pl.col("auth_event") != AuthEvent.IGNORED.value)
+    telling = sessions.events.filter(correlate.telling())
     return Study(
         large={
             "events": telling.with_columns(traced=pl.col("request_id").is_not_null()).select(TRAIL.keys()),
@@ -72,6 +71,7 @@ def study(arranged: pl.DataFrame, task: Task) -> Study:
             "refreshes": correlate.endpoints.observe(arranged),
             "refusals": refusals,
             "keys": _keys(arranged),
+            "behavior": diagnose.behavior.observe(sessions),
         },
         observed=detect.observe(sessions, task.wanted, task.thresholds),
     )

@@ -59,18 +59,18 @@ class Board:
         told = ", ".join(f"{name} {version}" for name, version in versions.items())
         parts = [
             f"Measured on {datetime.now(UTC):%Y-%m-%d} with {told}; {os.cpu_count()} cores ({_processor()}).",
-            _table(
+            table(
                 ("", "lines", "seconds", "lines/s", "peak MB", "time / analyze"),
                 (_cells(*row) for row in self.rows),
             ),
-            _table(
+            table(
                 ("reading", "lines", "CPU seconds", "lines/s", "of combined", "at least 0.5"),
                 (
                     (name, f"{lines:,}", f"{seconds:.2f}", f"{lines / seconds:,.0f}", f"{share:.2f}", verdict)
                     for name, lines, seconds, share, verdict in sorted(self.forms, key=lambda form: form[3])
                 ),
             ),
-            _table(
+            table(
                 ("bound", "measured", "at most", "aim", ""),
                 (
                     (
@@ -102,7 +102,7 @@ def _cells(name: str, lines: int | None, took: Took, ratio: float | None) -> tup
     return name, shown, seconds, speed, f"{took.peak / 1e6:,.0f}", "" if ratio is None else f"{ratio:.2f}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table whose columns line up in a terminal too; nothing if there are no rows."""
     cells = [tuple(row) for row in rows]
     if not cells:

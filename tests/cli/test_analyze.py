@@ -45,7 +45,18 @@ def test_options_reach_the_pipeline(run, calls):
         ),
         *("--path", "^/api/", "--status", "401,5xx", "--device", "ios-0012", "--device", "203.0.113.9"),
         *("--tz", "Asia/Tokyo", "--device-key", "x_device_id", "--only", "refresh_loop", "--only", "login_loop"),
-        *("--skip", "refresh_churn", "--strict", "--no-html", "--memory", "1.5GiB", "--work-dir", "."),
+        *(
+            "--deploys",
+            "deploys.csv",
+            "--skip",
+            "refresh_churn",
+            "--strict",
+            "--no-html",
+            "--memory",
+            "1.5GiB",
+            "--work-dir",
+            ".",
+        ),
     )
     assert calls == [
         {
@@ -66,6 +77,7 @@ def test_options_reach_the_pipeline(run, calls):
             "config": None,
             "memory": 3 << 29,
             "work_dir": Path(),
+            "deploys": Path("deploys.csv"),
             "progress": None,
         }
     ]

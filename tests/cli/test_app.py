@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,6 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from authforensics.errors import BadValue, BrokenInput, MissingInput, NothingReadable, UnknownName
 
@@ -38,7 +36,9 @@ def _python(code: str, *, cwd=None, env=None) -> subprocess.CompletedProcess[str
         (["explain", "--help"], HEAVY - {"pydantic"}),
         (["formats", "--help"], HEAVY - {"pydantic"}),
         (["simulate", "--help"], HEAVY - {"pydantic"}),
+        (["timeline", "--help"], HEAVY - {"pydantic"}),
         (["token", "--help"], HEAVY - {"pydantic"}),
+        (["verify", "--help"], HEAVY - {"pydantic"}),
     ],
 )
 def test_help_imports_nothing_heavy(arguments, heavy):
@@ -66,7 +66,9 @@ def test_help_names_every_command_and_no_other(run):
         "explain",
         "formats",
         "simulate",
+        "timeline",
         "token",
+        "verify",
     ]
 
 
@@ -129,22 +131,6 @@ def test_wrong_usage_is_one_line_and_code_2(run, calls, arguments):
     assert result.err.count("\n") == 1
     assert "--help'" in result.err
     assert calls == []
-
-
-def test_explain_document_prints_its_schema(run):
-    code, out, err = run("explain", "document")
-    assert (code, err) == (0, "")
-    Draft202012Validator.check_schema(json.loads(out))
-
-
-def test_explain_without_a_name_lists_names(run):
-    assert run("explain").out.startswith("document ")
-
-
-def test_explain_offers_the_nearest_name(run):
-    result = run("explain", "documnet")
-    assert result.code == 2
-    assert "did you mean 'document'?" in result.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

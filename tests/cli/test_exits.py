@@ -58,7 +58,7 @@ def test_a_number_of_four_digits_is_written_out(value, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(90, "1.5 device-minutes"), (3600, "1 device-hours"), (315_361_000, "87,600 device-hours")],
+    [(90, "1.5 device-minutes"), (3600, "1 device-hour"), (315_361_000, "87,600 device-hours")],
 )
 def test_device_time_is_written_out(seconds, text):
     assert wording.device_time(seconds) == text

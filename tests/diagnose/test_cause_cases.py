@@ -18,7 +18,7 @@ NAMES = list(diagnose.known_causes())
 def test_a_case_gives_its_incident_and_cause(path, past):
     case = tomllib.loads(path.read_text(encoding="utf-8"))
     history, found = past(play(case["script"], case.get("devices", 1), case.get("stagger", 0.0)))
-    incidents = diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants)})
+    incidents = diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants, history.devices)})
     wanted = case["incident"]
     assert len(incidents) == len(wanted), [one.title for one in incidents]
     for one, expected in zip(incidents, wanted, strict=True):

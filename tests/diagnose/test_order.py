@@ -48,14 +48,14 @@ def spread(history, partitions):
 @pytest.mark.parametrize("partitions", [1, 2, 5])
 def test_partitions_don_t_show(past, partitions):
     history, found = past(play(FAULT, devices=9, stagger=1))
-    lifetimes = {"case": diagnose.infer(history.grants)}
+    lifetimes = {"case": diagnose.infer(history.grants, history.devices)}
     expected = diagnose.diagnose(history, found, lifetimes)
     assert [(one.devices, one.root_causes[0].cause) for one in expected] == [
         (9, "signing_key_mismatch"),
         (1, "client_ignores_denial"),
     ]
     other = spread(history, partitions)
-    assert diagnose.infer(other.grants) == lifetimes["case"]
+    assert diagnose.infer(other.grants, other.devices) == lifetimes["case"]
     assert diagnose.diagnose(other, found, lifetimes) == expected
     assert diagnose.tally(other) == diagnose.tally(history)
 

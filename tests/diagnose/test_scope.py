@@ -5,12 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from math import comb
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics import diagnose
-from authforensics.diagnose.scope import fisher
+from authforensics.diagnose.scope import confined, fisher, whereabouts
 from script import play
 
 CELL = st.integers(0, 40)
@@ -61,3 +62,28 @@ def test_one_upstream(scope_of):
 def test_no_dimension_told_apart(scope_of):
     scope = scope_of("version=1.0", "version=1.0")
     assert (scope.app_version, scope.platform, scope.upstream) == ((), (), ())
+
+
+def test_client_and_network_of_devices_with_and_without_a_name():
+    fleet = pl.DataFrame(
+        [
+            ("phone-1", "device_id", "198.51.100.7", "ShopApp/3.1 (iPhone; iOS 18)"),
+            ("2001:db8:aae7::7602|Mozilla/5.0 (X11)", "client_ip+user_agent", None, None),
+            ("phone-2", "device_id", None, None),
+        ],
+        schema=["device_id", "identity_key", "client_ip", "user_agent"],
+        orient="row",
+    )
+    assert whereabouts(fleet.lazy()).collect().rows() == [
+        ("phone-1", "ShopApp", "198.51.100.0/24"),
+        ("2001:db8:aae7::7602|Mozilla/5.0 (X11)", "Mozilla", "2001:db8:aae7::/48"),
+        ("phone-2", None, None),
+    ]
+
+
+@pytest.mark.parametrize(("others", "found"), [(("b", 40), ("a",)), (("b", 3), ())])
+def test_a_value_is_tested_against_as_many_as_there_are(others, found):
+    name, total = others
+    table = pl.DataFrame([("a", 4, 4), (name, 0, total), *((f"v{n}", 0, 1) for n in range(2))], orient="row")
+    table.columns = ["value", "hit", "total"]
+    assert confined(table) == found

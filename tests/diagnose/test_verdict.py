@@ -28,7 +28,11 @@ def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
         ),
         (
             {"devices": 80, "requests": 12480, "accepted": 900, "refused": 398, "healed": 398},
-            "No incident: 80 devices, 12,480 requests; 398 calls refused, each accepted again after a refresh or login.",
+            "No incident: 80 devices, 12,480 requests; 398 calls refused, all of devices that were accepted again.",
+        ),
+        (
+            {"devices": 1, "requests": 9, "accepted": 8, "refused": 1, "healed": 1, "logins_refused": 1},
+            "No incident: 1 device, 9 requests; 1 call refused, of a device that was accepted again; 1 login refused.",
         ),
         (
             {
@@ -41,7 +45,7 @@ def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
                 "logins_refused": 3000,
             },
             (
-                "No incident: 8 devices, 99 requests; 9 calls refused, 5 accepted again after a refresh or login,"
+                "No incident: 8 devices, 99 requests; 9 calls refused, 5 of devices that were accepted again,"
                 " 3 of callers without a session, 1 with no call after them to tell; 3,000 logins refused."
             ),
         ),

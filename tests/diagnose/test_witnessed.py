@@ -47,7 +47,7 @@ SHARED_RACE = """
 
 def incidents(past, text):
     history, found = past(play(text))
-    return found, diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants)})
+    return found, diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants, history.devices)})
 
 
 def test_two_at_once_stay_two(past):
@@ -80,3 +80,31 @@ def test_a_symptom_of_another_incident_is_part_of_it(past):
 @pytest.mark.parametrize("kind", witnessed.KINDS)
 def test_a_kind_has_a_title(kind):
     assert kind in witnessed.TITLES
+
+
+def test_a_client_that_goes_on_after_its_logout_is_one_incident_whatever_else_it_looks_like(past):
+    found, made = incidents(
+        past,
+        """
+        10:00:00 kiosk login_ok         took=0.1
+        10:00:05 kiosk api_ok           took=0.1 every=60 times=13
+        10:13:00 kiosk logout           took=0.1
+        10:13:20 kiosk api_ok           took=0.1 every=20 times=6
+        10:15:20 kiosk api_denied       took=0.1 every=20 times=12
+        """,
+    )
+    assert {one.detector for one in found} >= {"logged_out_reuse", "zombie_client"}
+    assert [one.title for one in made] == [witnessed.TITLES["outlived"]]
+
+
+def test_of_a_fleet_everybody_who_met_it_then_is_affected(past):
+    text = "\n".join(
+        f"{8 + index // 12:02}:{5 * (index % 12):02}:00 user-{index:02} {event} every=60 times={times}"
+        for index in range(60)
+        for event, times in (("login_ok", 1), ("api_ok", 30))
+    )
+    text += "".join(f"\n12:3{index}:05 user-{index:02} login_failed" for index in range(7))
+    _, made = incidents(past, text + "\n13:30:00 user-59 api_ok")
+    assert [one.device_ids for one in made] == [tuple(f"user-{index:02}" for index in range(7))]
+    assert [(one.devices, one.requests_denied, one.title) for one in made] == [(7, 7, witnessed.TITLES["login"])]
+    assert made[0].devices_seen > 7

@@ -165,6 +165,7 @@ def test_deep_link_opens_its_device(visit: Visit) -> None:
     assert page.locator("#device").input_value() == "12"
 
 
+@pytest.mark.slow
 def test_a_link_on_the_page_opens_its_device(visit: Visit) -> None:
     page = visit("incident")
     page.click("#findings a[href='#device=ios-0003']")
@@ -203,6 +204,7 @@ def test_page_and_figures_follow_the_scheme(visit: Visit, scheme: str, dark: boo
     assert (int(ink[1:3], 16) > 127) is dark
 
 
+@pytest.mark.slow
 def test_figures_follow_when_the_scheme_changes(visit: Visit) -> None:
     page = visit("incident", scheme="light")
     draw_all(page)

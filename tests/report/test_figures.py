@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import documents
 import plotly.graph_objects as go
 import pytest
 
 from authforensics.document import Document
+from authforensics.findings import Deploy
 from authforensics.report import figures, palette, specs
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent, AuthState
@@ -67,6 +69,34 @@ def test_fleet_marks_the_onset_and_the_phases() -> None:
     assert list(strip["text"]) == ["refresh denied", "refresh OK, API denied", "recovering", "recovered"]
     assert strip["marker"]["color"][1] == palette.PHASE["refresh_ok_api_denied"]
     assert [note["text"] for note in figure["layout"]["annotations"]] == ["onset 09:03:00"]
+
+
+def test_deploys_in_view_are_lines_with_their_names_as_text() -> None:
+    moments = (documents.HALF, documents.HALF + timedelta(seconds=1), documents.END + timedelta(days=1))
+    deploys = tuple(Deploy(time=at, name=name) for at, name in zip(moments, ("v41", "<b>v42</b>", "v43"), strict=True))
+    document = documents.incident().model_copy(update={"deploys": deploys})
+    for spec in (
+        specs.fleet(document, documents.SYSTEM),
+        specs.denials(document, documents.SYSTEM),
+        specs.device_timeline(document, document.timelines[0]),
+    ):
+        named = [note["text"] for note in spec["layout"]["annotations"] if "hovertext" in note]
+        assert named == ["v41", "&lt;b&gt;v42&lt;/b&gt;"]
+        assert [line["x0"] for line in spec["layout"]["shapes"] if line.get("line", {}).get("dash") == "dash"] == [
+            "2025-12-25 09:30:00",
+            "2025-12-25 09:30:01",
+        ]
+        go.Figure(data=spec["data"], layout=spec["layout"])
+
+
+def test_of_very_many_deploys_those_near_an_onset_are_named() -> None:
+    start = documents.START
+    deploys = tuple(Deploy(time=start + timedelta(minutes=n), name=f"v{n}") for n in range(400))
+    document = documents.incident().model_copy(update={"deploys": deploys})
+    notes = specs.fleet(document, documents.SYSTEM)["layout"]["annotations"]
+    named = [note["text"] for note in notes if "hovertext" in note]
+    assert "v183" in named
+    assert len(named) == 12
 
 
 def test_fleet_of_a_healthy_system_has_no_marks() -> None:

@@ -64,10 +64,20 @@ def test_shorten_keeps_both_ends() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"ongoing": True}, "ongoing at the end of the log"),
+        ({"ongoing": True}, "still going on when the log ends: 1 device still refused"),
+        ({"ongoing": True, "devices_ill": 0}, "still going on when the log ends"),
         ({"devices_ill": 2}, "no new denials; 2 devices not well again"),
         ({"devices_ill": 0, "devices_recovered": 44}, "over: every affected device is well again"),
         ({"devices_ill": 0, "devices_recovered": 40}, "over: 40 of 44 devices proven well"),
+        ({"devices_ill": 0, "devices_recovered": 1, "devices": 1}, "over: the device is well again"),
+        (
+            {"devices_ill": 0, "devices_recovered": 0},
+            "not proven over: no refusal since 13:00:00, but none of 44 devices was seen to be well again",
+        ),
+        (
+            {"devices_ill": 0, "devices_recovered": 0, "devices": 1},
+            "not proven over: no refusal since 13:00:00, and the device was not seen to be well again",
+        ),
     ],
 )
 def test_whether_it_is_over(change: dict[str, object], text: str) -> None:

@@ -147,6 +147,7 @@ def _digest(folder):
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
     simulated("signing_key_mismatch").write(tmp_path / "first")
     simulate.simulate("signing_key_mismatch", 1).write(tmp_path / "again")
@@ -165,6 +166,18 @@ def test_a_fault_refuses_only_whom_it_concerns():
     assert wrong
     assert {one.fault for one in wrong} == {"signing_key_mismatch"}
     assert {one.fault for one in written if one.accepted} == {None}
+
+
+def test_a_policy_differs_by_design_and_is_nobodys_fault():
+    written = simulated("healthy_two_clients").written
+    lifetimes = {(one.actor.platform == "web", one.lifetime) for one in written if one.lifetime is not None}
+    assert lifetimes == {(True, 300.0), (False, 1200.0)}
+    assert {one.fault for one in written} == {None}
+    told = true_of("healthy_two_clients")["lifetimes"]
+    assert [(one["access_lifetime"], one["scope"].get("group", [])) for one in told] == [
+        (1200.0, []),
+        (300.0, ["browsers"]),
+    ]
 
 
 GROUP = '[[clients]]\nname = "phones"\ncount = 3\n'

@@ -11,7 +11,26 @@ import typer
 from authforensics.cli import bounds
 from authforensics.cli.engines import ENGINES, check_master, engine_named
 from authforensics.cli.messages import say
-from authforensics.cli.options import Color, ConfigFile, FormatName, LogFormat, NginxConf, NoProgress, Zone
+from authforensics.cli.options import (
+    Color,
+    ConfigFile,
+    DeviceKey,
+    Engine,
+    FormatName,
+    LogFormat,
+    Master,
+    Memory,
+    NginxConf,
+    NoProgress,
+    PathPattern,
+    Paths,
+    Since,
+    Statuses,
+    Strict,
+    Until,
+    WorkDir,
+    Zone,
+)
 from authforensics.cli.outputs import REPORT, Outputs
 from authforensics.cli.progress import progress_bar
 from authforensics.cli.sources import COLORS, check_choice, check_log_format, load_config
@@ -24,29 +43,16 @@ FAIL_ON = ("low", "medium", "high", "critical")
 
 
 def analyze(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH", help="Files, directories, globs, s3:// gs:// az:// paths, or - for standard input."
-        ),
-    ],
+    paths: Paths,
     *,
     format: FormatName = "auto",
     log_format: LogFormat = None,
     nginx_conf: NginxConf = None,
     config: ConfigFile = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="2025-12-25T09:00+09:00; 2h: before the last event; now-2h: by the clock."),
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="As --since.")] = None,
-    path: Annotated[
-        str | None,
-        typer.Option(metavar="PATTERN", help="Only requests whose path or route this regular expression matches."),
-    ] = None,
-    status: Annotated[
-        str | None, typer.Option(metavar="CODES", help="Only requests of these statuses: 401,4xx,200-299.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
+    path: PathPattern = None,
+    status: Statuses = None,
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,8 +60,10 @@ def analyze(
         ),
     ] = None,
     tz: Zone = None,
-    device_key: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="The field that tells devices apart. [default: found out]")
+    device_key: DeviceKey = None,
+    deploys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What was deployed when: CSV or JSON lines with time and name."),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="DETECTOR", help="Run this detector only; repeatable.")
@@ -82,18 +90,11 @@ def analyze(
             help="Exit with 11, 12, 13 or 14 (low, medium, high, critical) if the worst found is at or above it.",
         ),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Any input that can't be read whole is an error.")] = False,
-    engine: Annotated[str, typer.Option(metavar="local|spark", help="What runs the analysis.")] = "local",
-    master: Annotated[
-        str | None, typer.Option(metavar="URL", help="Master of the Spark cluster. [default: Spark's own setting]")
-    ] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="Events beyond it are worked on in parts: 512M, 2G. [default: 512MiB]"),
-    ] = None,
-    work_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Where those parts are put. [default: the temporary directory]")
-    ] = None,
+    strict: Strict = False,
+    engine: Engine = "local",
+    master: Master = None,
+    memory: Memory = None,
+    work_dir: WorkDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict, no warnings.")] = False,
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, show_default=False, help="More detail; repeatable.")
@@ -135,6 +136,7 @@ def analyze(
             strict=strict,
             memory=most,
             work_dir=place,
+            deploys=deploys,
             progress=bar and bar.step,
         )
         with closing(analysis):

@@ -17,7 +17,9 @@ from authforensics.cli.messages import say
 from authforensics.cli.signals import Stopped, stopping
 from authforensics.cli.simulate import simulate
 from authforensics.cli.terminal import close_stdout
+from authforensics.cli.timeline import timeline
 from authforensics.cli.token import token
+from authforensics.cli.verify import verify
 from authforensics.errors import AuthforensicsError, UsageError
 
 PROGRAM = "authforensics"
@@ -35,7 +37,9 @@ app.command(short_help="Analyse logs and explain the incident.")(analyze)
 app.command(short_help="Explain a name, or how a log line is read.")(explain)
 app.command(short_help="List the formats, or say what files are.")(formats)
 app.command(short_help="Write the logs of a simulated incident.")(simulate)
+app.command(short_help="Show what one device did.")(timeline)
 app.command(short_help="Read a token, and say who signed it.")(token)
+app.command(short_help="Tell whether it is over, with proof.")(verify)
 
 
 def _print_version(wanted: bool) -> None:

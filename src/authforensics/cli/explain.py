@@ -13,15 +13,27 @@ from authforensics.cli.sources import COLORS, check_choice, check_log_format, re
 from authforensics.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from authforensics.collect import Options
 
-TOPICS = {"document": "the JSON Schema of the document that --json writes"}
+#: What can be explained beside the names of a report.
+TOPICS = {
+    "thresholds": "every threshold of every detector, where it comes from, and how to change it",
+    "document": "the JSON Schema of the document that --json writes",
+}
 STDIN = "-"
 
 
 def explain(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="What to explain: document.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="A detector, cause, state or any other name of a report; thresholds; document. Without one, all are"
+            " listed.",
+            show_default=False,
+        ),
     ] = None,
     *,
     line: Annotated[
@@ -45,7 +57,7 @@ def explain(
     ] = 0,
     color: Color = "auto",
 ) -> None:
-    """Explain a name (`document` prints the JSON Schema of the result), or with --line how a log line is read."""
+    """Explain a name: what it is, what it is taken for, what to do. With --line: how a log line is read."""
     check_log_format(log_format, format)
     check_choice("color setting", "--color", color, COLORS)
     if line is not None:
@@ -55,21 +67,53 @@ def explain(
         return
     if format != "auto" or any(given is not None for given in (log_format, nginx_conf, tz)):
         raise BadValue("--format, --log-format, --nginx-conf and --tz tell how a line is read: name one with --line")
-    _explain_name(name)
+    _explain_name(name, color)
 
 
-def _explain_name(name: str | None) -> None:
-    if name is None:
-        for topic, meaning in TOPICS.items():
-            typer.echo(f"{topic}  {meaning}")
+def _explain_name(name: str | None, color: str) -> None:
+    if name == "document":
+        import json
+
+        from authforensics.document import json_schema
+
+        typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
         return
-    if name not in TOPICS:
-        raise UnknownName("name", name, TOPICS)
-    import json
+    from authforensics.cli.terminal import print_rich
 
-    from authforensics.document import json_schema
+    print_rich(_all() if name is None else _thresholds() if name == "thresholds" else _meanings(name), color)
 
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+def _all() -> RenderableType:
+    """The names of all that can be explained."""
+    from authforensics.cli.entries import KINDS, entries
+    from authforensics.cli.explained import listed
+
+    known = entries()
+    groups = {title: [(one.name, one.title) for one in known if one.kind == kind] for kind, title in KINDS.items()}
+    return listed({**groups, "More": list(TOPICS.items())})
+
+
+def _thresholds() -> RenderableType:
+    from rich.console import Group
+
+    from authforensics.cli.entries import thresholds
+    from authforensics.cli.explained import sections
+    from authforensics.detect import detectors
+
+    return Group(*list(sections(thresholds(detectors())))[1:])
+
+
+def _meanings(name: str) -> RenderableType:
+    """All that the name means; reports show names with spaces as well."""
+    from authforensics.cli.entries import entries
+    from authforensics.cli.explained import drawn
+
+    known, wanted = entries(), name.strip().lower().replace(" ", "_").replace("-", "_")
+    found = [one for one in known if one.name == wanted]
+    if not found:
+        error = UnknownName("name", name, {one.name for one in known} | set(TOPICS))
+        raise error if error.nearest else BadValue(f"unknown name '{name}'; 'authforensics explain' lists all")
+    return drawn(found)
 
 
 def _explain_line(line: str, options: Options, color: str, *, verbose: bool) -> None:

@@ -34,6 +34,8 @@ def by_name(name: str, named: bool) -> str | None:
     kind = _BY_SUFFIX.get(pure.suffix.removeprefix("."))
     if pure.stem in _DOCUMENTS and pure.suffix in {"", ".txt"}:
         kind = "a document"
+    if pure.stem == "deploys" and pure.suffix in {".csv", ".json", ".jsonl"}:
+        kind = "a list for --deploys"
     return f"looks like {kind}, not a log" if kind else None
 
 

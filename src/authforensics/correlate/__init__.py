@@ -17,6 +17,7 @@ from authforensics.correlate import clocks, condense, endpoints, identity, parti
 from authforensics.correlate.apart import noted
 from authforensics.correlate.clocks import Clocks
 from authforensics.correlate.identity import Ladder
+from authforensics.correlate.outcomes import telling
 from authforensics.document import Join
 from authforensics.errors import UnknownName
 from authforensics.schema import ROW, TEXT, TIMESTAMP, EndpointClass, Sessions
@@ -41,6 +42,7 @@ __all__ = [
     "population",
     "sessionize",
     "survey",
+    "telling",
 ]
 
 #: What a user may name to tell devices apart.

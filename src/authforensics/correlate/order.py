@@ -15,6 +15,10 @@ from authforensics.states import AuthEvent
 
 #: Seconds that stand for the request's duration where none is logged (semantics, "Order and concurrency").
 GRACE_SECONDS = 2.0
+#: Seconds that an answer and the next request may be under way, together: a round trip on a bad mobile network. What
+#: arrives by then may have been sent before the client had the answer.
+#: Reference: RFC 6298 section 2, which waits 1 s for a first round trip; half of it is the usual one of 3G.
+WAY_SECONDS = 0.5
 #: Tokens in a row without an accepted call: with two, two calls may have refreshed beside one another.
 PATIENCE = 3
 
@@ -24,7 +28,7 @@ DEVICE = "device"
 #: What is joined or grouped by in every partition, and therefore must be categories.
 _NAMES = ("system", "device_id", "method", "route")
 #: What is known by the device and needed no more; so are address and user agent, where they are its name.
-_TELLING = ("user_id", "session_id")
+_TELLING = ("session_id",)
 _VERDICTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
@@ -149,10 +153,12 @@ def number_turns(events: pl.DataFrame) -> pl.DataFrame:
     return events.with_columns(flags.select(turn=is_turn.cast(pl.UInt32).cum_sum() - 1)["turn"].set_sorted())
 
 
+#: What a client repeats when it has a new token.
+_CALL = ("method", "route")
 #: What a turn is told of the request it stands for.
 _OF_TURN = (
     *(DEVICE, "row", "timestamp", "started_at", "timed", "clock", "auth_event", "reason", "reason_how", "write"),
-    *("turn", "episode"),
+    *("turn", "episode", *_CALL),
 )
 
 
@@ -181,34 +187,69 @@ def turns(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def mark_stragglers(turns: pl.DataFrame) -> pl.DataFrame:
-    """Add `straggler`: refusals made before the device's last verdict (refresh, login, logout) was in.
+    """Add `straggler`: refusals made before the client knew the device's last verdict (refresh, login, logout).
 
-    Where no duration is logged, `GRACE_SECONDS` stand for it; of a clock that tells seconds only, ties count too. Both
-    are guesses, so from the `PATIENCE`th token in a row that no accepted call follows they are not made any more: calls
-    in flight end, a loop goes on. Refreshes granted beside one another count as one: those after the first are
-    stragglers.
+    What was sent before the server had answered is one for sure. What arrives within `WAY_SECONDS` of a refresh's or
+    logout's answer, or in the same tick of a clock that tells seconds only, may be one, too, unless nothing is accepted
+    right after it and it is the call refused before, which is repeated with the new token, or follows a login; or it is
+    refused for another reason than those before. Where no duration is logged, `GRACE_SECONDS` stand for it. These are
+    guesses, so from the `PATIENCE`th token in a row that no accepted call follows they are not made any more: calls in
+    flight end, a loop goes on. Refreshes granted beside one another count as one: those after the first are stragglers.
     """
     verdict, grant, ok = is_event(*_VERDICTS), is_event(*_GRANTS), is_event(AuthEvent.API_OK)
     granted = grant.cast(pl.UInt32).cum_sum()
+    place = pl.int_range(pl.len(), dtype=pl.UInt32)
     flow = turns.select(
         verdict=_last(verdict).shift(),
         grant=_last(grant).shift(),
         in_row=granted - (granted - grant.cast(pl.UInt32)).gather(_last(ok)),
+        verdicts=verdict.cast(pl.UInt32).cum_sum(),
+        next=pl.when(ok | verdict | pl.col("first").shift(-1, fill_value=True)).then(place).backward_fill(),
     )
     refresh = is_event(AuthEvent.REFRESH_OK)
     # Only what may be one is looked at.
     at = turns.select(pl.arg_where(~pl.col("first") & (is_event(*_REFUSALS) | (refresh & refresh.shift())))).to_series()
     times = turns.select(verdict=pl.when(verdict).then("timestamp"), grant=pl.when(grant).then("timestamp"))
+    known = turns.select(
+        by_login=is_event(AuthEvent.LOGIN_OK), next=pl.when(ok).then(pl.coalesce("started_at", "timestamp"))
+    )
     found = (
-        turns.select("auth_event", "timestamp", "started_at", "timed", "clock")[at]
+        turns.select(DEVICE, *_CALL, "auth_event", "reason", "timestamp", "started_at", "timed", "clock")[at]
         .hstack([times[name].gather(flow[name].gather(at)) for name in times.columns])
-        .hstack([flow["in_row"].gather(at)])
+        .hstack([flow["in_row"].gather(at), flow["verdicts"].gather(at)])
+        .with_columns(
+            known["by_login"].gather(flow["verdict"].gather(at)), known["next"].gather(flow["next"].gather(at))
+        )
     )
     # A refresh that is refused again at once is a retry, not a straggler, unless a sibling was granted meanwhile.
     by_grant = is_event(AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_OK)
-    late = found.select(pl.when(by_grant).then(_during("grant")).otherwise(_during("verdict"))).to_series()
+    late = (
+        found.with_columns(_repeated(found), _for_another_fault(found))
+        .select(pl.when(by_grant).then(_during("grant", sibling=True)).otherwise(_during("verdict")))
+        .to_series()
+    )
     straggler = pl.repeat(False, turns.height, dtype=pl.Boolean, eager=True).scatter(at.filter(late), True)
-    return turns.with_columns(straggler.alias("straggler"))
+    return turns.drop(_CALL).with_columns(straggler.alias("straggler"))
+
+
+def _repeated(refused: pl.DataFrame) -> pl.Series:
+    """Which of some calls were refused before the last verdict, too; `verdicts` numbers these."""
+    key = [DEVICE, *_CALL, "verdicts"]
+    before = refused.select(*key[:-1], pl.col("verdicts") + 1).unique().with_columns(repeated=pl.lit(value=True))
+    told = refused.select(key).join(before, on=key, how="left", maintain_order="left")
+    return told["repeated"].fill_null(value=False)
+
+
+def _for_another_fault(refused: pl.DataFrame) -> pl.Series:
+    """Which of some calls were refused for a reason that none before the last verdict had: not with the old token."""
+    turn = [DEVICE, "verdicts"]
+    before = refused.filter(pl.col("reason").is_not_null()).select(DEVICE, pl.col("verdicts") + 1, "reason").unique()
+    some = before.select(turn).unique().with_columns(some=pl.lit(value=True))
+    same = before.with_columns(same=pl.lit(value=True))
+    told = refused.select(*turn, "reason").join(some, on=turn, how="left", maintain_order="left")
+    told = told.join(same, on=[*turn, "reason"], how="left", maintain_order="left")
+    other = pl.col("reason").is_not_null() & pl.col("some").is_not_null() & pl.col("same").is_null()
+    return told.select(other_fault=other).to_series()
 
 
 def _last(condition: pl.Expr) -> pl.Expr:
@@ -216,11 +257,22 @@ def _last(condition: pl.Expr) -> pl.Expr:
     return pl.when(condition | pl.col("first")).then(pl.int_range(pl.len(), dtype=pl.UInt32)).forward_fill()
 
 
-def _during(verdict: str) -> pl.Expr:
-    """Whether a request was made before `verdict` was in; `in_row` counts the tokens that no accepted call followed."""
-    tie = pl.when(pl.col("clock") >= 1).then((pl.col("clock").cast(pl.Float64) * 1e6).cast(pl.Int64)).otherwise(0)
+def _during(verdict: str, *, sibling: bool = False) -> pl.Expr:
+    """Whether a request was made before `verdict` was known; `in_row` counts tokens that no accepted call followed.
+
+    `sibling`: it is a refresh like the one that was granted.
+    """
+    tick = (pl.col("clock").fill_null(0.0).cast(pl.Float64) * 1e6).round().cast(pl.Int64)
+    coarse = tick >= 1_000_000
     started = (pl.col("started_at") - pl.col(verdict)).dt.total_microseconds()
     ended = (pl.col("timestamp") - pl.col(verdict)).dt.total_microseconds()
-    perhaps = pl.when("timed").then((started < 0) | (ended < tie)).otherwise(ended <= GRACE_SECONDS * 1e6)
-    surely = pl.col("timed") & (started < -tie)
+    follows = (pl.lit(value=False) if sibling else pl.col("repeated") | pl.col("by_login")).fill_null(value=False)
+    other = pl.lit(value=False) if sibling else pl.col("other_fault")
+    way = int(WAY_SECONDS * 1e6)
+    soon = ((pl.col("next") - pl.col("timestamp")).dt.total_microseconds() <= tick + way).fill_null(value=False)
+    # In one tick of a clock that tells seconds nobody knows what came first.
+    near = (started < way) | (coarse & ((started < tick + way) | (ended < tick)))
+    on_way = ((started < 0) & ~coarse) | (near & (~follows | soon) & ~other)
+    perhaps = pl.when("timed").then(on_way).otherwise(ended <= GRACE_SECONDS * 1e6)
+    surely = pl.col("timed") & (started < -tick)
     return (surely | (perhaps & (pl.col("in_row") < PATIENCE))).fill_null(value=False)

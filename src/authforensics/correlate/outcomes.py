@@ -6,7 +6,7 @@ from functools import cache
 
 import polars as pl
 
-from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, EndpointClass, Reason
+from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, TOO_LARGE, EndpointClass, Reason
 from authforensics.states import AuthEvent
 
 #: Statuses by which a server refuses a token. 440 (IIS) and 498 (Esri) are not registered but mean just that.
@@ -97,6 +97,19 @@ def auth_event() -> pl.Expr:
         .otherwise(event(AuthEvent.IGNORED))
         .cast(AUTH_EVENT)
         .alias("auth_event")
+    )
+
+
+def telling() -> pl.Expr:
+    """Which requests say something: those that mean something for a session, and two kinds that are ignored else.
+
+    A login without a verdict, and a request whose header was too large: nothing is known of a session by them, but
+    their users are shut out.
+    """
+    status = pl.col("status")
+    unanswered = (pl.col("endpoint_class") == EndpointClass.LOGIN.value) & ((status >= 500) | (status == 429))
+    return ((pl.col("auth_event") != AuthEvent.IGNORED.value) | unanswered | status.is_in(TOO_LARGE)).fill_null(
+        value=False
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from authforensics.correlate import endpoints, order, outcomes, population, reasons, sessions
+from authforensics.correlate import endpoints, order, outcomes, population, reasons, sessions, unseen
 from authforensics.correlate.identity import FALLBACK, LADDER
 from authforensics.correlate.narrow import one_value
 from authforensics.correlate.order import DEVICE, is_event
@@ -110,6 +110,7 @@ def sessions_of(
     """
     events = _with_reasons(classed, explained)
     events = events.with_columns(outcomes.auth_events(events), write=pl.col("method").is_in(_WRITES))
+    events = events.with_columns(unseen.refusals(events))
     first = order.starts(events)
     # Between two calls that were accepted lies one episode.
     episode = order.times_before(events, is_event(AuthEvent.API_OK, AuthEvent.LOGOUT), first).alias("episode")
@@ -175,6 +176,7 @@ def _devices(events: pl.DataFrame, turns: pl.DataFrame, first: pl.Series) -> pl.
         _weakest(events, first),
         _last_known(events["platform"], first, last),
         _last_known(events["app_version"], first, last),
+        *(_last_known(events[name], first, last) for name in ("user_id", "client_ip", "user_agent")),
         (last - first + 1).cast(pl.UInt32).alias("requests"),
         _counted(of_device.filter(denied), len(first)).alias("denied"),
         turns["state"].filter(of_device != of_device.shift(-1, fill_value=len(first))),

@@ -19,6 +19,9 @@ from authforensics.states import AuthEvent, AuthState
 
 _IGNORED = states.EVENTS.index(AuthEvent.IGNORED)
 _WIDTH = len(states.EVENTS)
+#: In seconds: no token that ships expires so soon after it was given. What is refused as expired by then is older
+#: (pathologies A2), or two clocks differ by a lifetime (A4).
+NEVER_EXPIRED = 5
 #: No state: what a few events lead to depends on the state before them.
 _OPEN = len(states.STATES)
 
@@ -87,7 +90,7 @@ def number_runs(turns: pl.DataFrame) -> pl.DataFrame:
 
     `grant` counts the tokens a device was given, `session` its logins and logouts; `in_grant`, `in_session` and
     `in_episode` number those and its episodes over all devices. `granted_by`, `granted_at` and `grant_row` tell of the
-    token held, and `rejection` marks the refusal of a token at its first use.
+    token held, and `rejection` marks the refusal of a token at its first use, unless it had the time to expire.
     """
     new = is_event(AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK) & ~pl.col("straggler")
     logged_out = pl.col("state") == AuthState.LOGGED_OUT.value
@@ -113,7 +116,8 @@ def number_runs(turns: pl.DataFrame) -> pl.DataFrame:
         grant_row=told.then("row"),
         used_at="used",
     )
-    expired = (pl.col("reason") == Reason.TOKEN_EXPIRED.value).fill_null(value=False)
+    aged = pl.col("timestamp") - pl.col("granted_at") > pl.duration(seconds=NEVER_EXPIRED)
+    expired = ((pl.col("reason") == Reason.TOKEN_EXPIRED.value) & aged).fill_null(value=False)
     return (
         turns.hstack(grants[flow["in_grant"]])
         .with_columns(

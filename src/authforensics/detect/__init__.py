@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from authforensics.detect import patterns
 from authforensics.detect.detector import DRAFTS, FOUND, SEEN, Detector, Fleet, Threshold
 from authforensics.detect.runs import NAMES, OFTEN, changed, ends
 from authforensics.detect.several import WEAK, by_turns, outlived
-from authforensics.errors import UnknownName
+from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Confidence, Evidence, Finding, Severity
 from authforensics.schema import ROW, TEXT, Sessions
 from authforensics.states import AuthEvent
@@ -142,23 +143,28 @@ def fleet_of(devices: pl.DataFrame, spans: pl.DataFrame) -> Fleet:
 
 
 def check_thresholds(thresholds: Mapping[str, Mapping[str, float]], place: Callable[..., str | None]) -> None:
-    """Refuse thresholds of detectors, or by names, that don't exist.
+    """Refuse thresholds of detectors, or by names, that don't exist, and values that nothing can be measured by.
 
     Args:
         thresholds: per detector name, values by threshold name.
         place: where a key of the configuration stands, for the message.
 
     Raises:
-        UnknownName: there is one.
+        UnknownName, BadValue: there is one.
     """
     known = detectors()
     for name, values in thresholds.items():
         if name not in known:
             raise UnknownName("detector", name, known, where=place("thresholds", name))
-        for key in values:
-            names = [threshold.name for threshold in known[name].thresholds]
-            if key not in names:
-                raise UnknownName("threshold", key, names, where=place("thresholds", name, key))
+        declared = {threshold.name: threshold for threshold in known[name].thresholds}
+        for key, value in values.items():
+            where = place("thresholds", name, key)
+            if key not in declared:
+                raise UnknownName("threshold", key, declared, where=where)
+            if not declared[key].least <= value < math.inf:
+                stands = f"{where}: " if where else ""
+                least = f"{declared[key].least:g} {declared[key].unit}"
+                raise BadValue(f"{stands}thresholds.{name}.{key}: expected {least} or more, found {value:g}")
 
 
 def _telling(sessions: Sessions) -> pl.Series:

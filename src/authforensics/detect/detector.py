@@ -12,12 +12,13 @@ from authforensics.schema import REASON, ROW, TIMESTAMP, Sessions
 
 @dataclass(frozen=True)
 class Threshold:
-    """One number that decides, its unit and where it comes from."""
+    """One number that decides, its unit and where it comes from; it can't be set below `least`."""
 
     name: str
     value: float
     unit: str
     source: str
+    least: float = 0
 
 
 #: What of a finding tells those that come after it what it explains.
@@ -62,7 +63,7 @@ DRAFTS: dict[str, pl.DataType] = {
 SEEN = (
     *("row", "system", "device_id", "device", "timestamp", "route", "auth_event", "reason", "state", "straggler"),
     *("grant", "granted_by", "grant_row", "age", "episode", "rejection", "write", "session", "method", "status"),
-    *("started_at", "timed", "client_ip", "user_agent"),
+    *("started_at", "timed", "clock", "client_ip", "user_agent"),
 )
 
 Limits = Mapping[str, float]

@@ -23,6 +23,11 @@ def one_of(column: str, values: list[str]) -> pl.Expr:
     return pl.any_horizontal((pl.col(column) == value).fill_null(value=False) for value in values)
 
 
+def tick() -> pl.Expr:
+    """The seconds that an event's time may be off by: one of a clock that tells seconds, where order is a guess."""
+    return pl.col("clock").fill_null(1e-6).cast(pl.Float64).round(6)
+
+
 def changed(*columns: str) -> pl.Expr:
     """Whether one of these differs from the row before; true for the first row."""
     return pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in columns) | (

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import polars as pl
 
 from authforensics import _registry
-from authforensics.diagnose import case, causes, incidents
-from authforensics.diagnose.cause import Cause, Weight
+from authforensics.diagnose import behavior, case, causes, incidents
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import UNDETERMINED, Cause, Weight
 from authforensics.diagnose.clusters import cluster, keep
 from authforensics.diagnose.lifetimes import infer
+from authforensics.diagnose.recovery import recovery
 from authforensics.diagnose.refusals import denials
 from authforensics.diagnose.tally import Tally, tally
+from authforensics.diagnose.united import Judged, united
 from authforensics.diagnose.verdict import verdict
 from authforensics.document import Lifetimes
-from authforensics.findings import Finding, Incident
-from authforensics.schema import History
+from authforensics.findings import Deploy, Finding, Incident
+from authforensics.schema import History, Reason
 
-__all__ = ["Cause", "Tally", "Weight", "diagnose", "infer", "keep", "known_causes", "tally", "verdict"]
+__all__ = [
+    "Cause",
+    "Tally",
+    "Weight",
+    "behavior",
+    "diagnose",
+    "infer",
+    "keep",
+    "known_causes",
+    "recovery",
+    "tally",
+    "verdict",
+]
 
 
 def known_causes() -> dict[str, Cause]:
@@ -24,29 +41,61 @@ def known_causes() -> dict[str, Cause]:
     return _registry.load(causes, "CAUSE", Cause)
 
 
-def diagnose(history: History, findings: list[Finding], lifetimes: Mapping[str, Lifetimes]) -> list[Incident]:
+def diagnose(
+    history: History, findings: list[Finding], lifetimes: Mapping[str, Lifetimes], deploys: Sequence[Deploy] = ()
+) -> list[Incident]:
     """Make incidents of findings and explain them.
 
     Args:
         history: what `correlate` gave of all devices.
         findings: what `detect` found in it.
         lifetimes: per system, what `infer` gave.
+        deploys: what is known of deploys and restarts.
 
     Returns:
         Incidents, the worst first, then those still going on, then the earliest.
     """
     known = known_causes()
     clusters = cluster(history.episodes, findings)
-    found: list[Incident] = []
+    judged: list[Judged] = []
     for one, refused in zip(clusters, denials(history.events, clusters), strict=True):
         if refused.is_empty():
             continue
-        built = case.build(one, refused, history, lifetimes.get(one.system, Lifetimes()))
-        causes_found = incidents.rank(built, known)
-        if known[causes_found[0].cause].spares and built.stuck() is not built:
-            built = built.stuck()
-            if built.denials.is_empty():
-                continue
-            causes_found = incidents.rank(built, known)
-        found.append(incidents.incident(built, causes_found))
+        built = case.build(
+            one, refused, history, lifetimes.get(one.system, Lifetimes()), deployed=deploys, findings=findings
+        )
+        judged.append(_judged(built, known))
+    found = [
+        incidents.incident(one.case, one.causes, harmless=one.harmless)
+        for one in united(judged, lambda joined: _judged(joined, known), UNDETERMINED)
+    ]
     return sorted(found, key=lambda one: (-one.severity.rank, not one.ongoing, one.first_seen, one.system, one.id))
+
+
+def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
+    """A case and its causes. Of what spares clients that obey, only the others are affected, if there are any."""
+    ranked = incidents.rank(whole, known)
+    first = known[ranked[0].cause]
+    if not first.spares:
+        return Judged(whole, ranked)
+    stuck = whole.stuck()
+    if stuck is whole or stuck.denials.is_empty():
+        explained = first.name != UNDETERMINED or _only_expired(whole)
+        return Judged(whole, ranked, explained and bool(whole.cluster.episodes["obeyed"].all()))
+    again = incidents.rank(stuck, known)
+    # What ended the sessions of all is known, though these few alone would not tell.
+    return Judged(stuck, ranked if again[0].cause == UNDETERMINED else again)
+
+
+def _only_expired(whole: Case) -> bool:
+    """Whether all that was refused had expired, as every session does some day, and nothing says otherwise.
+
+    Without a word of the server: sessions end at one age, always the same, and after their access tokens.
+    """
+    said = set(whole.denials["reason"].drop_nulls().cast(pl.String).unique())
+    if said:
+        return said <= {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
+    access, ends = whole.lifetimes.access, whole.lifetimes.refresh
+    if access is None or ends is None or ends.partial or ends.since is not None:
+        return False
+    return ends.low > access.high

@@ -9,29 +9,40 @@ from functools import cached_property
 
 import polars as pl
 
-from authforensics.diagnose import endings, meanwhile, scope, tokens
+from authforensics.diagnose import calls, deploys, endings, meanwhile, parts, scope, steps, tokens, witnessed
 from authforensics.diagnose.clusters import Cluster
+from authforensics.diagnose.lifetimes import applying
 from authforensics.diagnose.meanwhile import Meanwhile
-from authforensics.diagnose.tokens import Held, Replaced
+from authforensics.diagnose.parts import Part
+from authforensics.diagnose.steps import AfterFailure
+from authforensics.diagnose.tokens import FirstUses, Held, Replaced
 from authforensics.document import Lifetimes
-from authforensics.findings import Scope
+from authforensics.findings import Deploy, Finding, Preceding, Scope
 from authforensics.schema import History, Reason
 from authforensics.states import AuthEvent
+
+#: How long before the log's end a device was refused that still is: clients that poll do so every few minutes.
+_LATELY = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
 class Case:
     """One incident's cluster within the history of its system.
 
-    `denials` is every refusal that belongs to it, in no order; `end` is the log's.
+    `denials` is every refusal that belongs to it, in no order; `begin` and `end` are the log's; `fleet` is
+    DEVICES of the system, `deploys` all that are known, `findings` those of the system.
     """
 
     cluster: Cluster
     denials: pl.DataFrame
     events: Sequence[pl.LazyFrame]
     grants: pl.LazyFrame
+    begin: datetime
     end: datetime
+    fleet: pl.DataFrame
     lifetimes: Lifetimes
+    deploys: Sequence[Deploy] = ()
+    findings: Sequence[Finding] = ()
 
     def stuck(self) -> Case:
         """Without the clients that obeyed; itself, if there are none, or no others."""
@@ -50,6 +61,10 @@ class Case:
         """The last one."""
         return self.denials["timestamp"].max()  # type: ignore[return-value]
 
+    def preceding(self, moment: datetime) -> tuple[Preceding, ...]:
+        """The deploys shortly before `moment`, the last first."""
+        return deploys.preceding(self.deploys, moment, self.begin, self.end)
+
     @cached_property
     def hit(self) -> pl.DataFrame:
         """One row a device with a refusal that belongs to the incident: `device_id` and when it was `first_seen`."""
@@ -59,6 +74,12 @@ class Case:
     def devices(self) -> list[str]:
         """Their names, sorted."""
         return self.hit["device_id"].cast(pl.String).sort().to_list()
+
+    @cached_property
+    def users(self) -> int | None:
+        """How many users used these devices last, as far as the log names them; None: it names none."""
+        names = self.fleet.join(self.hit, on="device_id", how="semi")["user_id"].drop_nulls()
+        return names.n_unique() if len(names) else None
 
     @cached_property
     def meanwhile(self) -> Meanwhile:
@@ -77,12 +98,18 @@ class Case:
     def scope(self) -> Scope:
         """What it is confined to: by the refusals that carry it, of new tokens refused not the expiries in between."""
         hits = self.denials.filter("rejection") if self.cluster.kind == "rejected" else self.denials
-        return scope.measure(hits, self.meanwhile)
+        return scope.measure(hits, self.meanwhile, self.fleet)
+
+    @cached_property
+    def part(self) -> Part | None:
+        """The version or platform on which it weighs, confined to it or not."""
+        return parts.heaviest(self.fleet, self.hit)
 
     @cached_property
     def active(self) -> int:
-        """Devices with a session that were seen between onset and end."""
-        return max(int(self.meanwhile.devices["session"].sum()), self.hit.height)
+        """Devices with a session that were seen between onset and end, and those affected."""
+        others = self.meanwhile.devices.filter("session").join(self.hit, on="device_id", how="anti")
+        return others.height + self.hit.height
 
     @cached_property
     def accepted(self) -> int:
@@ -92,19 +119,30 @@ class Case:
     @cached_property
     def refused(self) -> int:
         """Calls and refreshes that were refused: all `denials`, but where something else than a refusal is wrong."""
+        if self.cluster.kind in witnessed.FLEET:
+            return self.denials.height
         verdicts = (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)
         return self.denials.filter(pl.col("auth_event").is_in([verdict.value for verdict in verdicts])).height
 
     @cached_property
     def writes_lost(self) -> int:
-        """Refused POST, PUT, PATCH and DELETE calls on the API."""
-        return self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, pl.col("write")).height
+        """Refused POST, PUT, PATCH and DELETE calls on the API, with a credential or without, or for their size."""
+        calls = [AuthEvent.API_DENIED.value, AuthEvent.API_ANONYMOUS.value]
+        calls += [AuthEvent.IGNORED.value] if self.cluster.kind == "oversized" else []
+        return self.denials.filter(pl.col("auth_event").is_in(calls), pl.col("write")).height
+
+    @cached_property
+    def ends(self) -> pl.DataFrame:
+        """How it ended for each device: `closed_at`, when a call was accepted after its last refusal; null: never."""
+        if self.cluster.kind in witnessed.KINDS:
+            return witnessed.ends(self.events, self.denials)
+        final = self.cluster.episodes.sort("first_seen", "episode").group_by("device_id").last()
+        return final.select("device_id", "closed_at")
 
     @cached_property
     def closings(self) -> pl.Series:
-        """When devices that were accepted again on a protected call, after their last ill episode, were so, sorted."""
-        final = self.cluster.episodes.sort("first_seen", "episode").group_by("device_id").last()
-        return final["closed_at"].drop_nulls().sort()
+        """When devices were accepted again on a protected call, after their last refusal, sorted."""
+        return self.ends["closed_at"].drop_nulls().sort()
 
     @property
     def recovered(self) -> int:
@@ -112,21 +150,34 @@ class Case:
         return len(self.closings)
 
     @cached_property
+    def ill(self) -> int:
+        """Of an incident that goes on, the other devices that were refused shortly before the log ended."""
+        if self.quiet:
+            return 0
+        lately = self.end - _LATELY
+        seen = self.denials.group_by("device_id").agg(pl.col("timestamp").max()).filter(pl.col("timestamp") >= lately)
+        return seen.join(self.ends.filter(pl.col("closed_at").is_null()), on="device_id", how="semi").height
+
+    @cached_property
     def proofs(self) -> pl.Series:
         """When affected devices were accepted after the last refusal, the first time each, sorted."""
         return self.meanwhile.proofs
 
     @cached_property
-    def over(self) -> bool:
-        """Whether it is: a device that was ill is accepted after the last refusal, and the log goes on long enough.
+    def quiet(self) -> bool:
+        """Whether refusals have stopped: the log goes on without one for long enough.
 
-        Long enough: a minute, and ten times the longest pause between refusals of the last half.
+        Long enough: a minute, and ten times the longest pause between refusals of the last half; an hour at most.
         """
         times = self.denials["timestamp"].sort().tail(max(self.denials.height // 2, 2))
         longest = times.diff().max()
-        quiet = (self.end - self.last).total_seconds()
         needed = max(60.0, 10 * longest.total_seconds()) if isinstance(longest, timedelta) else 60.0
-        return len(self.proofs) > 0 and quiet >= min(needed, 3600.0)
+        return (self.end - self.last).total_seconds() >= min(needed, 3600.0)
+
+    @property
+    def over(self) -> bool:
+        """Whether it is proven to be over: refusals have stopped, and a device that was ill is accepted since."""
+        return self.quiet and len(self.proofs) > 0
 
     @cached_property
     def half_seconds(self) -> float:
@@ -196,6 +247,11 @@ class Case:
         return tokens.refused(self.events, self.denials)
 
     @cached_property
+    def calls(self) -> pl.DataFrame:
+        """The calls refused to each device, and what was granted to it around them: see `calls.refused`."""
+        return calls.refused(self.events, self.denials)
+
+    @cached_property
     def held(self) -> Held:
         """What became of the tokens of all devices that were given before the onset."""
         return tokens.held(self.grants, self.onset, self.last)
@@ -204,6 +260,21 @@ class Case:
     def replaced(self) -> Replaced:
         """What became of the first token that each affected device was given after its first refusal."""
         return tokens.replaced(self.grants, self.hit)
+
+    def first_uses(self, event: AuthEvent) -> FirstUses:
+        """What became of the tokens that `event` gave since the onset, to affected devices and to others."""
+        return tokens.first_uses(self.grants, self.hit, event, self.onset, self.last)
+
+    @cached_property
+    def refreshed_again(self) -> int:
+        """Sessions of devices that are not affected that were given a second token by a refresh, or a later one."""
+        again = self.grants.filter(
+            pl.col("granted_by") == AuthEvent.REFRESH_OK.value,
+            pl.col("refreshes") >= 2,
+            pl.col("granted_at").is_between(self.onset, self.last),
+        )
+        others = again.join(self.hit.lazy(), on="device_id", how="anti")
+        return int(others.select("device_id", "login_at").unique().select(pl.len()).collect(engine="streaming").item())
 
     @cached_property
     def obeying(self) -> int:
@@ -221,6 +292,37 @@ class Case:
         return tokens.waves(self.tokens)
 
     @cached_property
+    def steps(self) -> pl.DataFrame:
+        """Refreshes, logins and logouts of the affected devices in the whole log: see `steps.steps`."""
+        return steps.steps(self.events, self.hit)
+
+    @cached_property
+    def siblings(self) -> pl.DataFrame:
+        """Their refused refreshes, and whether each was `beside` a granted one: see `steps.siblings`."""
+        return steps.siblings(self.steps, self.onset, self.last)
+
+    @cached_property
+    def after_logout(self) -> pl.DataFrame:
+        """The refusals that came after a logout of their device: see `steps.after_logout`."""
+        return steps.after_logout(self.denials, self.steps)
+
+    @property
+    def logged_out(self) -> float:
+        """The share of the refusals that came after a logout and before the next login."""
+        return self.after_logout.filter(~pl.col("again")).height / self.denials.height
+
+    @cached_property
+    def after_failure(self) -> AfterFailure:
+        """What devices did after a refresh that failed without a verdict, affected or not: see `steps`."""
+        return steps.after_failure(self.events, self.onset, self.last)
+
+    def found_on(self, *detectors: str, ever: bool = False) -> set[str]:
+        """The affected devices on which these detectors found something of the incident; `ever`: anything at all."""
+        findings = self.findings if ever else self.cluster.findings
+        found = {one.device_id for one in findings if one.device_id and one.detector in detectors}
+        return found.intersection(self.devices)
+
+    @cached_property
     def session_clock(self) -> endings.Clock | None:
         """How old sessions were, since their login, when their refresh was refused; None: too few are known."""
         return endings.clock(self.refused_refreshes["session_age"], endings.survived(self.grants), "session_age")
@@ -232,17 +334,8 @@ class Case:
 
     @cached_property
     def instances(self) -> pl.DataFrame:
-        """The known upstreams: `upstream`, `refused` calls and refreshes of a `total`, the most refused first.
-
-        Of the calls on the API, `refused_api` and `accepted`.
-        """
-        on_api = pl.col("auth_event") == AuthEvent.API_DENIED.value
-        hits = self.denials.group_by("upstream").agg(refused=pl.len(), refused_api=on_api.sum())
-        calls = self.meanwhile.upstreams.filter(pl.col("upstream").is_not_null())
-        shares = calls.join(hits, on="upstream", how="left").with_columns(pl.col("refused", "refused_api").fill_null(0))
-        return shares.with_columns(pl.col("upstream").cast(pl.String)).sort(
-            "refused", "upstream", descending=[True, False]
-        )
+        """The known upstreams and what they refused: see `meanwhile.instances`."""
+        return meanwhile.instances(self.meanwhile.upstreams, self.denials)
 
     @property
     def refused_refreshes(self) -> pl.DataFrame:
@@ -256,15 +349,7 @@ class Case:
 
     def refreshing(self, first_login: datetime) -> tuple[int, int]:
         """Devices given a token by a refresh since the onset: with a session begun before `first_login`, and since."""
-        older = pl.col("login_at").is_null() | (pl.col("login_at") < first_login)
-        kinds = (
-            self.grants.filter(pl.col("granted_by") == AuthEvent.REFRESH_OK.value, pl.col("granted_at") >= self.onset)
-            .group_by("device_id")
-            .agg(older=older.any(), younger=(~older).any())
-            .select(pl.col("older").sum(), pl.col("younger").sum())
-            .collect(engine="streaming")
-        )
-        return int(kinds["older"][0]), int(kinds["younger"][0])
+        return tokens.refreshing(self.grants, self.onset, first_login)
 
 
 def _stretch(*, before: bool) -> pl.Expr:
@@ -282,14 +367,28 @@ def _share(counts: dict[str, int], reasons: tuple[Reason, ...]) -> float:
     return sum(counts.get(reason.value, 0) for reason in reasons) / total if total else 0.0
 
 
-def build(cluster: Cluster, denials: pl.DataFrame, history: History, lifetimes: Lifetimes) -> Case:
+def build(
+    cluster: Cluster,
+    denials: pl.DataFrame,
+    history: History,
+    lifetimes: Lifetimes,
+    *,
+    deployed: Sequence[Deploy] = (),
+    findings: Sequence[Finding] = (),
+) -> Case:
     """The case of a cluster and its refusals."""
     mine = pl.col("system") == cluster.system
+    if cluster.kind in witnessed.FLEET:
+        cluster = replace(cluster, episodes=witnessed.of_devices(cluster.episodes, denials))
     return Case(
         cluster=cluster,
         denials=denials,
         events=[part.filter(mine) for part in history.events],
         grants=history.grants.filter(mine),
+        begin=history.spans.filter(mine)["begin"][0],
         end=history.spans.filter(mine)["end"][0],
-        lifetimes=lifetimes,
+        fleet=history.devices.filter(mine),
+        lifetimes=applying(lifetimes, denials),
+        deploys=deployed,
+        findings=[one for one in findings if one.system == cluster.system],
     )

@@ -8,19 +8,27 @@ from dataclasses import dataclass, field
 from authforensics.diagnose.case import Case
 from authforensics.findings import Confidence, RootCause
 
+#: The cause that is given where no other carries.
+UNDETERMINED = "undetermined"
 #: Below this score an explanation carries nothing.
 CARRIES = 0.4
+#: One that has less than half of that is not even an alternative.
+WORTH_A_LOOK = CARRIES / 2
 #: What speaks against a cause must weigh less than this to leave it certain.
 WEIGHTY = 1.0
 
 
 @dataclass(frozen=True)
 class Weight:
-    """How much one piece of evidence counts at most, and why. `decides`: it tells the cause from its look-alikes."""
+    """How much one piece of evidence counts at most, and why. `decides`: it tells the cause from its look-alikes.
+
+    `extra`: it can be found only where more than logs is given, so that nothing is missed where it is not.
+    """
 
     value: float
     why: str
     decides: bool = False
+    extra: bool = False
 
 
 @dataclass
@@ -59,8 +67,9 @@ class Cause:
     def weigh(self, case: Case) -> RootCause:
         """Score the cause for a case: the weight found, for less against, as a share of all that could speak for it."""
         found = self.judge(case)
-        possible = sum(weight.value for weight in self.weights.values() if weight.value > 0)
+        possible = sum(weight.value for weight in self.weights.values() if weight.value > 0 and not weight.extra)
         plus = [(self.weights[key], strength, text) for key, strength, text in found.for_]
+        possible += sum(weight.value * strength for weight, strength, _ in plus if weight.extra)
         minus = [(self.weights[key], strength, text) for key, strength, text in found.against]
         contrary = sum(-weight.value * strength for weight, strength, _ in minus)
         total = sum(weight.value * strength for weight, strength, _ in plus) - contrary

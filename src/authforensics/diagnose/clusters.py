@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 import polars as pl
 
 from authforensics.diagnose import witnessed
+from authforensics.diagnose.reach import reached
 from authforensics.findings import Finding
 from authforensics.schema import TIMESTAMP, Reason
 
@@ -17,10 +19,6 @@ KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_R
 #: Episodes further apart than this are another incident: the most common access lifetime, the pace at which devices
 #: that share a fault run into it.
 GAP_SECONDS = 3600.0
-#: How long before its first finding and after its last an incident may show in single episodes: clients that call every
-#: few minutes take as long to be seen to loop.
-MARGIN_SECONDS = 900.0
-_MARGIN = timedelta(seconds=MARGIN_SECONDS)
 #: Refusals before a login that an obedient client may have: the refresh, and one that ran beside it.
 OBEYS = 2
 #: How long a client may try until a refresh gets a verdict, before it is more than a hiccup.
@@ -28,8 +26,8 @@ _HICCUP_SECONDS = 60.0
 _KINDS = pl.Enum(["ignored", "key", "refresh", "rejected", "unanswered"])
 #: Detectors of fleets that are about refusals of every kind; and those that are not about refused sessions at all, and
 #: make no incident.
-_OF_ANY_KIND = {"denial_surge"}
-_OF_NO_KIND = {"login_failure_surge", "mass_logout", "refresh_stampede"}
+_OF_FLEET: Mapping[str, str | None] = {"denial_surge": None}
+_OF_NO_KIND = {"mass_logout"}
 _GROUP = ["system", "kind", "cluster"]
 
 
@@ -103,10 +101,11 @@ def keep(episodes: pl.DataFrame) -> pl.DataFrame:
 def _ill(episodes: pl.LazyFrame) -> pl.DataFrame:
     """Each episode with its `kind`, whether the client `obeyed`, and whether the log `told` a reason.
 
-    Obeyed: the refresh was refused and a login followed at once.
+    Obeyed: the refresh was refused and a login followed, or nothing.
     """
     # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
-    obeyed = (pl.col("login_ok") > 0) & (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
+    # One that left there did no harm either.
+    obeyed = (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
     return (
         episodes.with_columns(kind=_kind())
         .filter(pl.col("kind").is_not_null())
@@ -119,6 +118,10 @@ def _ill(episodes: pl.LazyFrame) -> pl.DataFrame:
             "kind",
             obeyed=obeyed & (pl.col("kind") == "refresh"),
             told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
+            # That a token expired says nothing of an incident.
+            why=pl.coalesce(
+                pl.when(pl.col(name) != Reason.TOKEN_EXPIRED.value).then(name) for name in ("refresh_reason", "reason")
+            ).cast(pl.String),
         )
         .collect(engine="streaming")
     )
@@ -127,8 +130,7 @@ def _ill(episodes: pl.LazyFrame) -> pl.DataFrame:
 def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
     """Group findings, each with all episodes of its kind and time, whether or not a finding speaks of them.
 
-    Its time: from its first finding to its last, and `MARGIN_SECONDS` around. A lone episode of the same kind hours
-    before is chance.
+    Its time: from its first finding to its last, and as far around as `reach` says.
 
     Args:
         episodes: EPISODES of all devices; ordinary expiries among them are left out here.
@@ -137,7 +139,8 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
     if not findings:
         return []
     numbered = _numbered(_ill(episodes))
-    others = [one for one in findings if witnessed.kind(one) is None and not witnessed.harmless(one)]
+    kinds = witnessed.kinds(findings)
+    others = [one for one in findings if one.id not in kinds and not witnessed.harmless(one)]
     groups: dict[tuple[str, str, int], list[Finding]] = {}
     for finding, home in zip(others, _homes(others, numbered), strict=True):
         if home is not None:
@@ -149,33 +152,50 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
             for index, ((system, kind, _), found) in enumerate(groups.items())
         ]
     )
-    return _with_witnessed(told, findings, numbered)
+    return _with_witnessed(told, findings, numbered, kinds)
 
 
-def _with_witnessed(told: list[Cluster], findings: list[Finding], like: pl.DataFrame) -> list[Cluster]:
+def _with_witnessed(
+    told: list[Cluster], findings: list[Finding], like: pl.DataFrame, kinds: Mapping[str, str]
+) -> list[Cluster]:
     """Add those that findings make by themselves; where most of their devices have another at that time, it is that."""
-    done = list(told)
-    for (system, kind), found in _at_once(findings).items():
+    done, rushes = list(told), []
+    for (system, kind), found in _at_once(findings, kinds).items():
         for group in found:
-            rows = witnessed.episodes(group, like.drop("kind", "cluster"))
+            rows = witnessed.episodes(group, like.drop("kind", "cluster", "why"))
             one = Cluster(system=system, kind=kind, findings=tuple(group), episodes=rows)
+            if kind == "rush":
+                rushes.append(one)
+                continue
             host = next((index for index, other in enumerate(told) if one.is_part_of(other)), None)
             if host is None:
                 done.append(one)
             else:
                 done[host] = replace(done[host], findings=done[host].findings + one.findings)
+    for one in rushes:
+        done = _with_rush(done, one)
     return done
 
 
-def _at_once(findings: list[Finding]) -> dict[tuple[str, str], list[list[Finding]]]:
+def _with_rush(clusters: list[Cluster], rush: Cluster) -> list[Cluster]:
+    """Add a rush of refreshes, and to it those that got no answer meanwhile: they are what it did."""
+    mates = [one for one in clusters if one.kind == "unanswered" and one.system == rush.system and one.meets(rush)]
+    whole = replace(
+        rush,
+        findings=rush.findings + tuple(finding for one in mates for finding in one.findings),
+        episodes=pl.concat([rush.episodes, *(one.episodes.select(rush.episodes.columns) for one in mates)]),
+    )
+    return [*(one for one in clusters if all(one is not mate for mate in mates)), whole]
+
+
+def _at_once(findings: list[Finding], kinds: Mapping[str, str]) -> dict[tuple[str, str], list[list[Finding]]]:
     """Findings that make an incident by themselves, by system and kind, those at most `GAP_SECONDS` apart together."""
     groups: dict[tuple[str, str], list[list[Finding]]] = {}
     ends: dict[tuple[str, str], datetime] = {}
     for one in sorted(findings, key=lambda each: each.first_seen):
-        kind = witnessed.kind(one)
-        if kind is None:
+        if one.id not in kinds:
             continue
-        key = one.system, kind
+        key = one.system, kinds[one.id]
         known = groups.setdefault(key, [])
         if key not in ends or (one.first_seen - ends[key]).total_seconds() > GAP_SECONDS:
             known.append([])
@@ -207,10 +227,10 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
                 one.device_id,
                 one.first_seen,
                 one.last_seen,
-                "key" if one.reason in faults else None if one.detector in _OF_ANY_KIND else "refresh",
+                "key" if one.reason in faults else _OF_FLEET.get(one.detector, "refresh"),
             )
             for index, one in enumerate(findings)
-            if one.detector not in _OF_NO_KIND
+            if one.detector not in _OF_NO_KIND and not one.measures.get("benign")
         ],
         schema={
             "finding": pl.UInt32,
@@ -251,37 +271,22 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
 
 def _members(groups: dict[tuple[str, str, int], list[Finding]], episodes: pl.DataFrame) -> list[pl.DataFrame]:
     """The episodes of each group, in the order of the groups."""
-    bounds = pl.DataFrame(
-        [
-            (
-                index,
-                *key,
-                min(one.first_seen for one in found) - _MARGIN,
-                max(one.last_seen for one in found) + _MARGIN,
-            )
-            for index, (key, found) in enumerate(groups.items())
-        ],
-        schema={
-            "group": pl.UInt32,
-            "system": pl.String,
-            "kind": _KINDS,
-            "cluster": pl.UInt32,
-            "begin": TIMESTAMP,
-            "end": TIMESTAMP,
-        },
+    keys = pl.DataFrame(
+        [(index, *key) for index, key in enumerate(groups)],
+        schema={"group": pl.UInt32, "system": pl.String, "kind": _KINDS, "cluster": pl.UInt32},
         orient="row",
     ).cast({"system": episodes.schema["system"]})
-    inside = (
-        episodes.join(bounds, on=_GROUP)
-        .filter(pl.col("last_seen") >= pl.col("begin"), pl.col("first_seen") <= pl.col("end"))
-        .drop("begin", "end", "cluster")
-        .partition_by("group", as_dict=True, include_key=False)
-    )
-    return [inside[index,] for index in range(len(groups))]
+    alike = episodes.join(keys, on=_GROUP).drop("cluster").partition_by("group", as_dict=True, include_key=False)
+    return [
+        reached(
+            alike[index,], min(one.first_seen for one in found), max(one.last_seen for one in found), GAP_SECONDS
+        ).drop("why")
+        for index, found in enumerate(groups.values())
+    ]
 
 
 def _merge_unexplained(clusters: list[Cluster]) -> list[Cluster]:
-    """Join clusters that no reason tells apart to one that overlaps them in time.
+    """Join clusters that no reason tells apart to one that overlaps them in time and has half of their devices.
 
     Where the log gives no reasons, one fault shows in several kinds: refreshes refused first, new tokens later.
     """
@@ -299,4 +304,4 @@ def _merge_unexplained(clusters: list[Cluster]) -> list[Cluster]:
 
 
 def _same(one: Cluster, other: Cluster) -> bool:
-    return one.system == other.system and not one.explained and one.meets(other)
+    return not one.explained and one.is_part_of(other)

@@ -9,7 +9,7 @@ import polars as pl
 
 from authforensics.diagnose import witnessed
 from authforensics.diagnose.case import Case
-from authforensics.diagnose.cause import CARRIES, Cause
+from authforensics.diagnose.cause import CARRIES, UNDETERMINED, WORTH_A_LOOK, Cause
 from authforensics.diagnose.phases import phases
 from authforensics.diagnose.wording import clock, plural
 from authforensics.findings import Finding, Incident, RootCause, Severity, duration
@@ -33,8 +33,8 @@ _LOCKED_OUT = Severity.CRITICAL
 _GROUP = Severity.HIGH
 
 
-def incident(case: Case, ranked: tuple[RootCause, ...]) -> Incident:
-    """Judge one case, whose causes are `ranked`."""
+def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = False) -> Incident:
+    """Judge one case, whose causes are `ranked`; `harmless`: sessions ended, and every client did what it should."""
     findings = sorted(case.cluster.findings, key=lambda one: (one.first_seen, one.detector, one.device_id or ""))
     steps = phases(case)
     identity = f"{case.cluster.system}\n{case.cluster.kind}\n{case.onset.isoformat()}"
@@ -45,32 +45,36 @@ def incident(case: Case, ranked: tuple[RootCause, ...]) -> Incident:
         title=_TITLES[case.cluster.kind],
         summary=_summary(case),
         detectors=tuple(sorted({one.detector for one in findings})),
-        severity=severity(case, findings),
+        severity=Severity.LOW if harmless else severity(case, findings),
         first_seen=case.onset,
         last_seen=case.last,
-        ongoing=not case.over,
+        ongoing=not case.quiet,
         devices=len(case.devices),
+        users=case.users,
         device_ids=tuple(case.devices),
         devices_seen=case.active,
         devices_recovered=case.recovered,
-        devices_ill=0 if case.over else len(case.devices) - case.recovered,
+        devices_ill=case.ill,
         requests_denied=case.refused,
         writes_lost=case.writes_lost,
         device_seconds=round(ill_seconds, 3),
         findings=tuple(one.id for one in findings),
         scope=case.scope,
+        deploys=case.preceding(case.onset),
         phases=steps,
         root_causes=ranked,
     )
 
 
 def rank(case: Case, causes: Mapping[str, Cause]) -> tuple[RootCause, ...]:
-    """All causes that anything speaks for, best first; `undetermined` first where none carries."""
-    weighed = [cause.weigh(case) for name, cause in causes.items() if name != "undetermined"]
-    spoken = sorted((one for one in weighed if one.for_ and one.score > 0), key=lambda one: (-one.score, one.cause))
+    """All causes worth a look, best first; `undetermined` first where none carries."""
+    weighed = [cause.weigh(case) for name, cause in causes.items() if name != UNDETERMINED]
+    spoken = sorted(
+        (one for one in weighed if one.for_ and one.score >= WORTH_A_LOOK), key=lambda one: (-one.score, one.cause)
+    )
     if spoken and spoken[0].score >= CARRIES:
         return tuple(spoken)
-    return (causes["undetermined"].weigh(case), *spoken)
+    return (causes[UNDETERMINED].weigh(case), *spoken)
 
 
 def severity(case: Case, findings: list[Finding]) -> Severity:
@@ -99,9 +103,20 @@ def _device_seconds(case: Case) -> float:
 
 def _summary(case: Case) -> str:
     devices, lasted = len(case.devices), (case.last - case.onset).total_seconds()
-    lost = f"; {plural(case.writes_lost, 'write')} lost" if case.writes_lost else ""
-    ending = f"over since {clock(case.last)} UTC" if case.over else "still going on when the log ends"
-    return (
-        f"{devices:,} of {plural(case.active, 'active device')} affected since {case.onset:%Y-%m-%d %H:%M:%S} UTC, for"
-        f" {duration(lasted)}; {plural(case.refused, 'call')} refused{lost}; {ending}."
+    many = (
+        f"All {devices:,} active devices"
+        if devices == case.active > 1
+        else (f"{devices:,} of {plural(case.active, 'active device')}")
     )
+    cost = [f"{plural(case.refused, 'call')} refused"] if case.refused else []
+    cost += [f"{plural(case.writes_lost, 'write')} lost"] if case.writes_lost else []
+    when = f"since {case.onset:%Y-%m-%d %H:%M:%S} UTC" + (f", for {duration(lasted)}" if lasted >= 1 else "")
+    return "; ".join([f"{many} affected {when}", *cost, _ending(case)]) + "."
+
+
+def _ending(case: Case) -> str:
+    if not case.quiet:
+        return "still going on when the log ends"
+    if case.recovered:
+        return f"over since {clock(case.last)} UTC"
+    return f"none since {clock(case.last)} UTC, but no device was seen to be well again"

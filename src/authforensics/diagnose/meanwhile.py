@@ -21,6 +21,8 @@ _ATTEMPTS = [
     AuthEvent.LOGIN_OK.value,
     AuthEvent.LOGIN_DENIED.value,
 ]
+#: What callers without a session may meet, too.
+_OF_NONE = [AuthEvent.LOGIN_DENIED.value, AuthEvent.IGNORED.value]
 _GRANTS = [AuthEvent.LOGIN_OK.value, AuthEvent.REFRESH_OK.value]
 _COLUMNS = (
     "device_id",
@@ -47,7 +49,8 @@ class Meanwhile:
     (`login_denied`), and its `platform` and `app_version`. `attempts`: `count` of refreshes and logins per `auth_event`
     and `when`. `tokens`: of those given, per `granted_by` and `when`, how many were `refused` at first use, and
     `accepted` at all. `refused`: GRANTS of affected devices that ended in a refused refresh, `session_age` seconds
-    after their login. `proofs`: when affected devices were first accepted after the last refusal, sorted.
+    after their login, and whether they were `used` before. `proofs`: when affected devices were first accepted after
+    the last refusal, sorted.
     """
 
     upstreams: pl.DataFrame
@@ -131,12 +134,28 @@ def _devices(events: pl.LazyFrame) -> pl.LazyFrame:
     call = pl.col("auth_event").is_in(_CALLS)
     return events.group_by("device_id").agg(
         call=call.any(),
-        session=(pl.col("auth_event") != AuthEvent.LOGIN_DENIED.value).any(),
+        session=(~pl.col("auth_event").is_in(_OF_NONE)).any(),
         login=(pl.col("auth_event") == AuthEvent.LOGIN_OK.value).any(),
         login_denied=(pl.col("auth_event") == AuthEvent.LOGIN_DENIED.value).any(),
         app_version=pl.when(call).then("app_version").drop_nulls().last(),
         platform=pl.when(call).then("platform").drop_nulls().last(),
     )
+
+
+def instances(upstreams: pl.DataFrame, denials: pl.DataFrame) -> pl.DataFrame:
+    """The known upstreams: `upstream`, `refused` calls and refreshes of a `total`, the most refused first.
+
+    Of the calls on the API, `refused_api` and `accepted`.
+
+    Args:
+        upstreams: those of `Meanwhile`.
+        denials: the refusals of the incident.
+    """
+    on_api = pl.col("auth_event") == AuthEvent.API_DENIED.value
+    hits = denials.group_by("upstream").agg(refused=pl.len(), refused_api=on_api.sum())
+    calls = upstreams.filter(pl.col("upstream").is_not_null())
+    shares = calls.join(hits, on="upstream", how="left").with_columns(pl.col("refused", "refused_api").fill_null(0))
+    return shares.with_columns(pl.col("upstream").cast(pl.String)).sort("refused", "upstream", descending=[True, False])
 
 
 def _collected(table: pl.LazyFrame) -> pl.DataFrame:
@@ -162,6 +181,8 @@ def _refused(grants: pl.LazyFrame, onset: datetime, last: datetime) -> pl.DataFr
             "refresh_denied_at",
             "refresh_denied_age",
             "refresh_denied_reason",
+            "granted_by",
+            used=pl.col("accepted") > 0,
             session_age=(pl.col("refresh_denied_at") - pl.col("login_at")).dt.total_microseconds() / 1e6,
         )
     )

@@ -24,8 +24,10 @@ MIN_RECOVERING_SECONDS = 60.0
 
 def phases(case: Case) -> tuple[Phase, ...]:
     """The phases in order of time; those after the last refusal only where a recovery is proven."""
-    found = _predicaments(case)
-    return (*found, *_recovery(case))
+    after = _recovery(case)
+    until = after[0].first_seen if after and after[0].name == "recovering" else case.last
+    found = [one.model_copy(update={"last_seen": min(one.last_seen, until)}) for one in _predicaments(case)]
+    return (*(one for one in found if one.first_seen <= until), *after)
 
 
 def _predicaments(case: Case) -> list[Phase]:
@@ -87,10 +89,13 @@ def _change(told: pl.DataFrame) -> tuple[datetime, bool] | None:
 
 
 def _recovery(case: Case) -> list[Phase]:
+    """Recovering: no device is affected that was not before, and one after the other is well, most of them at last."""
     if not case.over:
         return []
-    early = case.closings.filter(case.closings <= case.last)
+    spread: datetime = case.hit["first_seen"].max()  # type: ignore[assignment]
+    early = case.closings.filter((case.closings > spread) & (case.closings <= case.last))
     found: list[Phase] = []
-    if len(early) >= MIN_DEVICES and (case.last - early[0]).total_seconds() >= MIN_RECOVERING_SECONDS:
+    most = 2 * len(early) >= len(case.closings)
+    if most and len(early) >= MIN_DEVICES and (case.last - early[0]).total_seconds() >= MIN_RECOVERING_SECONDS:
         found.append(Phase(name="recovering", first_seen=early[0], last_seen=case.last))
     return [*found, Phase(name="recovered", first_seen=case.proofs[0], last_seen=case.end)]

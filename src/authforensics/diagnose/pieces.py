@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import polars as pl
 
 from authforensics.diagnose.case import Case
-from authforensics.diagnose.cause import Judgement
-from authforensics.diagnose.wording import plural
+from authforensics.diagnose.cause import Judgement, Weight
+from authforensics.diagnose.deploys import BY_CHANCE
+from authforensics.diagnose.wording import after, instant, plural
+from authforensics.findings import Finding
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
@@ -20,10 +23,19 @@ LOG_REASON = (
     "why calls are refused: log the verifier's error with the request id, or in nginx $sent_http_www_authenticate"
 )
 LOG_UPSTREAM = "the instance that answered (nginx: $upstream_addr): it tells one bad instance from all"
+#: Of causes that begin with a change. As weak as what merely agrees: other things change at that moment, too.
+DEPLOY = Weight(1.0, "something was deployed or restarted just before it began", extra=True)
 #: Fewer tokens prove nothing.
 FEW = 2
 #: Reasons other than the one looked for that may be there by chance: other users' ordinary trouble.
 _STRAY = 0.1
+#: The same of routes.
+_MOST = 1 - _STRAY
+
+
+def measured(finding: Finding, name: str) -> float:
+    """A number that a finding measured; 0 where it has none."""
+    return float(finding.measures.get(name, 0))
 
 
 def says(
@@ -52,6 +64,21 @@ def says(
         top = next(reason for reason in counts if reason not in wanted)
         found.speaks_against(other, 1 - share, f"{plural(counts[top], 'refusal')} say {top}")
     return share
+
+
+def deployed(case: Case, found: Judgement, moment: datetime | None = None, *, what: str = "first") -> None:
+    """A deploy or restart just before it began; known only where deploys are named. Its weight is `DEPLOY`.
+
+    Args:
+        case: the incident.
+        found: takes the evidence, by the name `deploy`.
+        moment: when that was; null: at the onset.
+        what: what happened then.
+    """
+    began = moment or case.onset
+    for last in case.preceding(began)[:1]:
+        if last.chance <= BY_CHANCE:
+            found.speaks_for("deploy", 1 - last.chance, f"{what} at {instant(began)} UTC, {after(last)}")
 
 
 def new_tokens(case: Case) -> tuple[int, int]:
@@ -93,6 +120,36 @@ def returned(case: Case) -> tuple[pl.DataFrame, int]:
     return case.tokens.filter(pl.col("again_at").is_not_null()), case.tokens.height
 
 
+def accepted_there(case: Case) -> tuple[int, int]:
+    """Of the calls of all devices meanwhile, on the routes that are refused: how many were accepted, and how many.
+
+    Only those with most of the refusals: of others some are there by chance.
+    """
+    refused = case.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, pl.col("route").is_not_null())
+    counts = refused.group_by("route").len().sort("len", "route", descending=[True, False])
+    most = counts.filter(pl.col("len").cum_sum() - pl.col("len") < _MOST * pl.col("len").sum())["route"]
+    there = case.meanwhile.routes.filter(pl.col("route").is_in(most.implode()))
+    return int(there["accepted"].sum()), int(there["total"].sum())
+
+
+def granted_since(case: Case, found: Judgement, weight: str) -> None:
+    """Tokens just given to affected devices are refused at their first use."""
+    fresh = case.denials.filter("rejection")["device_id"].n_unique()
+    if fresh >= FEW:
+        found.speaks_for(
+            weight,
+            fresh / len(case.devices),
+            f"{fresh:,} of {plural(len(case.devices), 'device')} were refused with a token just given to them",
+        )
+
+
+def confined_to_clients(case: Case, found: Judgement, weight: str) -> None:
+    """Only devices of some versions or platforms are affected."""
+    part = (*case.scope.app_version, *case.scope.platform)
+    if part:
+        found.speaks_for(weight, 1.0, f"only {', '.join(part)}")
+
+
 def others_obey(case: Case, found: Judgement, weight: str) -> None:
     """Others' sessions ended as well, and they logged in: what is left is clients that don't."""
     if case.obeying >= FEW:
@@ -111,6 +168,22 @@ def young(case: Case) -> tuple[int, int]:
     age = (pl.col("first_refused") - pl.col("granted_at")).dt.total_seconds()
     known = case.tokens.filter(pl.col("granted_at").is_not_null())
     return known.filter(age < 0.8 * access.low).height, known.height
+
+
+def one_part(case: Case, found: Judgement, weight: str) -> None:
+    """It is confined to a version or platform, or weighs on one."""
+    confined = (*case.scope.app_version, *case.scope.platform)
+    if confined and len(case.devices) >= FEW:
+        found.speaks_for(weight, 1.0, f"only {', '.join(confined)}")
+        return
+    part = case.part
+    if part is not None:
+        found.speaks_for(
+            weight,
+            part.hit / len(case.devices),
+            f"{part.hit:,} of {part.total:,} devices with {part.value} are affected, {part.others:,} of {part.rest:,}"
+            " others",
+        )
 
 
 def few(case: Case) -> bool:

@@ -10,7 +10,7 @@ from authforensics.diagnose import witnessed
 from authforensics.diagnose.clusters import DEVICE, Cluster
 from authforensics.parallel import by_part
 from authforensics.schema import Reason
-from authforensics.states import AuthEvent
+from authforensics.states import AuthEvent, AuthState
 
 _REFUSALS = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
 #: Beside `loop`, the refusal of a token that a refresh gave, at its first use, and `obeyed` of its episode.
@@ -35,7 +35,8 @@ _COLUMNS = (
 def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iterator[pl.DataFrame]:
     """Every refusal that belongs to each incident, stragglers included: those in its ill episodes; in no order.
 
-    Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it. Of an
+    Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it. Nor is
+    it where new tokens are refused, unless these are said to be expired, too. Of an
     incident that detectors witnessed, what they say is part of it, refused or not.
     """
     if not clusters:
@@ -47,12 +48,15 @@ def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iter
             end="last_seen",
             incident=pl.lit(index, pl.UInt32),
             key=pl.lit(one.kind == "key"),
+            fresh=pl.lit(one.kind == "rejected"),
             seen=pl.lit(one.kind in witnessed.KINDS),
         )
         for index, one in enumerate(clusters)
     ]
     kinds = {index: one.kind for index, one in enumerate(clusters) if one.kind in witnessed.KINDS}
     ill, seen = pl.concat(members).filter(~pl.col("seen")), pl.concat(members).filter("seen")
+    expired = pl.col("reason").eq_missing(pl.lit(Reason.TOKEN_EXPIRED.value))
+    challenged = pl.col("state") == AuthState.CHALLENGED.value
     loop = pl.col("rejection") & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value).fill_null(value=False)
     columns = ("incident", *_COLUMNS, "granted_at", "granted_by")
 
@@ -60,7 +64,7 @@ def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iter
         of_episodes = (
             part.filter(pl.col("auth_event").is_in(_REFUSALS))
             .join(ill.drop("begin", "end").lazy(), on=[*DEVICE, "episode"])
-            .filter(~pl.col("key") | pl.col("reason").ne_missing(Reason.TOKEN_EXPIRED.value))
+            .filter(~(expired & (pl.col("key") | (pl.col("fresh") & (challenged | pl.col("straggler"))))))
             .select(*columns, loop=loop)
         )
         if not kinds:

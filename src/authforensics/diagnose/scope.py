@@ -11,50 +11,75 @@ from authforensics.findings import Scope
 from authforensics.states import AuthEvent
 
 #: Pathologies 1.5, "partial rollout": two-sided Fisher's exact test below this, and a rate at least so many times
-#: higher.
+#: higher. Each of a dimension's values is tried, so its p-value is held against this divided by their number
+#: (Bonferroni): of 150 networks, one that holds the only device that is hit says nothing.
 P_VALUE = 0.01
 RATIO = 5.0
 #: The values found must explain this share of the incident's refusals, or it isn't confined to them.
 EXPLAINS = 0.95
 #: More values than this are no dimension to confine anything to (app versions of a fleet are tens, not hundreds).
 MAX_VALUES = 200
+#: How a device is known that has no name but its address and user agent.
+_PAIR = "client_ip+user_agent"
 
 
-def measure(hits: pl.DataFrame, meanwhile: Meanwhile) -> Scope:
+def measure(hits: pl.DataFrame, meanwhile: Meanwhile, fleet: pl.DataFrame) -> Scope:
     """The scope of an incident; a dimension with a single value in the whole system confines nothing.
 
     Args:
         hits: the refusals that carry the incident.
         meanwhile: what they are compared with.
+        fleet: DEVICES of the system.
     """
     devices = (
         meanwhile.devices.lazy()
         .filter("call")
         .join(hits.lazy().select("device_id").unique().with_columns(hit=pl.lit(value=True)), on="device_id", how="left")
+        .join(whereabouts(fleet.lazy()), on="device_id", how="left")
         .with_columns(pl.col("hit").fill_null(value=False))
         .collect()
     )
     on_api = pl.col("auth_event").is_in([AuthEvent.API_OK.value, AuthEvent.API_DENIED.value])
+    version, platform = _of_devices(devices, "app_version"), _of_devices(devices, "platform")
     return Scope(
         upstream=_of_calls(hits, meanwhile.upstreams, "upstream"),
-        app_version=_of_devices(devices, "app_version"),
-        platform=_of_devices(devices, "platform"),
+        app_version=version,
+        platform=platform,
         endpoint=_of_calls(hits.filter(on_api), meanwhile.routes, "route"),
+        # What these say already: browsers name Mozilla, all versions of an app the app.
+        client=() if version or platform else _of_devices(devices, "client"),
+        network=_of_devices(devices, "network"),
+    )
+
+
+def whereabouts(fleet: pl.LazyFrame) -> pl.LazyFrame:
+    """Of each device its `client` and its `network`; where these are its name, they are taken from it."""
+    name = pl.col("device_id").cast(pl.String)
+    pair = pl.col("identity_key").cast(pl.String) == _PAIR
+    address = pl.coalesce("client_ip", pl.when(pair).then(name.str.extract(r"^([^|]+)\|")).cast(pl.String))
+    agent = pl.coalesce("user_agent", pl.when(pair).then(name.str.extract(r"^[^|]*\|(.+)$")).cast(pl.String))
+    return fleet.with_columns(pl.col("client_ip", "user_agent").cast(pl.String)).select(
+        "device_id",
+        client=agent.str.extract(r"^([^/\s(;,]+)"),
+        network=pl.coalesce(
+            address.str.extract(r"^(\d+\.\d+\.\d+)\.\d+$") + ".0/24",
+            address.str.extract(r"^([0-9a-fA-F]+:[0-9a-fA-F]+:[0-9a-fA-F]+):") + "::/48",
+        ),
     )
 
 
 def _of_devices(devices: pl.DataFrame, dimension: str) -> tuple[str, ...]:
     """For what a device has one of."""
-    return _confined(devices.group_by(value=dimension).agg(pl.col("hit").sum(), total=pl.len()))
+    return confined(devices.group_by(value=dimension).agg(pl.col("hit").sum(), total=pl.len()))
 
 
 def _of_calls(hits: pl.DataFrame, calls: pl.DataFrame, dimension: str) -> tuple[str, ...]:
     """For what differs from call to call."""
     joined = calls.join(hits.group_by(dimension).agg(hit=pl.len()), on=dimension, how="left")
-    return _confined(joined.select(pl.col("hit").fill_null(0), "total", value=dimension))
+    return confined(joined.select(pl.col("hit").fill_null(0), "total", value=dimension))
 
 
-def _confined(table: pl.DataFrame) -> tuple[str, ...]:
+def confined(table: pl.DataFrame) -> tuple[str, ...]:
     """Of the values of a dimension, with their hits and their total, those that explain the hits, or none."""
     known = table.filter(pl.col("value").is_not_null())
     if not 1 < known.height <= MAX_VALUES:
@@ -65,7 +90,8 @@ def _confined(table: pl.DataFrame) -> tuple[str, ...]:
     for value, hit, total in known.select(pl.col("value").cast(pl.String), "hit", "total").sort("value").rows():
         rest_hit, rest = hits - hit, everything - total
         rate, rest_rate = hit / total, rest_hit / rest
-        if rate >= RATIO * rest_rate and hit and fisher(hit, total - hit, rest_hit, rest - rest_hit) < P_VALUE:
+        likely = P_VALUE / known.height
+        if rate >= RATIO * rest_rate and hit and fisher(hit, total - hit, rest_hit, rest - rest_hit) < likely:
             values.append(value)
             explained += hit
     return tuple(values) if values and len(values) < known.height and explained >= EXPLAINS * hits else ()

@@ -30,6 +30,22 @@ class Replaced:
 
 
 @dataclass(frozen=True)
+class Uses:
+    """Tokens that were used: `refused` at their first use, of a `total`."""
+
+    refused: int
+    total: int
+
+
+@dataclass(frozen=True)
+class FirstUses:
+    """The same of the `affected` devices and of all `others`."""
+
+    affected: Uses
+    others: Uses
+
+
+@dataclass(frozen=True)
 class Held:
     """Tokens given before an onset, or before the log began, and used after it: `refused` for good, or `accepted`."""
 
@@ -136,6 +152,41 @@ def replaced(grants: pl.LazyFrame, hit: pl.DataFrame) -> Replaced:
         refused=pl.col("rejected").sum(), accepted=(~pl.col("rejected") & (pl.col("accepted") > 0)).sum()
     ).collect(engine="streaming")
     return Replaced(int(counts["refused"][0]), int(counts["accepted"][0]))
+
+
+def first_uses(grants: pl.LazyFrame, hit: pl.DataFrame, event: AuthEvent, onset: datetime, last: datetime) -> FirstUses:
+    """What became of tokens that `event` gave from `onset` to `last`, at their first use.
+
+    Args:
+        grants: those of the system.
+        hit: the `device_id` of each affected device.
+        event: a login or a refresh.
+        onset: the first refusal of the incident.
+        last: the last one.
+    """
+    used = pl.col("accepted") + pl.col("refused") > 0
+    counted = (
+        grants.filter(pl.col("granted_by") == event.value, pl.col("granted_at").is_between(onset, last), used)
+        .join(hit.lazy().select("device_id", hit=pl.lit(value=True)), on="device_id", how="left")
+        .group_by(pl.col("hit").fill_null(value=False))
+        .agg(refused=pl.col("rejected").sum(), total=pl.len())
+        .collect(engine="streaming")
+    )
+    told = {bool(hit): Uses(int(refused), int(total)) for hit, refused, total in counted.rows()}
+    return FirstUses(told.get(True, Uses(0, 0)), told.get(False, Uses(0, 0)))
+
+
+def refreshing(grants: pl.LazyFrame, onset: datetime, first_login: datetime) -> tuple[int, int]:
+    """Devices given a token by a refresh since `onset`: with a session begun before `first_login`, and since."""
+    older = pl.col("login_at").is_null() | (pl.col("login_at") < first_login)
+    kinds = (
+        grants.filter(pl.col("granted_by") == AuthEvent.REFRESH_OK.value, pl.col("granted_at") >= onset)
+        .group_by("device_id")
+        .agg(older=older.any(), younger=(~older).any())
+        .select(pl.col("older").sum(), pl.col("younger").sum())
+        .collect(engine="streaming")
+    )
+    return int(kinds["older"][0]), int(kinds["younger"][0])
 
 
 def _at(age: str) -> pl.Expr:

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from authforensics.diagnose.deploys import BY_CHANCE
 from authforensics.diagnose.tally import Tally
-from authforensics.diagnose.wording import clock, plural
+from authforensics.diagnose.wording import after, clock, plural
 from authforensics.document import Verdict
 from authforensics.findings import Incident, Severity
+
+#: What finds sessions that are accepted and should not be.
+_ACCEPTED = {"logged_out_reuse", "session_shared"}
 
 
 def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told: pl.DataFrame) -> Verdict:
@@ -44,19 +48,22 @@ def _ordinary(counted: Tally) -> str:
     if not counted.refused:
         told.append("no call was refused for its token")
     elif counted.healed == counted.refused:
-        told.append(f"{plural(counted.refused, 'call')} refused, each accepted again after a refresh or login")
+        whose = "all of devices that were" if counted.refused > 1 else "of a device that was"
+        told.append(f"{plural(counted.refused, 'call')} refused, {whose} accepted again")
     else:
         rest = counted.refused - counted.healed - counted.strangers
-        parts = [f"{counted.healed:,} accepted again after a refresh or login"] if counted.healed else []
+        parts = [f"{counted.healed:,} of devices that were accepted again"] if counted.healed else []
         parts += [f"{counted.strangers:,} of callers without a session"] if counted.strangers else []
         parts += [f"{rest:,} with no call after them to tell"] if rest > 0 else []
         told.append(f"{plural(counted.refused, 'call')} refused, {', '.join(parts)}")
     for count, what in (
-        (counted.refreshes_refused, "refreshes refused"),
-        (counted.refreshes_failed, "refreshes without a verdict (5xx, 429, timeout)"),
-        (counted.logins_refused, "logins refused"),
+        (counted.refreshes_refused, "refresh{es} refused"),
+        (counted.refreshes_failed, "refresh{es} without a verdict (5xx, 429, timeout)"),
+        (counted.logins_refused, "login{s} refused"),
     ):
-        told += [f"{count:,} {what}"] if count else []
+        told += (
+            [f"{count:,} {what.format(es='' if count == 1 else 'es', s='' if count == 1 else 's')}"] if count else []
+        )
     if counted.row is not None:
         row = counted.row
         when = f"{row.first_seen:%Y-%m-%d} {clock(row.first_seen)} to {clock(row.last_seen)} UTC"
@@ -97,19 +104,30 @@ def _sentence(one: Incident, *, named: bool) -> str:
     why = why[0].lower() + why[1:]
     sure = "" if cause.confidence == "high" or unknown else " (likely)"
     lost = f", {plural(one.writes_lost, 'write')} lost" if one.writes_lost else ""
-    when = (
-        f"since {one.first_seen:%Y-%m-%d} {clock(one.first_seen)} UTC, still going on"
-        if one.ongoing
-        else f"on {one.first_seen:%Y-%m-%d} from {clock(one.first_seen)} to {clock(one.last_seen)} UTC, over"
-    )
+    met = "refused" if one.requests_denied >= one.devices and not _ACCEPTED & set(one.detectors) else "affected"
     return (
         f"{where}{why if where else why[0].upper() + why[1:]}{sure}:"
-        f" {one.devices:,} of {plural(one.devices_seen, 'device')} refused{lost}, {when}."
+        f" {one.devices:,} of {plural(one.devices_seen, 'device')} {met}{lost}, {_when(one)}."
     )
+
+
+def _when(one: Incident) -> str:
+    """Since when or from when to when, after which deploy, and whether it is over."""
+    deploy = next((f" ({after(near)})" for near in one.deploys if near.chance <= BY_CHANCE), "")
+    day, first, last = f"{one.first_seen:%Y-%m-%d}", clock(one.first_seen), clock(one.last_seen)
+    if one.ongoing:
+        return f"since {day} {first} UTC{deploy}, still going on"
+    ending = "over" if one.outcome == "over" else "not seen since, but no device proven well"
+    if one.first_seen.date() != one.last_seen.date():
+        return f"from {day} {first}{deploy} to {one.last_seen:%Y-%m-%d} {last} UTC, {ending}"
+    if first == last:
+        return f"on {day} at {first} UTC{deploy}, {ending}"
+    return f"on {day} from {first}{deploy} to {last} UTC, {ending}"
 
 
 def _short(one: Incident, *, named: bool) -> str:
     where = f"{one.system}: " if named else ""
-    state = "still going on" if one.ongoing else "over"
-    title = one.root_causes[0].title
+    state = {"ongoing": "still going on", "over": "over", "unproven": "not proven over"}[one.outcome]
+    unknown = one.root_causes[0].cause == "undetermined"
+    title = f"{one.title}, the cause is not clear" if unknown else one.root_causes[0].title
     return f"{where}{title[0].lower()}{title[1:]} ({plural(one.devices, 'device')}, {state})"

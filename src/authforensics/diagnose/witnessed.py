@@ -6,12 +6,14 @@ may show in one that looks ordinary, or in none: there the finding itself says w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from authforensics.findings import Finding
-from authforensics.schema import TIMESTAMP, Reason
+from authforensics.parallel import by_part
+from authforensics.schema import TIMESTAMP, TOO_LARGE, Reason
 from authforensics.states import AuthEvent
 
 #: The kind of incident that findings of a detector make; those of all others belong to kinds of episodes, or to none.
@@ -24,8 +26,13 @@ _KIND_OF: Mapping[str, str] = {
     "malformed_token": "malformed",
     "premature_logout": "given_up",
     "session_shared": "shared",
+    "login_failure_surge": "login",
+    "denial_surge": "oversized",
+    "refresh_stampede": "rush",
 }
 KINDS = tuple(_KIND_OF.values())
+#: Those of whole fleets: a finding says when, and who is affected is everybody who met it then.
+FLEET = ("login", "oversized", "rush")
 TITLES: Mapping[str, str] = {
     "race": "Refreshes of one session run beside one another, and one is refused",
     "lost": "Answers to refreshes get lost, and the old tokens are refused",
@@ -35,6 +42,9 @@ TITLES: Mapping[str, str] = {
     "malformed": "Clients send what is no token",
     "given_up": "Clients give their sessions up for a failure",
     "shared": "Sessions are used from two places at once",
+    "login": "Logins fail",
+    "oversized": "Requests are refused for the size of their header",
+    "rush": "Many devices refresh at once, and many of them in vain",
 }
 
 
@@ -54,14 +64,43 @@ _PART: Mapping[str, pl.Expr] = {
     "malformed": pl.col("reason").eq_missing(pl.lit(Reason.MALFORMED.value)),
     "given_up": _is(AuthEvent.REFRESH_FAILED, AuthEvent.API_DENIED),
     "shared": _is(AuthEvent.API_OK, AuthEvent.API_DENIED),
+    "login": _is(AuthEvent.LOGIN_DENIED) | (_is(AuthEvent.IGNORED) & ~pl.col("status").is_in(TOO_LARGE)),
+    "oversized": _is(AuthEvent.IGNORED) & pl.col("status").is_in(TOO_LARGE),
+    "rush": _is(AuthEvent.REFRESH_FAILED, AuthEvent.REFRESH_DENIED, AuthEvent.API_DENIED),
 }
+
+
+#: All that kinds of whole fleets are made of, where no single device is named: few events.
+_OF_FLEET = _PART["login"] | _PART["oversized"] | _is(AuthEvent.REFRESH_FAILED)
 
 
 def kind(finding: Finding) -> str | None:
     """The kind of incident that a finding makes by itself; None: it belongs to one of episodes, if to any."""
     found = _KIND_OF.get(finding.detector)
+    if found == "oversized" and 2 * float(finding.measures.get("too_large", 0)) < finding.count:
+        return None
+    if found == "rush" and finding.measures.get("benign"):
+        return None
     # Refreshes beside one another that are all granted do no harm.
     return None if found == "race" and harmless(finding) else found
+
+
+def kinds(findings: Sequence[Finding]) -> dict[str, str]:
+    """The kinds of all findings that make incidents by themselves, by id.
+
+    Among them those that others explain: a client that goes on after its logout is seen as one that does so after a
+    refusal, too.
+    """
+    found = {one.id: name for one in findings if (name := kind(one)) is not None}
+    outlived = defaultdict(list)
+    for one in findings:
+        if found.get(one.id) == "outlived":
+            outlived[one.system, one.device_id].append(one)
+    for one in findings:
+        over = outlived.get((one.system, one.device_id), ())
+        if any(other.first_seen <= one.first_seen and one.last_seen <= other.last_seen for other in over):
+            found[one.id] = "outlived"
+    return found
 
 
 def harmless(finding: Finding) -> bool:
@@ -102,6 +141,20 @@ def episodes(findings: Sequence[Finding], like: pl.DataFrame) -> pl.DataFrame:
     return frame.select(like.columns).cast(like.schema)
 
 
+def of_devices(episodes: pl.DataFrame, refusals: pl.DataFrame) -> pl.DataFrame:
+    """The episodes of a kind of whole fleets, one row a device instead of one for all.
+
+    Args:
+        episodes: what `episodes` gave.
+        refusals: what `events` gave of them.
+    """
+    span = refusals.group_by("device_id").agg(
+        first_seen=pl.col("timestamp").min(), last_seen=pl.col("timestamp").max(), told=pl.col("reason").count() > 0
+    )
+    rest = episodes.head(1).drop("device_id", "first_seen", "last_seen", "told")
+    return rest.join(span.sort("device_id"), how="cross").select(episodes.columns).cast(episodes.schema)
+
+
 def events(part: pl.LazyFrame, kinds: Mapping[int, str], members: pl.DataFrame) -> pl.LazyFrame:
     """The events of `part` that belong to witnessed incidents, each with its `incident`.
 
@@ -111,8 +164,36 @@ def events(part: pl.LazyFrame, kinds: Mapping[int, str], members: pl.DataFrame) 
         members: `system`, `device_id`, `begin`, `end`, `obeyed`, `incident`: who is affected, and when.
     """
     belongs = pl.any_horizontal((pl.col("incident") == number) & _PART[name] for number, name in kinds.items())
-    return (
-        part.join(members.lazy(), on=["system", "device_id"])
-        .filter(pl.col("timestamp").is_between(pl.col("begin"), pl.col("end")), belongs)
-        .unique(["incident", "row"], keep="first")
+    of_fleet = members.filter(pl.col("device_id").is_null()).drop("device_id")
+    joined = part.join(members.lazy(), on=["system", "device_id"])
+    if of_fleet.height:
+        columns = joined.collect_schema().names()
+        joined = pl.concat([joined, part.filter(_OF_FLEET).join(of_fleet.lazy(), on="system").select(columns)])
+    return joined.filter(pl.col("timestamp").is_between(pl.col("begin"), pl.col("end")), belongs).unique(
+        ["incident", "row"], keep="first"
     )
+
+
+def ends(parts: Sequence[pl.LazyFrame], refusals: pl.DataFrame) -> pl.DataFrame:
+    """When each device was accepted on a protected call after the last of its `refusals`, as `closed_at`; null: never.
+
+    Args:
+        parts: events as TRAIL has them, no device in two parts.
+        refusals: what `events` gave of one incident.
+    """
+    last = refusals.sort("timestamp", "row").group_by("device_id").agg(pl.col("timestamp", "row").last())
+    mine = last.rename({"timestamp": "refused_at", "row": "refused_row"})
+    moment, refused = pl.col("timestamp"), pl.col("refused_at")
+    later = (moment > refused) | ((moment == refused) & (pl.col("row") > pl.col("refused_row")))
+    accepted = by_part(
+        parts,
+        lambda part: (
+            part.filter(_is(AuthEvent.API_OK))
+            .select("device_id", "timestamp", "row")
+            .join(mine.lazy(), on="device_id")
+            .filter(later)
+            .group_by("device_id")
+            .agg(closed_at=moment.min())
+        ),
+    )
+    return mine.select("device_id").join(accepted, on="device_id", how="left")

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from authforensics.redact import redact, visible
-from authforensics.report import selection, wording
+from authforensics.report import clients, lifetimes, selection, wording
 from authforensics.report.hanging import Hanging
 
 if TYPE_CHECKING:
@@ -31,9 +31,14 @@ _STYLE = {
     "unknown": "bold",
 }
 _CAUSES = 3
+_MISSING = 3
 _EVIDENCE_LINES = 4
 _OTHERS = 12
 _FILES = 6
+_CLIENTS = 4
+#: A method in quotes, or the key before it in JSON; no further to the right than this, it is seen anyway.
+_REQUEST = re.compile(r'"(?:(?:request_)?method": ?"|request": ?")?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b')
+_FAR = 60
 _CODE = re.compile(r"`([^`]*)`")
 
 
@@ -46,8 +51,10 @@ def render(document: Document, report_path: str | None = None, verbose: int = 0)
         Hanging(Text(), Text(wording.read_line(document), "dim")),
     ]
     several = len(document.systems) > 1
-    for incident in selection.incidents(document):
-        parts += [Text(), *_incident(document, incident, several)]
+    for number, incident in enumerate(selection.incidents(document)):
+        shown = _further(document, incident, several, advice=number == 1) if number else None
+        parts += [Text(), *(shown or _incident(document, incident, several))]
+    parts += _clients(document, several)
     if not document.incidents:
         parts += _lifetimes(document)
     if verbose and document.findings:
@@ -63,15 +70,11 @@ def render(document: Document, report_path: str | None = None, verbose: int = 0)
 
 
 def _incident(document: Document, incident: Incident, several: bool) -> Iterator[RenderableType]:
-    severity = incident.severity.value
-    name = f"{incident.title} ({incident.system})" if several else incident.title
-    yield Hanging(Text.assemble((severity, _STYLE[severity]), " "), Text(visible(name), "bold"))
-    yield Hanging(Text("  "), _prose(incident.summary))
+    """The worst incident, with all that a person needs to act on it."""
+    yield _title(incident, several)
     yield from _facts(incident)
     yield from _phases(incident)
-    confined = [f"{name} {', '.join(values[:4])}" for name, values in wording.scope(incident.scope)]
-    if confined:
-        yield _named("Only", Text(visible("; ".join(confined))))
+    yield from _scope(incident)
     for number, cause in enumerate(incident.root_causes[:_CAUSES], start=1):
         yield from _first_cause(cause) if number == 1 else _other_cause(cause)
     lines, total = selection.evidence(selection.findings_of(document, incident), _EVIDENCE_LINES)
@@ -80,13 +83,43 @@ def _incident(document: Document, incident: Incident, several: bool) -> Iterator
         yield from _evidence(line)
 
 
+def _further(document: Document, incident: Incident, several: bool, *, advice: bool) -> Iterator[RenderableType]:
+    """Another one, in brief, the second one with advice: all of it should fit on a screen."""
+    yield _title(incident, several)
+    yield from _facts(incident)
+    yield from _scope(incident)
+    if advice:
+        yield from _first_cause(incident.root_causes[0])
+    else:
+        yield _named("Why", _cause_title(incident.root_causes[0]))
+    lines, _ = selection.evidence(selection.findings_of(document, incident), 1)
+    for line in lines:
+        yield _named("Line", Text.assemble((visible(f"{line.source}:{line.line_number}"), "cyan")))
+
+
+def _title(incident: Incident, several: bool) -> RenderableType:
+    severity = incident.severity.value
+    name = f"{incident.title} ({incident.system})" if several else incident.title
+    return Hanging(Text.assemble((severity, _STYLE[severity]), " "), Text(visible(name), "bold"))
+
+
+def _scope(incident: Incident) -> Iterator[RenderableType]:
+    confined = [f"{name} {', '.join(values[:4])}" for name, values in wording.scope(incident.scope)]
+    if confined:
+        yield _named("Only", Text(visible("; ".join(confined))))
+
+
 def _facts(incident: Incident) -> Iterator[RenderableType]:
     facts = dict(wording.facts(incident))
     yield _named("Since", Text(f"{facts['Since']}, for {facts['Lasted']}"))
+    if incident.deploys:
+        yield _named("Before", Text(visible(f"deployed: {facts['Just before']}")))
     yield _named("Now", Text(wording.is_over(incident), "bold red" if incident.ongoing else ""))
-    yield _named("Who", Text(f"{facts['Devices affected']} devices; afterwards {facts['Afterwards']}"))
-    cost = f"{facts['Requests denied']} requests denied, {facts['Writes lost']} writes lost, {facts['Time lost']}"
-    yield _named("Cost", Text(cost))
+    who = f"{facts['Devices affected'].replace(')', ') devices', 1)}; afterwards {facts['Afterwards']}"
+    yield _named("Who", Text(who))
+    counts = ((incident.requests_denied, "request", " denied"), (incident.writes_lost, "write", " lost"))
+    cost = [f"{wording.count(value, noun)}{what}" for value, noun, what in counts if value]
+    yield _named("Cost", Text(", ".join([*cost, facts["Time lost"]])))
 
 
 def _phases(incident: Incident) -> Iterator[RenderableType]:
@@ -107,8 +140,9 @@ def _first_cause(cause: RootCause) -> Iterator[RenderableType]:
         yield _piece("-", "red", text)
     yield _named("Check", _prose(cause.check))
     yield _named("Fix", _prose(cause.remediation))
-    for text in cause.missing[:1]:
-        yield _named("Log next", _prose(text))
+    for number, text in enumerate(cause.missing[: _MISSING if cause.cause == "undetermined" else 1]):
+        yield _named("" if number else "Log next", _prose(text))
+    yield _named("More", Text(f"authforensics explain {visible(cause.cause)}"))
 
 
 def _other_cause(cause: RootCause) -> Iterator[RenderableType]:
@@ -129,7 +163,13 @@ def _evidence(line: Evidence) -> Iterator[RenderableType]:
     when, what = wording.precise(line.timestamp)[11:], visible(wording.label(line.auth_event))
     yield _one_line(Text.assemble(f"    {when}  {what}  ", (place, "cyan")))
     if line.text:
-        yield _one_line(Text(f"      {redact(line.text)}", "dim"))
+        yield _one_line(Text(f"      {_from_request(redact(line.text))}", "dim"))
+
+
+def _from_request(text: str) -> str:
+    """A line from its request on, where that stands far behind: what is before it are time and address."""
+    request = _REQUEST.search(text)
+    return f"…{text[request.start() :]}" if request and request.start() > _FAR else text
 
 
 def _finding(finding: Finding, verbose: int) -> Iterator[RenderableType]:
@@ -142,12 +182,25 @@ def _finding(finding: Finding, verbose: int) -> Iterator[RenderableType]:
             yield from _evidence(line)
 
 
+def _clients(document: Document, several: bool) -> Iterator[RenderableType]:
+    """What apps do wrong after a refusal; nothing where none does."""
+    found = clients.worth_a_word(document)
+    if found:
+        yield from (Text(), Text("Apps after a refusal", "bold"))
+    for one in found[:_CLIENTS]:
+        named = f"{clients.name(one)} ({one.system})" if several else clients.name(one)
+        yield Hanging(Text(f"  {visible(named)}: "), Text(clients.sentence(one)))
+    if len(found) > _CLIENTS:
+        yield Text(f"  and {wording.count(len(found) - _CLIENTS, 'further version')}: see the report", "dim")
+
+
 def _lifetimes(document: Document) -> Iterator[RenderableType]:
     for system in document.systems:
-        pair = (("access token", system.lifetimes.access), ("refresh token", system.lifetimes.refresh))
-        known = [f"{name} lives {wording.duration(life.seconds)}" for name, life in pair if life]
-        if known:
-            yield Hanging(Text(visible(f"{system.system}: ")), Text(", ".join(known)))
+        for row in lifetimes.rows(system.lifetimes):
+            if row.known:
+                whom = f"; {row.whom}" if row.whom else ""
+                text = visible(f"{row.name.lower()} lives {row.value} ({row.detail}{whom})")
+                yield Hanging(Text(visible(f"{system.system}: ")), Text(text))
 
 
 def _units(document: Document) -> Iterator[RenderableType]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from authforensics.redact import redact, visible
-from authforensics.report import selection, wording
+from authforensics.report import clients, lifetimes, selection, wording
 
 if TYPE_CHECKING:
     from authforensics.document import Document
@@ -28,6 +28,7 @@ def render(document: Document) -> str:
     several = len(document.systems) > 1
     for incident in selection.incidents(document):
         blocks += _incident(document, incident, several)
+    blocks += _clients(document, several)
     if document.systems:
         blocks += ["## Token lifetimes", _lifetimes(document)]
     if document.sources:
@@ -140,17 +141,36 @@ def _fenced(lines: Sequence[Evidence]) -> str:
     return "\n".join([f"{fence}text", *rows, fence])
 
 
+def _clients(document: Document, several: bool) -> Iterator[str]:
+    """The versions of apps that do wrong after a refusal; nothing where none does."""
+    found = clients.worth_a_word(document)
+    if not found:
+        return
+    yield "## What apps do after a refusal"
+    yield clients.RIGHT
+    rows = [
+        (
+            *([code(one.system)] if several else []),
+            plain(clients.name(one)),
+            wording.number(one.devices),
+            clients.share(one.right, one),
+            *(clients.share(getattr(one, field), one) for field in clients.HEADS),
+        )
+        for one in found
+    ]
+    heads = (*(["System"] if several else []), "Client", "Devices refused", "Right", *clients.HEADS.values())
+    yield _table(heads, rows)
+    yield from clients.notes(found)
+
+
 def _lifetimes(document: Document) -> str:
     rows = []
     for system in document.systems:
-        pair = [
-            f"{wording.duration(life.seconds)} ({life.how}, {wording.count(life.samples, 'sample')})"
-            if life
-            else "not known"
-            for life in (system.lifetimes.access, system.lifetimes.refresh)
-        ]
-        rows.append((code(system.system), *pair, prose(system.lifetimes.note or "")))
-    return _table(("System", "Access token", "Refresh token", "Note"), rows)
+        name = code(system.system)
+        rows += [(name, row.name, row.value, row.detail, prose(row.whom)) for row in lifetimes.rows(system.lifetimes)]
+        if system.lifetimes.note:
+            rows.append((name, "Note", "", prose(system.lifetimes.note), ""))
+    return _table(("System", "Token", "Lives", "How known", "Which"), rows)
 
 
 def _sources(document: Document) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from authforensics.document import Band, Document, Mark, Population, Rate, Timeline
 from authforensics.findings import Incident
 from authforensics.redact import redact, visible
-from authforensics.report import palette, selection, wording
+from authforensics.report import moments, palette, selection, wording
 from authforensics.schema import Reason
 from authforensics.states import MEANING
 
@@ -25,11 +25,9 @@ from authforensics.states import MEANING
 Spec: TypeAlias = dict[str, Any]
 
 _GRID = "rgba(128,138,150,0.22)"
-_LINE = "rgba(128,138,150,0.85)"
 _LANES = ("API", "refresh", "login", "state")
 _MOST_BARS = 160
 _MOST_TINTS = 400
-_MOST_ONSETS = 4
 _WRAP = 84
 _LONGEST_LINE = 12 * _WRAP
 _TIMES: Spec = {
@@ -55,7 +53,8 @@ def fleet(document: Document, system: str) -> Spec:
     layout = _layout(340, "devices", _range(document, system))
     layout["hovermode"] = "x unified"
     phased = [incident for incident in incidents if incident.phases]
-    _mark_onsets(layout, incidents)
+    moments.onsets(layout, incidents)
+    moments.deploys(layout, document)
     if phased:
         traces += [_phase_strip(row, incident) for row, incident in enumerate(phased)]
         strip = min(0.3, 0.07 * len(phased))
@@ -75,7 +74,8 @@ def denials(document: Document, system: str) -> Spec:
     order = sorted(bars, key=lambda key: (wording.DENIALS.index(key[0]), -bars[key].total(), key[1] or ""))
     layout = _layout(340, f"denials per {wording.duration(step.total_seconds())}", _range(document, system))
     layout |= {"barmode": "stack", "hovermode": "closest"}
-    _mark_onsets(layout, _incidents(document, system))
+    moments.onsets(layout, _incidents(document, system))
+    moments.deploys(layout, document)
     return {"data": [_bars(key, bars[key], step) for key in order], "layout": layout}
 
 
@@ -101,7 +101,8 @@ def device_timeline(document: Document, timeline: Timeline) -> Spec:
         for incident in _incidents(document, timeline.system)
         if timeline.device_id in incident.device_ids and start and incident.first_seen >= start
     ]
-    _mark_onsets(layout, concerned)
+    moments.onsets(layout, concerned)
+    moments.deploys(layout, document)
     marks: dict[str, list[Mark]] = defaultdict(list)
     for mark in timeline.marks:
         marks[mark.auth_event].append(mark)
@@ -137,7 +138,7 @@ def _area(state: str, rows: Sequence[Population]) -> Spec:
     return {
         "type": "scatter",
         "name": _shown(wording.label(state)),
-        "x": [_at(row.at) for row in rows],
+        "x": [moments.at(row.at) for row in rows],
         "y": [row.states.get(state, 0) for row in rows],
         "stackgroup": "states",
         "mode": "lines" if len(rows) > 1 else "markers",
@@ -155,7 +156,7 @@ def _phase_strip(row: int, incident: Incident) -> Spec:
         "yaxis": "y2",
         "y": [-row] * len(phases),
         "width": 0.8,
-        "base": [_at(one.first_seen) for one in phases],
+        "base": [moments.at(one.first_seen) for one in phases],
         "x": [_milliseconds(one.first_seen, one.last_seen) for one in phases],
         "marker": {"color": [palette.PHASE[one.name] for one in phases]},
         "text": [wording.phase(one.name) for one in phases],
@@ -168,29 +169,6 @@ def _phase_strip(row: int, incident: Incident) -> Spec:
     }
 
 
-def _mark_onsets(layout: Spec, incidents: Sequence[Incident]) -> None:
-    for height, incident in enumerate(incidents[:_MOST_ONSETS]):
-        at = _at(incident.first_seen)
-        line = {"color": _LINE, "width": 1.4, "dash": "dot"}
-        layout.setdefault("shapes", []).append(
-            {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "line": line}
-        )
-        layout.setdefault("annotations", []).append(
-            {
-                "text": f"onset {wording.moment(incident.first_seen)[11:]}",
-                "x": at,
-                "xref": "x",
-                "y": 1,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "xanchor": "left" if height % 2 == 0 else "right",
-                "yshift": 2,
-                "showarrow": False,
-                "font": {"size": 11},
-            }
-        )
-
-
 def _bars(key: tuple[str, str | None], counts: Counter[datetime], step: timedelta) -> Spec:
     event, reason = key
     name = f"{wording.label(event).removesuffix(' denied')}: {_shown(wording.label(reason))}"
@@ -199,7 +177,7 @@ def _bars(key: tuple[str, str | None], counts: Counter[datetime], step: timedelt
     return {
         "type": "bar",
         "name": name,
-        "x": [_at(minute) for minute in minutes],
+        "x": [moments.at(minute) for minute in minutes],
         "y": [counts[minute] for minute in minutes],
         "width": step / timedelta(milliseconds=1),
         "offset": 0,
@@ -216,7 +194,7 @@ def _bands(state: str, bands: Sequence[Band]) -> Spec:
         "name": name,
         "y": [_LANES.index("state")] * len(bands),
         "width": 0.62,
-        "base": [_at(band.first_seen) for band in bands],
+        "base": [moments.at(band.first_seen) for band in bands],
         "x": [_milliseconds(band.first_seen, band.last_seen) for band in bands],
         "marker": {"color": palette.STATE.get(state, palette.GREY), "line": {"width": 0}},
         "text": [name] * len(bands),
@@ -239,7 +217,9 @@ def _bands(state: str, bands: Sequence[Band]) -> Spec:
 def _tint(state: str, bands: Sequence[Band]) -> Spec:
     """All stretches of a state in one shape: hundreds of shapes take plotly seconds."""
     bottom, top = -0.6, len(_LANES) - 1.5
-    reaches = [(_at(band.first_seen).replace(" ", "_"), _at(band.last_seen).replace(" ", "_")) for band in bands]
+    reaches = [
+        (moments.at(band.first_seen).replace(" ", "_"), moments.at(band.last_seen).replace(" ", "_")) for band in bands
+    ]
     return {
         "type": "path",
         "layer": "below",
@@ -256,7 +236,7 @@ def _marks(event: str, marks: Sequence[Mark]) -> Spec:
         "type": "scatter",
         "mode": "markers",
         "name": _shown(wording.label(event)),
-        "x": [_at(mark.timestamp) for mark in marks],
+        "x": [moments.at(mark.timestamp) for mark in marks],
         "y": [_LANES.index(lane)] * len(marks),
         "marker": {"symbol": symbol, "color": colour, "size": 9, "line": {"width": 1.2 if "open" in symbol else 0}},
         "customdata": [_mark_text(mark) for mark in marks],
@@ -315,7 +295,7 @@ def _padded(first: datetime | None, last: datetime | None) -> list[str] | None:
     if first is None or last is None or first == last:
         return None
     margin = (last - first) * 0.012
-    return [_at(first - margin), _at(last + margin)]
+    return [moments.at(first - margin), moments.at(last + margin)]
 
 
 def _step(rows: Sequence[Rate]) -> timedelta:
@@ -333,9 +313,3 @@ def _floor(at: datetime, step: timedelta) -> datetime:
 
 def _milliseconds(first: datetime, last: datetime) -> float:
     return max((last - first) / timedelta(milliseconds=1), 1.0)
-
-
-def _at(moment: datetime) -> str:
-    """As plotly takes times: without a zone, always UTC; the milliseconds only where there are some."""
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-    return text.removesuffix("000")

@@ -9,10 +9,11 @@ from authforensics.document import Document, System, Unit
 from authforensics.findings import Incident, Scope, duration
 
 __all__ = [
-    "count", "device_time", "duration", "facts", "is_over", "joined", "label", "moment", "number", "percent", "period",
-    "phase", "precise", "read_line", "scope", "shorten", "span", "unit",
+    "count", "deploys", "device_time", "duration", "facts", "is_over", "joined", "label", "moment", "number",
+    "percent", "period", "phase", "precise", "read_line", "scope", "shorten", "span", "unit",
 ]  # fmt: skip
 
+_DEPLOYS_SHOWN = 3
 DENIALS = ("api_denied", "refresh_denied", "login_denied")
 
 _PHASES = {
@@ -41,6 +42,8 @@ _SCOPE = {
     "platform": "platform",
     "endpoint": "endpoint",
     "key_id": "key id",
+    "client": "client",
+    "network": "network",
 }
 
 
@@ -102,9 +105,8 @@ def percent(part: float, whole: float) -> str:
 
 def device_time(seconds: float) -> str:
     """Time summed over devices."""
-    if seconds < 3600:
-        return f"{number(round(seconds / 60, 1))} device-minutes"
-    return f"{number(round(seconds / 3600, 1))} device-hours"
+    unit, amount = ("minute", round(seconds / 60, 1)) if seconds < 3600 else ("hour", round(seconds / 3600, 1))
+    return f"{number(amount)} device-{unit}{'' if amount == 1 else 's'}"
 
 
 def shorten(text: str, limit: int) -> str:
@@ -118,30 +120,49 @@ def shorten(text: str, limit: int) -> str:
 def is_over(incident: Incident) -> str:
     """Whether it is over, as far as the log tells."""
     if incident.ongoing:
-        return "ongoing at the end of the log"
+        ill = incident.devices_ill
+        return "still going on when the log ends" + (f": {count(ill, 'device')} still refused" if ill else "")
     if incident.devices_ill:
         return f"no new denials; {count(incident.devices_ill, 'device')} not well again"
-    if incident.devices_recovered >= incident.devices:
-        return "over: every affected device is well again"
-    return f"over: {number(incident.devices_recovered)} of {count(incident.devices, 'device')} proven well"
+    if incident.outcome == "unproven":
+        many = f"but none of {count(incident.devices, 'device')} was"
+        who = "and the device was not" if incident.devices == 1 else many
+        return f"not proven over: no refusal since {moment(incident.last_seen)[11:]}, {who} seen to be well again"
+    if incident.devices_recovered < incident.devices:
+        return f"over: {number(incident.devices_recovered)} of {count(incident.devices, 'device')} proven well"
+    return f"over: {'the device' if incident.devices == 1 else 'every affected device'} is well again"
 
 
 def facts(incident: Incident) -> list[tuple[str, str]]:
     """What a person asks first about an incident, as pairs of question and answer."""
     lasted = (incident.last_seen - incident.first_seen).total_seconds()
     unseen = incident.devices - incident.devices_recovered - incident.devices_ill
-    after = f"{number(incident.devices_recovered)} well, {number(incident.devices_ill)} still ill"
+    after = [f"{number(incident.devices_recovered)} well"]
+    after += [f"{number(incident.devices_ill)} still ill"] if incident.ongoing or incident.devices_ill else []
+    after += [f"{number(unseen)} not seen since"] if unseen > 0 else []
     share = percent(incident.devices, incident.devices_seen)
+    users = f", {count(incident.users, 'user')}" if incident.users is not None else ""
     return [
         ("Since", f"{moment(incident.first_seen)} UTC"),
         ("Until", "ongoing" if incident.ongoing else f"{moment(incident.last_seen)} UTC"),
-        ("Lasted", duration(lasted)),
-        ("Devices affected", f"{number(incident.devices)} of {number(incident.devices_seen)} ({share})"),
-        ("Afterwards", after + (f", {number(unseen)} not seen" if unseen > 0 else "")),
+        ("Lasted", duration(lasted) if lasted >= 1 else "under a second"),
+        *([("Just before", deploys(incident))] if incident.deploys else []),
+        ("Devices affected", f"{number(incident.devices)} of {number(incident.devices_seen)} ({share}){users}"),
+        ("Afterwards", ", ".join(after)),
         ("Requests denied", number(incident.requests_denied)),
         ("Writes lost", number(incident.writes_lost)),
         ("Time lost", device_time(incident.device_seconds)),
     ]
+
+
+def deploys(incident: Incident) -> str:
+    """What was deployed just before it, the last first."""
+    told = [
+        f"{one.name}, {duration(one.seconds)} before" if one.seconds >= 0.5 else f"{one.name}, at the same time"
+        for one in incident.deploys[:_DEPLOYS_SHOWN]
+    ]
+    more = len(incident.deploys) - len(told)
+    return "; ".join(told) + (f"; and {count(more, 'more deploy')}" if more else "")
 
 
 def scope(confined: Scope) -> list[tuple[str, Sequence[str]]]:

@@ -37,6 +37,7 @@ _REUSED_WEIGHT = 3
 #: A call that is repeated makes at least one in so many of the refused ones.
 _SHARE_OF_RETRIES = 3
 _LATE = 6.0
+_LONG_AGO = 30.0
 
 #: Why a new token may be refused for a while.
 _SOON = {Reason.NOT_YET_VALID, Reason.REVOKED}
@@ -56,7 +57,10 @@ def labels(exchanges: Exchanges, *, shared: bool) -> dict[str, bool]:
         for name, times in rule(exchanges):
             found[name] = max(found[name], times)
     if shared:
-        found["session_shared"] = min(Counter((one.address, one.agent) for one in exchanges).values())
+        # Two of one model look like one that changes its network; and one's logout like the other's.
+        of_agents = Counter(one.agent for one in exchanges)
+        found["session_shared"] = min(of_agents.values()) if len(of_agents) > 1 else 1
+        found["logged_out_reuse"] = max(found["logged_out_reuse"], 1)
     known = {name: times for name, times in found.items() if times >= _EDGE.get(name, 1)}
     told = {name: times >= _PLAIN[name] for name, times in sorted(known.items())}
     if told.get("retry_without_refresh") and told.get("zombie_client"):
@@ -73,9 +77,10 @@ def _expired(one: Exchange) -> bool:
 
 
 def _loops(exchanges: Exchanges) -> Found:
-    """Calls refused right after a refresh or a login, with none accepted in between, or very many in all."""
+    """Tokens refused right after a refresh or a login, with none accepted in between, or very many in all."""
     again = total = logins = 0
     seen: set[int] = set()
+    retried: set[int] = set()
     for one in exchanges:
         if one.accepted:
             again = logins = 0
@@ -83,7 +88,10 @@ def _loops(exchanges: Exchanges) -> Found:
             if one.intent == "again" and one.reason in _SOON:
                 yield "refresh_loop", 1  # it may become good by waiting
             elif one.intent == "again":
-                again, total = again + 1, total + 1
+                # Calls that were under way together are refused with one token.
+                new = one.grant not in retried
+                retried.add(one.grant)
+                again, total = again + new, total + new
                 yield "refresh_loop", max(again, total // 3)
             if one.fresh_by is Kind.LOGIN and one.grant not in seen:
                 seen.add(one.grant)
@@ -115,15 +123,24 @@ def _dead_ends(exchanges: Exchanges) -> Found:
 
 def _refreshes(exchanges: Exchanges) -> Found:
     """Refreshes denied again and again, at once, in vain, or far too early."""
-    denied = early = overlaps = 0
+    denied = again = early = overlaps = 0
+    refused_at = 0.0
+    newest: Exchange | None = None
     lost: set[int] = set()
     before: list[Exchange] = []
     for one in (one for one in exchanges if one.kind in {Kind.REFRESH, Kind.LOGIN}):
         if one.kind is Kind.LOGIN:
-            denied = 0 if one.issued else denied
+            if one.issued:
+                denied = again = 0
+                newest = None
             continue
-        denied = 0 if one.issued else denied + one.refused
-        yield "refresh_retry_loop", denied
+        if one.issued:
+            denied = again = 0
+        elif one.refused:
+            # Those that were under way together are one attempt.
+            denied, again = denied + 1, again + (again == 0 or one.started > refused_at)
+            refused_at = one.ended
+        yield "refresh_retry_loop", max(again, min(denied, _PLAIN["refresh_retry_loop"] - 1))
         if one.issued and not one.received:
             lost.add(one.grant)
         if one.grant in lost and one.reason is Reason.REFRESH_REUSED:
@@ -132,6 +149,12 @@ def _refreshes(exchanges: Exchanges) -> Found:
             early += 1
             yield "refresh_churn", early
         others = [other for other in before[-8:] if other.grant == one.grant and one.started < other.ended]
+        if one.issued and one.received:
+            newest = one
+        elif one.reason is Reason.REFRESH_REUSED and not others and newest is not None:
+            # It was given another one long ago, as the client that it still is, and sends this one.
+            own = newest.agent == one.agent and newest.issued != one.grant
+            yield "lost_refresh_response", int(own and one.started - newest.ended > _LONG_AGO)
         if others and one.grant:
             reused = any(each.reason is Reason.REFRESH_REUSED for each in (one, *others))
             overlaps += _REUSED_WEIGHT if reused else 1
@@ -167,11 +190,19 @@ def _shows(one: Exchange) -> Iterator[str]:
         yield "token_exposed"
 
 
-_RULES: tuple[Callable[[Exchanges], Found], ...] = (_loops, _dead_ends, _refreshes, _early, _single)
+def _dies(exchanges: Exchanges) -> Found:
+    """Sessions seen from their login on that expire with no refresh: as without a cookie, though the token is sent."""
+    begun = {one.family for one in exchanges if one.kind is Kind.LOGIN and one.issued}
+    begun -= {one.family for one in exchanges if one.kind is Kind.REFRESH}
+    expired = {one.family for one in exchanges if one.kind is Kind.API and one.reason is Reason.TOKEN_EXPIRED}
+    yield "silent_expiry", min(len(begun & expired), _PLAIN["silent_expiry"] - 1)
+
+
+_RULES: tuple[Callable[[Exchanges], Found], ...] = (_loops, _dead_ends, _refreshes, _early, _dies, _single)
 
 _SIGNING = {Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED}
 #: What a device must have met to be one of those that a detector of fleets counts.
-_MET: dict[str, Callable[[Exchange], bool]] = {
+MET: dict[str, Callable[[Exchange], bool]] = {
     "signature_failure_burst": lambda one: one.reason in _SIGNING,
     "expired_refresh_storm": lambda one: one.kind is Kind.REFRESH and one.reason is Reason.REFRESH_EXPIRED,
     "refresh_stampede": lambda one: one.kind is Kind.REFRESH,
@@ -183,5 +214,5 @@ _MET: dict[str, Callable[[Exchange], bool]] = {
 
 def of_fleet(detector: str, exchanges: Exchanges) -> bool:
     """Whether a device, by what it met of a fault, is one of those that a detector of whole fleets should count."""
-    met = _MET.get(detector)
+    met = MET.get(detector)
     return met is None or any(map(met, exchanges))

@@ -163,7 +163,23 @@ class Intruder(_Part):
     victims: int = 5
 
 
-class Fault(_Part):
+class Policy(_Part):
+    """Settings of the servers that differ by design, for a time or for some."""
+
+    #: In hours; null: from before the log begins, or until after it ends.
+    since: float | None = None
+    until: float | None = None
+    #: To whom and what it applies; empty: all.
+    groups: Words = ()
+    platforms: Words = ()
+    versions: Words = ()
+    instances: Words = ()
+    paths: Words = ()
+    share: Share = 1.0
+    server: ServerRules | None = None
+
+
+class Fault(Policy):
     """One thing that is wrong, for a time and for some: its settings replace those of servers or clients."""
 
     cause: str
@@ -171,19 +187,8 @@ class Fault(_Part):
     also: Words = ()
     #: The least log that suffices to tell the cause.
     decidable: Literal["access", "application", "never"]
-    #: In hours; null: from before the log begins, or until after it ends.
-    since: float | None = None
-    until: float | None = None
-    #: To whom and what it happens; empty: all.
-    groups: Words = ()
-    platforms: Words = ()
-    versions: Words = ()
-    instances: Words = ()
-    paths: Words = ()
-    share: Share = 1.0
     #: Detectors of whole fleets that should see it; those of single devices follow from what each device did.
     detectors: Words = ()
-    server: ServerRules | None = None
     clients: Manners | None = None
     #: All sessions there are end when it begins, for this reason.
     ends_sessions: Why | None = None
@@ -224,6 +229,7 @@ class Scenario(_Part):
     server: ServerRules = ServerRules()
     clients: Annotated[tuple[Group, ...], Field(strict=False, min_length=1)]
     strangers: Strangers = Strangers()
+    policies: Annotated[tuple[Policy, ...], Field(strict=False)] = ()
     faults: Annotated[tuple[Fault, ...], Field(strict=False)] = ()
     #: Short times in which the edge answers 502 to everything: what nobody would call an incident.
     blips: Annotated[tuple[Span, ...], Field(strict=False)] = ()
@@ -321,6 +327,7 @@ def _line(loc: tuple[int | str, ...], key: tuple[str, ...], text: str) -> int:
 _PARTS: dict[str, type[_Part]] = {
     "clients": Group,
     "faults": Fault,
+    "policies": Policy,
     "server": ServerRules,
     "manners": Manners,
     "strangers": Strangers,

@@ -78,7 +78,10 @@ class Server:
                     "accept": {**{name: (value,) for name, value in _CLAIMS.items()}, **scenario.server.accept},
                 }
             ),
-            [(fault.cause, fault.server) for fault in scenario.faults],
+            [
+                *((None, policy.server) for policy in scenario.policies),
+                *((fault.cause, fault.server) for fault in scenario.faults),
+            ],
         )
         self._chance = Chance(seed, "servers")
         self.families: list[Family] = []

@@ -11,7 +11,7 @@ from authforensics.findings import iso
 from authforensics.simulate.clocks import HOUR
 from authforensics.simulate.labels import labels, of_fleet
 from authforensics.simulate.record import Exchange, Kind
-from authforensics.simulate.scenario import Fault, Scenario, ServerRules
+from authforensics.simulate.scenario import Fault, Policy, Scenario, ServerRules
 
 SCHEMA = "authforensics-truth/1"
 #: A log whose last refusals are so recent leaves it open whether they are over.
@@ -150,7 +150,7 @@ def _end(exchanges: Sequence[Exchange], last: Exchange, scenario: Scenario) -> s
     return "ill" if last.status >= 400 and last.ended > scenario.hours * HOUR - _RECENT else "gone"
 
 
-def _scope(faults: Sequence[Fault]) -> dict[str, list[str]]:
+def _scope(faults: Sequence[Policy]) -> dict[str, list[str]]:
     """To what a fault is confined by how it was made."""
     parts = {"group": "groups", "platform": "platforms", "app_version": "versions", "upstream": "instances"}
     parts["endpoint"] = "paths"
@@ -176,11 +176,11 @@ def _detectors(
 
 def _lifetimes(scenario: Scenario) -> list[Truth]:
     """The lifetimes in force, and what changes them; seconds."""
-    parts: list[tuple[Fault | None, ServerRules]] = [(None, scenario.server)]
-    parts += [(fault, fault.server) for fault in scenario.faults if fault.server is not None]
+    parts: list[tuple[Policy | None, ServerRules]] = [(None, scenario.server)]
+    parts += [(one, one.server) for one in (*scenario.policies, *scenario.faults) if one.server is not None]
     found: list[Truth] = []
     for fault, rules in parts:
-        names = ("access_lifetime", "refresh_lifetime", "session_lifetime", "sliding", "leeway")
+        names = ("access_lifetime", "refresh_lifetime", "session_lifetime", "cookie_lifetime", "sliding", "leeway")
         values = {name: getattr(rules, name) for name in names if fault is None or name in rules.model_fields_set}
         if values:
             since = None if fault is None or fault.since is None else _when(scenario, fault.since * HOUR)

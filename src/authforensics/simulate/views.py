@@ -10,7 +10,7 @@ from authforensics.findings import Frozen
 from authforensics.simulate.chance import Chance
 from authforensics.simulate.clocks import HOUR
 from authforensics.simulate.record import Actor
-from authforensics.simulate.scenario import Fault
+from authforensics.simulate.scenario import Policy
 
 Settings = TypeVar("Settings", bound=Frozen)
 
@@ -30,8 +30,8 @@ class View(Generic[Settings]):
 class Overlay(Generic[Settings]):
     """Settings on top of each other, put together once for each set of faults."""
 
-    def __init__(self, base: Settings, tops: Sequence[tuple[str, Settings | None]]) -> None:
-        """`tops` has the cause of every fault, and its settings."""
+    def __init__(self, base: Settings, tops: Sequence[tuple[str | None, Settings | None]]) -> None:
+        """`tops` has the settings of every policy and fault, and the cause of every fault."""
         self._base, self._tops = base, tops
         self._made: dict[tuple[int, ...], View[Settings]] = {(): View(base, {})}
 
@@ -46,6 +46,8 @@ class Overlay(Generic[Settings]):
                     value = getattr(top, name)
                     below = changed.get(name, getattr(self._base, name))
                     changed[name] = below | value if isinstance(value, dict) and isinstance(below, dict) else value
+                    if cause is None:
+                        continue
                     owners[name] = cause
                     owners |= {f"{name}.{key}": cause for key in value} if isinstance(value, dict) else {}
             self._made[active] = View(self._base.model_copy(update=changed), owners)
@@ -53,9 +55,9 @@ class Overlay(Generic[Settings]):
 
 
 class Faults:
-    """Which faults are active when, and for whom."""
+    """Which policies and faults are active when, and for whom."""
 
-    def __init__(self, faults: Sequence[Fault], seed: int) -> None:
+    def __init__(self, faults: Sequence[Policy], seed: int) -> None:
         self._faults, self._seed = faults, seed
         infinity = float("inf")
         self._spans = [

@@ -18,6 +18,8 @@ from authforensics.simulate.strangers import intrude, settle
 from authforensics.simulate.views import Faults, Overlay, View
 
 _CLIENT_GONE = 499
+#: Seconds that a round trip takes, from good lines to mobile networks.
+_ROUND_TRIP = (0.02, 0.12)
 
 
 class World:
@@ -32,13 +34,20 @@ class World:
         self.clients: list[Client] = []
         #: Devices that aren't alone, and by which fault.
         self.shared: dict[str, str] = {}
-        self._faults = Faults(scenario.faults, seed)
+        self._faults = Faults((*scenario.policies, *scenario.faults), seed)
         self.server = Server(scenario, self.clock, self._faults, seed)
         self._manners = {
-            group.name: Overlay[Manners](group.manners, [(fault.cause, fault.clients) for fault in scenario.faults])
+            group.name: Overlay[Manners](
+                group.manners,
+                [
+                    *((None, None) for _ in scenario.policies),
+                    *((fault.cause, fault.clients) for fault in scenario.faults),
+                ],
+            )
             for group in scenario.clients
         }
         self._ids = Chance(seed, "request ids")
+        self._ways: dict[str, float] = {}
 
     @property
     def hour(self) -> float:
@@ -67,7 +76,7 @@ class World:
                 self.clock.start(client.live(arrives + chance.between(*group.stays) * HOUR), arrives)
             first += group.count
         settle(self, self.seed)
-        for number, fault in enumerate(self.scenario.faults):
+        for number, fault in enumerate(self.scenario.faults, len(self.scenario.policies)):
             if fault.since is not None:
                 self.clock.at(fault.since * HOUR, partial(self._begin, number, fault))
         self.clock.run(self.ends)
@@ -133,5 +142,11 @@ class World:
             if chance.happens(0.5):
                 made.status = _CLIENT_GONE
         self.record.exchanges.append(made)
-        yield answer.took
+        yield answer.took + self._way(actor)
         return answer, made
+
+    def _way(self, actor: Actor) -> float:
+        """Seconds from an answer's end, by the server's clock, to the next request that it causes: a round trip."""
+        if actor.name not in self._ways:
+            self._ways[actor.name] = Chance(self.seed, "way", actor.name).between(*_ROUND_TRIP)
+        return self._ways[actor.name]

@@ -51,6 +51,7 @@ def analyze(
     strict: bool = False,
     memory: int | None = None,
     work_dir: str | Path | None = None,
+    deploys: str | Path | None = None,
     progress: pipeline.Progress | None = None,
 ) -> pipeline.Analysis:
     """As `authforensics.analyze`, on Spark; the document is the same but for its `run`.
@@ -86,6 +87,7 @@ def analyze(
         strict=strict,
         memory=memory,
         work_dir=work_dir,
+        deploys=deploys,
     )
     work = WorkDirectory(plan.settings.work_dir)
     try:

@@ -50,6 +50,7 @@ def analyze_table(
     config: Config | None = None,
     memory: int | None = None,
     work_dir: str | Path | None = None,
+    deploys: str | Path | None = None,
 ) -> pipeline.Analysis:
     """As `authforensics.analyze`, of events that are in a table already: a data lake's, or an exported EVENTS table.
 
@@ -80,6 +81,7 @@ def analyze_table(
         skip=skip,
         memory=memory,
         work_dir=work_dir,
+        deploys=deploys,
     )
     # How lines are laid out doesn't matter here, whatever the configuration says of it.
     checked(replace(plan.settings.collect, format=None, log_format=None))

@@ -1,18 +1,31 @@
 """`denial_surge`: many more devices than usual are refused, nothing heals it, and no other pattern explains it.
 
 What it sees: devices with a session whose call or refresh is refused and that get no new token soon (by a refresh, or
-by a login unless a refresh without a verdict came before it), or that log in because a refresh had no verdict; their
-share of the devices there in five minutes, far above its own baseline. What findings of other detectors explain is left
-out, and a surge at a time when those explain more devices than not.
+by a login unless a refresh without a verdict came before it), or that log in because a refresh had no verdict or was
+refused for showing no token soon after the last, or whose calls are refused for the size of their header; their share
+of the devices there in five minutes, far above its own baseline. What findings of other detectors explain is left out,
+and a surge at a time when those explain more devices than not.
+Evidence: `api_denied|refresh_denied|refresh_failed|ignored`, the first line of each of the first five devices (a header
+that is too large is no event of the session).
+Sequence:
+    10:00:00  20 phones  login_ok        60 s apart
+    10:00:05  20 phones  api_ok          60 s apart, 115x every 60 s
+    12:00:00  20 phones  api_denied      60 s apart token_expired
+    12:00:01  20 phones  refresh_failed  60 s apart, 20x every 60 s  # 503
+    12:21:00  20 phones  refresh_ok      60 s apart
+    12:21:01  20 phones  api_ok          60 s apart, 30x every 60 s
 Why it matters: something refuses users who did nothing wrong, in a way no single device shows: a refresh endpoint that
-is down, refusals out of a cache (pathology G5), sessions that were revoked (I2, I4).
+is down, refusals out of a cache, sessions that were revoked.
 False positives: ordinary expiry, whose baseline it is; the release of a new protected path (refusals on a path that
 nobody was ever granted before, or not an hour before they began, do not count); callers without a session; the rhythm
 of night and day, which moves both sides of the share.
 At the log's edges: less than an hour of log is no baseline and gives no finding; of a surge longer than half the log
 nothing is seen; one in the last ten minutes is ongoing.
-Remediation: look at what answered the first lines shown, and at what was released or restarted just before.
-References: RFC 6750 section 3.1; pathologies 1.5.
+Check: what answered the first lines shown (upstream, status, age of the answer), and what was released, restarted or
+cached just before.
+Remediation: undo what was released or restarted just before; then see the root cause.
+References: RFC 6750 section 3.1; Iglewicz and Hoaglin 1993 on outliers.
+Pathologies: G3, G5, I2, I4; 1.5.
 """
 
 from __future__ import annotations
@@ -26,13 +39,31 @@ from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Thres
 from authforensics.detect.runs import NAMES, changed, is_event, seconds, with_reason
 from authforensics.detect.surges import surging, together, window
 from authforensics.findings import duration
-from authforensics.schema import ROW, TEXT, Sessions
+from authforensics.schema import ROW, TEXT, TOO_LARGE, Reason, Sessions
 from authforensics.states import AuthEvent
 
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
 _STEPS = (*_REFUSALS, *_GRANTS, AuthEvent.REFRESH_FAILED)
-_OF_STEP = (*("device", *NAMES, "timestamp", "row", "route", "auth_event", "reason", "straggler", "grant", "episode"),)
+_OF_STEP = (
+    *(
+        "device",
+        *NAMES,
+        "timestamp",
+        "row",
+        "route",
+        "auth_event",
+        "reason",
+        "straggler",
+        "grant",
+        "episode",
+        "status",
+        "age",
+    ),
+)
+_NO_TOKEN = [Reason.MISSING_TOKEN.value, Reason.MALFORMED.value]
+#: Refused before anybody looked at the token, for the size of what carries it.
+_TOO_LARGE = is_event(AuthEvent.IGNORED) & pl.col("status").is_in(TOO_LARGE)
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
@@ -41,7 +72,8 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     Devices are in one partition each, so those of a window add up.
     """
     events = sessions.events
-    accepted, stepping = events["auth_event"] == AuthEvent.API_OK.value, events.select(is_event(*_STEPS)).to_series()
+    accepted = events["auth_event"] == AuthEvent.API_OK.value
+    stepping = events.select((is_event(*_STEPS) | _TOO_LARGE).fill_null(value=False)).to_series()
     steps = events.select(_OF_STEP).filter(stepping)
     hits = (
         steps.filter(_unhealed(steps, limits))
@@ -52,6 +84,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len(),
+            too_large=_TOO_LARGE.sum(),
             reason=pl.col("reason").drop_nulls().first(),
             row=pl.col("row").first(),
         )
@@ -76,16 +109,23 @@ def _unhealed(steps: pl.DataFrame, limits: Limits) -> pl.Series:
     place = pl.when(is_event(*_GRANTS) | last).then(pl.int_range(pl.len())).backward_fill()
     failed = is_event(AuthEvent.REFRESH_FAILED).cast(pl.UInt32).cum_sum()
     waited = (pl.col("timestamp").gather(place) - pl.col("timestamp")).dt.total_microseconds() / 1e6
+    # A session that was in use just before, and whose refresh shows no token: no clock ended it.
+    lost = (
+        is_event(AuthEvent.REFRESH_DENIED) & pl.col("reason").is_in(_NO_TOKEN) & (pl.col("age") <= limits["settling"])
+    )
     looked = steps.select(
         known=(pl.col("grant") > 0) | (pl.col("episode") > 0),
-        refused=is_event(*_REFUSALS),
+        lost=lost.fill_null(value=False),
+        refused=is_event(*_REFUSALS) | _TOO_LARGE.fill_null(value=False),
         silent=is_event(AuthEvent.REFRESH_FAILED),
         by_refresh=is_event(AuthEvent.REFRESH_OK).gather(place) & (waited <= limits["patience"]),
         by_login=is_event(AuthEvent.LOGIN_OK).gather(place) & (waited <= limits["login_patience"]),
         failed=(failed.gather(place) - failed) > 0,
     )
     refused = pl.col("refused") & ~pl.col("by_refresh") & (~pl.col("by_login") | pl.col("failed"))
-    return looked.select(pl.col("known") & (refused | (pl.col("silent") & pl.col("by_login")))).to_series()
+    return looked.select(
+        pl.col("known") & (refused | ((pl.col("silent") | pl.col("lost")) & pl.col("by_login")))
+    ).to_series()
 
 
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
@@ -110,7 +150,13 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
     told = ongoing(with_reason(surges, mine, "system", "burst"), fleet.spans, 2 * limits["window"])
     return told.select(
         *DRAFTS.keys(),
-        measures=pl.struct("share", "usual", refused=pl.col("count"), seconds=seconds()),
+        measures=pl.struct(
+            "share",
+            "usual",
+            refused=pl.col("count"),
+            too_large=pl.when(pl.col("too_large") > 0).then("too_large"),
+            seconds=seconds(),
+        ),
     )
 
 
@@ -177,6 +223,7 @@ def _told(hits: pl.DataFrame) -> pl.DataFrame:
         first_seen=pl.col("first_seen").first(),
         last_seen=pl.col("last_seen").max(),
         count=pl.col("count").sum().cast(pl.UInt32),
+        too_large=pl.col("too_large").sum(),
         rows=pl.col("row").gather(pl.col("device_id").is_first_distinct().arg_true()).head(5).cast(ROW),
         usual=pl.col("usual").max(),
         share=(pl.col("device_id").n_unique() / pl.col("total").max()).clip(upper_bound=1.0),
@@ -195,7 +242,7 @@ DETECTOR = Detector(
     title="Many more devices are refused than usual",
     severity=2,
     thresholds=(
-        Threshold("window", 300, "s", "the shortest access lifetime that products ship: 5 min"),
+        Threshold("window", 300, "s", "the shortest access lifetime that products ship: 5 min", least=1),
         Threshold("patience", 60, "s", "interceptors refresh within one round trip, pollers within a minute"),
         Threshold("login_patience", 900, "s", "a person who is sent to the login screen logs in within minutes"),
         Threshold("settling", 3600, "s", "the most common access lifetime, 1 h: by then all clients met a new path"),
@@ -204,12 +251,12 @@ DETECTOR = Detector(
             "min_devices",
             3,
             "devices",
-            "severity scale of the pathologies: from three devices it is more than one user's trouble",
+            "severity scale: from three devices it is more than one user's trouble",
         ),
-        Threshold("min_share", 0.1, "of devices", "severity scale of the pathologies: a tenth of the fleet"),
-        Threshold("min_ratio", 5, "times the odds", "pathologies 1.5: rates five times higher are another thing"),
+        Threshold("min_share", 0.1, "of devices", "severity scale: a tenth of the fleet"),
+        Threshold("min_ratio", 5, "times the odds", "derived: rates five times higher are another thing"),
         Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
-        Threshold("max_p", 0.01, "probability", "pathologies 1.5: an exact test below this, of all windows together"),
+        Threshold("max_p", 0.01, "probability", "derived: an exact test below this, of all windows together"),
     ),
     observe=_observe,
     conclude=_conclude,

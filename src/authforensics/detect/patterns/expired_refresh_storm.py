@@ -3,12 +3,22 @@
 What it sees: refreshes refused as expired (or for no stated reason) on many devices, a share of all that try to
 refresh, with no login soon after; or, whatever follows, devices whose sessions die at their very first refresh again
 and again while hardly any first refresh succeeds.
-Why it matters: the refresh token can't do what it is for (pathologies C1, C3); users are locked out one by one.
+Evidence: `refresh_denied`, the first of each of the first five devices.
+Sequence:
+    10:00:00  8 phones  login_ok        120 s apart
+    10:00:03  8 phones  api_ok          120 s apart
+    10:20:00  8 phones  api_denied      120 s apart token_expired
+    10:20:01  8 phones  refresh_denied  120 s apart refresh_expired
+    10:20:30  8 phones  api_denied      120 s apart token_expired
+    10:20:31  8 phones  refresh_denied  120 s apart refresh_expired
+Why it matters: the refresh token can't do what it is for; users are locked out one by one.
 False positives: absolute or idle expiry by design, which ends in logins (`mass_logout`) and lets first refreshes
 succeed; refusals for a key fault.
 At the log's edges: what was refused before the log began is not known; a storm close to the log's end is ongoing.
-Remediation: see the root cause; compare both lifetimes.
-References: RFC 6749 section 6; RFC 9700 section 4.14.2; founding incident 2.
+Check: access and refresh lifetime side by side; the age of the sessions at the refused refresh: one value for all?
+Remediation: give refresh tokens a much longer life than access tokens; see the root cause.
+References: RFC 6749 section 6; RFC 9700 section 4.14.2; sample_logs/incident-2-equal-lifetimes.
+Pathologies: C1, C3; founding incident 2.
 """
 
 from __future__ import annotations
@@ -141,14 +151,14 @@ DETECTOR = Detector(
             "min_devices",
             3,
             "devices",
-            "severity scale of the pathologies: from three devices it is more than one user's trouble",
+            "severity scale: from three devices it is more than one user's trouble",
         ),
-        Threshold("min_share", 0.1, "of refreshing devices", "severity scale of the pathologies: a tenth of the fleet"),
+        Threshold("min_share", 0.1, "of refreshing devices", "severity scale: a tenth of the fleet"),
         Threshold(
-            "min_dead", 0.9, "of first refreshes", "pathologies 1.3, C1: the refresh succeeds never or almost never"
+            "min_dead", 0.9, "of first refreshes", "derived: with equal lifetimes hardly any first refresh succeeds"
         ),
         Threshold("min_sessions", 2, "sessions of a device", "one session that dies may have idled for too long"),
-        Threshold("patience", 60, "s", "pathologies 1.1: a client that obeys shows its login screen within a minute"),
+        Threshold("patience", 60, "s", "derived: a client that obeys shows its login screen within a minute"),
         Threshold(
             "max_pause", 3600, "s", "the most common access lifetime, 1 h: devices run into the expiry at that pace"
         ),

@@ -3,14 +3,22 @@
 What it sees: after a logout and before the next login of the same device, calls that are accepted, a refresh that is
 granted, or calls that are refused again and again. What was sent before the logout was answered is skipped, as are
 calls without a credential.
-Why it matters: accepted, the logout is not enforced, and whoever holds the token has the session (pathologies I1, D6);
-refused, the client did not notice that it is logged out.
+Evidence: `logout`, then `api_ok|refresh_ok|api_denied|refresh_denied`, the first three uses of the session after it.
+Sequence:
+    10:00:00  phone  api_ok
+    10:10:00  phone  logout
+    10:10:30  phone  api_ok  4x every 30 s  # with the session that ended
+Why it matters: accepted, the logout is not enforced, and whoever holds the token has the session; refused, the client
+did not notice that it is logged out.
 False positives: the logout's own stragglers; a login that the log does not show (where the device shows none at all, a
 call counts only soon after the logout); other people behind one address, where nothing else tells devices apart.
 At the log's edges: a logout before the log began is not known; reuse that the log cuts off is ongoing.
+Check: whether calls after the logout were accepted: then the token outlives it. Which code still holds the token:
+background work, another tab, a refresh that was on its way?
 Remediation: revoke the refresh token and deny the access token at logout; drop the answer of a refresh that a logout
 has overtaken; stop background work at logout.
-References: RFC 9700 section 4.14.2; RFC 7009; simplejwt#744; Comfy-Desktop#1404.
+References: RFC 9700 section 4.14.2; RFC 7009; jazzband/djangorestframework-simplejwt#744; logto-io/kotlin#253.
+Pathologies: I1, D6.
 """
 
 from __future__ import annotations
@@ -20,7 +28,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import NAMES, changed, drafts, is_event, numbered, seconds, with_reason
+from authforensics.detect.runs import NAMES, changed, drafts, is_event, numbered, seconds, tick, with_reason
 from authforensics.detect.several import apart, outlived
 from authforensics.findings import duration
 from authforensics.schema import Sessions
@@ -74,12 +82,24 @@ def _used(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         logouts, on=_SESSION, maintain_order="left"
     )
     pause = (pl.col("timestamp") - pl.col("logged_out_at")).dt.total_microseconds() / 1e6
-    sent_after = (
-        pl.when("timed").then(pl.col("started_at") > pl.col("logged_out_at")).otherwise(pause > limits["grace"])
-    )
-    return held.with_columns(accepted=accepted, refreshed=refreshed, refused=refused).filter(
+    sent = (pl.col("started_at") - pl.col("logged_out_at")).dt.total_microseconds() / 1e6
+    sent_after = pl.when("timed").then(sent >= tick()).otherwise(pause > limits["grace"])
+    used = held.with_columns(accepted=accepted, refreshed=refreshed, refused=refused).filter(
         accepted | refreshed | refused, sent_after
     )
+    return _before_login(used, events)
+
+
+def _before_login(used: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Without what lies in one tick with the login that ends such a session: which came first is a guess."""
+    if used.is_empty():
+        return used
+    logins = events.filter(is_event(AuthEvent.LOGIN_OK)).select("device", pl.col("session") - 1, next_login="timestamp")
+    joined = used.join(
+        logins.unique(_SESSION, keep="first", maintain_order=True), on=_SESSION, how="left", maintain_order="left"
+    )
+    waited = (pl.col("next_login") - pl.col("timestamp")).dt.total_microseconds() / 1e6
+    return joined.filter((waited >= tick()).fill_null(value=True)).drop("next_login")
 
 
 def _logging_in(events: pl.DataFrame) -> pl.Series:
@@ -113,7 +133,7 @@ DETECTOR = Detector(
     thresholds=(
         Threshold("min_refused", 3, "refusals", "as for a zombie client: fewer may have been on their way"),
         Threshold("soon", 60, "s", "patience: background work calls within a minute, a person takes longer to log in"),
-        Threshold("grace", 2, "s", "semantics: stands for the duration of a call where the log has none"),
+        Threshold("grace", 2, "s", "derived: stands for the duration of a call where the log has none"),
     ),
     observe=_observe,
     conclude=as_observed,

@@ -2,16 +2,25 @@
 
 What it sees: devices whose logins were refused or failed (5xx, 429) and none succeeded within a quarter of an hour;
 their share of all that try to log in, far above its own baseline. How many of them had a session before is told: in an
-outage of the login they had, in credential stuffing they hadn't (pathology H5).
+outage of the login they had, in credential stuffing they hadn't.
+Evidence: `login_denied|ignored`, the first failed login of each of the first five devices (without a verdict it is no
+event of the session).
+Sequence:
+    08:00:00  80 phones     login_ok      200 s apart
+    08:00:05  80 phones     api_ok        200 s apart, 30x every 60 s
+    11:30:00  60 strangers  login_denied  10 s apart  # none was seen before
 Why it matters: known users can't get in, or somebody tries out stolen passwords.
 False positives: a forgotten password (a number of devices is asked); a morning, when more log in and no larger share
 fails; an outage of everything (failures in a minute in which most API calls fail, too, do not count); many attempts
 from few addresses, which are no many names.
 At the log's edges: less than three hours of log are no baseline and give no finding; a surge in the last half hour is
 ongoing.
+Check: were those that failed ever logged in before? How many names does an address try, and did any of its logins
+succeed?
 Remediation: known devices: look at the login endpoint and what it depends on; strangers: throttle by address and client
 fingerprint, and look for logins that succeeded among them.
 References: RFC 9700 section 4; OWASP Credential Stuffing Prevention Cheat Sheet.
+Pathologies: H5.
 """
 
 from __future__ import annotations
@@ -152,21 +161,19 @@ DETECTOR = Detector(
     title="Far more logins fail than usual",
     severity=2,
     thresholds=(
-        Threshold("window", 900, "s", "a person who mistypes a password tries again within minutes"),
+        Threshold("window", 900, "s", "a person who mistypes a password tries again within minutes", least=1),
         Threshold("min_baseline", 12, "windows with logins", "three hours of logins: with less, nothing is usual"),
         Threshold(
             "min_devices",
             3,
             "known devices",
-            "severity scale of the pathologies: from three devices it is more than one user's trouble",
+            "severity scale: from three devices it is more than one user's trouble",
         ),
-        Threshold(
-            "min_strangers", 20, "strangers", "severity scale of the pathologies: 20 are many in any fleet (H5: many)"
-        ),
-        Threshold("min_share", 0.1, "of devices that try", "severity scale of the pathologies: a tenth of the fleet"),
-        Threshold("min_ratio", 5, "times the odds", "pathologies 1.5: rates five times higher are another thing"),
+        Threshold("min_strangers", 20, "strangers", "severity scale: 20 are many in any fleet"),
+        Threshold("min_share", 0.1, "of devices that try", "severity scale: a tenth of the fleet"),
+        Threshold("min_ratio", 5, "times the odds", "derived: rates five times higher are another thing"),
         Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
-        Threshold("max_p", 0.01, "probability", "pathologies 1.5: an exact test below this, of all windows together"),
+        Threshold("max_p", 0.01, "probability", "derived: an exact test below this, of all windows together"),
     ),
     observe=_observe,
     conclude=_conclude,

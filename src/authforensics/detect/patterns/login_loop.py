@@ -2,12 +2,21 @@
 
 What it sees: login_ok, then the next auth-bearing call of the same device (stragglers skipped) refused; two or more
 times with nothing accepted in between, or within a short time.
+Evidence: `login_ok, api_denied`: the login and the refusal of its token, of the first three.
+Sequence:
+    10:00:00  phone  login_ok
+    10:00:01  phone  api_denied  # with the token of this login
+    10:01:00  phone  login_ok
+    10:01:01  phone  api_denied
 Why it matters: users are locked out with the right password; and a fresh login not helping says that the verifier is
-wrong for every token, not the client (pathologies 1.2, question 7).
+wrong for every token, not the client.
 False positives: wrong passwords (no login succeeds), one login. A person who gives up after one attempt is not seen.
 At the log's edges: a loop that the log cuts off is ongoing.
-Remediation: see the root cause.
+Check: verify a token from a fresh login with the verifier's key, issuer and audience; see whether all instances refuse
+it.
+Remediation: make issuer and verifier agree; see the root cause.
 References: RFC 6749 section 4.3; RFC 6750 section 3.1.
+Pathologies: 1.2, question 7.
 """
 
 from __future__ import annotations
@@ -55,7 +64,7 @@ DETECTOR = Detector(
     title="Login succeeds, its token is refused, login again",
     severity=1,
     thresholds=(
-        Threshold("min_logins", 2, "logins", "semantics: two or more times"),
+        Threshold("min_logins", 2, "logins", "derived: once is an accident, twice a loop"),
         Threshold(
             "max_token_age",
             300,

@@ -3,11 +3,21 @@
 What it sees: a refresh of one device that was cut off (client gone, no answer in time) or whose token was never used,
 then, as its next refresh, a refusal; nothing accepted in between. Where the answer was logged as sent, later than a
 race (`concurrent_refresh`) and, unless the log says that the token was used before, sooner than any token expires.
-Why it matters: a slow bleed that error rates don't show: users on bad networks are logged out for good (pathology D2).
+Where the log says so, also one whose access token was used: then the refresh token beside it was not kept.
+Evidence: `refresh_failed|refresh_ok, refresh_denied`: the refresh whose answer was lost and the refused one after it,
+of the first two losses and the last.
+Sequence:
+    10:15:00  phone  api_denied      token_expired
+    10:15:03  phone  refresh_failed  took=3 499  # nobody waited for it
+    10:15:05  phone  refresh_denied  # the old token; the new one never arrived
+Why it matters: a slow bleed that error rates don't show: users on bad networks are logged out for good.
 False positives: refusals as expired; an idle session that expires between the two, where the log gives no reason.
 At the log's edges: a cut-off refresh before the log began is not known.
+Check: refreshes that ended with 499 or a timeout; whether the token that was given was ever used; when the refused one
+was made.
 Remediation: accept the previous refresh token until the new one is first used, or for some minutes.
-References: kitchenowl#400; zitadel#9631; doorkeeper#449; RFC 9700 section 4.14.2.
+References: TomBursch/kitchenowl#400; zitadel/zitadel#9631; doorkeeper-gem/doorkeeper#449; RFC 9700 section 4.14.2.
+Pathologies: D2.
 """
 
 from __future__ import annotations
@@ -33,15 +43,30 @@ _OTHER = [
     *(Reason.KEY_NOT_FOUND.value, Reason.ALGORITHM_REJECTED.value, Reason.MALFORMED.value, Reason.MISSING_TOKEN.value),
     *(Reason.AUDIENCE_MISMATCH.value, Reason.ISSUER_MISMATCH.value),
 ]
+#: What gives a token, or tries to.
+_VERDICTS = [
+    *(AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value),
+    AuthEvent.LOGIN_OK.value,
+]
+#: What is kept of a refusal.
+_LOSS = ("device", *NAMES, "timestamp", "row", "auth_event", "reason")
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
-    losses = apart(_losses(sessions.events, limits), sessions)
-    runs = occurrences(losses, limits["max_pause"], cut_off=pl.col("cut_off").sum(), waited=pl.col("waited").first())
+    found = pl.concat([_losses(sessions.events, limits), _not_kept(sessions.events, limits)])
+    losses = found.sort("device", "timestamp", "row").unique("row", keep="first", maintain_order=True)
+    runs = occurrences(
+        apart(losses, sessions),
+        limits["max_pause"],
+        cut_off=pl.col("cut_off").sum(),
+        used=pl.col("used").sum(),
+        waited=pl.col("waited").first(),
+    )
     return drafts(
         runs.with_columns(ongoing=pl.lit(value=False)),
         losses=pl.col("count"),
         cut_off=pl.col("cut_off"),
+        used=pl.col("used"),
         waited=pl.col("waited"),
         seconds=seconds(),
     )
@@ -62,14 +87,29 @@ def _losses(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     waited = (pl.col("timestamp") - pl.col("timestamp_before")).dt.total_microseconds() / 1e6
     sooner = pl.when(cut_off).then(limits["max_cut_off"]).otherwise(limits["max_unused"])
     lost = (cut_off | unused) & (pl.col("episode") == pl.col("episode_before"))
-    return again.filter(lost, one_of("reason", [Reason.REFRESH_REUSED.value]) | (waited <= sooner)).with_columns(
-        pair(), cut_off=cut_off, waited=waited, began="timestamp_before"
+    return again.filter(lost, one_of("reason", [Reason.REFRESH_REUSED.value]) | (waited <= sooner)).select(
+        *_LOSS, pair(), cut_off=cut_off, used=False, waited=waited, began="timestamp_before"
     )
+
+
+def _not_kept(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Refreshes refused as used before although the last one was granted, not beside it, to the same client."""
+    steps = events.select(*_LOSS, "user_agent").filter(one_of("auth_event", _VERDICTS))
+    reused = one_of("auth_event", [AuthEvent.REFRESH_DENIED.value]) & one_of("reason", [Reason.REFRESH_REUSED.value])
+    again = follows(steps, reused, "timestamp", "row", "auth_event", "user_agent")
+    waited = (pl.col("timestamp") - pl.col("timestamp_before")).dt.total_microseconds() / 1e6
+    return again.filter(
+        one_of("auth_event_before", [AuthEvent.REFRESH_OK.value]),
+        waited > limits["race_window"],
+        pl.col("user_agent").eq_missing(pl.col("user_agent_before")),
+    ).select(*_LOSS, pair(), cut_off=False, used=True, waited=waited, began="timestamp_before")
 
 
 def _describe(measures: Mapping[str, float]) -> str:
     times = f", {measures['losses']:.0f} times over {duration(measures['seconds'])}" if measures["losses"] > 1 else ""
     how = "was cut off" if measures["cut_off"] else "gave a token that was never used"
+    if measures["used"] == measures["losses"]:
+        how = "gave tokens of which the refresh token never came back"
     return f"a refresh {how}, and the next one, {duration(measures['waited'])} later, was refused{times}"
 
 
@@ -78,7 +118,7 @@ DETECTOR = Detector(
     title="The answer to a refresh got lost",
     severity=1,
     thresholds=(
-        Threshold("race_window", 10, "s", "pathologies 1.4: a sibling comes within 10 s, a lost answer later"),
+        Threshold("race_window", 10, "s", "GoTrue's reuse interval, 10 s: a sibling comes sooner, a lost answer later"),
         Threshold("max_unused", 300, "s", "the shortest access lifetime that products ship: nothing expires sooner"),
         Threshold(
             "max_cut_off", 3600, "s", "the most common access lifetime, 1 h: later, a session may have idled out"

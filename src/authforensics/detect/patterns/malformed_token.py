@@ -2,12 +2,19 @@
 
 What it sees: refusals of one device that the log explains with a malformed token, several of them, of a device that is
 known to be a client: it was accepted, logged in or refreshed at some time.
-Why it matters: the client lost or never stored its token and does not notice (pathology G1); a login heals it until the
-next time.
+Evidence: `api_denied|refresh_denied`, the first two and the last.
+Sequence:
+    10:00:00  phone  api_ok
+    10:15:00  phone  api_denied  3x every 10 s malformed  # undefined
+    10:16:00  phone  login_ok
+    10:16:01  phone  api_ok
+Why it matters: the client lost or never stored its token and does not notice; a login heals it until the next time.
 False positives: scanners that try their luck with made-up tokens: they never had a session; one call cut short.
 At the log's edges: a client that had its session before the log began and is never accepted in it is not seen.
+Check: what stands in the header: its length, its dots, the words null and undefined (never log the token).
 Remediation: check the token before it is sent; where it is missing, go to login.
-References: RFC 6750 section 2.1; RFC 7515 section 7.1; issuer-kit#326.
+References: RFC 6750 section 2.1; RFC 7515 section 7.1; bcgov/issuer-kit#326.
+Pathologies: G1.
 """
 
 from __future__ import annotations

@@ -3,15 +3,25 @@
 What it sees: logins right after the session's end (its call or its refresh refused, or a logout) of at least a number
 and a share of the devices that are there within five minutes, many times what is usual in the two hours before and
 after.
+Evidence: `refresh_denied|api_denied|api_anonymous|logout, login_ok`: the end of the session and the login after it, of
+the first three devices.
+Sequence:
+    08:00:00  30 phones  login_ok        2 s apart
+    08:00:01  30 phones  api_ok          2 s apart, 48x every 300 s
+    12:00:00  30 phones  refresh_denied  2 s apart refresh_expired
+    12:00:30  30 phones  login_ok        2 s apart
+    12:00:31  30 phones  api_ok          2 s apart, 24x every 300 s
 Why it matters: users were thrown out, and their clients did what they should. It is by design where sessions have an
-absolute end (pathology C2) and all began together; else somebody revoked them (I2), or the token store was lost (I4).
-False positives: the morning, when everybody logs in over an hour; mistyped passwords; first logins; sessions that
-end at their own time each; logins that give a token which is refused, too. Logins after a refresh without a verdict are
-not of this kind: `premature_logout`.
+absolute end and all began together; else somebody revoked them, or the token store was lost.
+False positives: the morning, when everybody logs in over an hour; mistyped passwords; first logins; sessions that end
+at their own time each; logins that give a token which is refused, too. Logins after a refresh without a verdict are not
+of this kind: `premature_logout`.
 At the log's edges: a log shorter than two hours has no baseline and no finding; one at its begin or end is compared
 with one side only; one in the last five minutes is ongoing.
+Check: was it meant (a policy, a sign-out of everybody)? When did these sessions begin: all together?
 Remediation: none if it was meant; else see what happened to sessions, keys and the token store just before.
 References: RFC 7009; RFC 9700 section 4.14.2.
+Pathologies: C2, I2, I4.
 """
 
 from __future__ import annotations
@@ -108,12 +118,14 @@ DETECTOR = Detector(
     title="Many sessions end together and log in again",
     severity=3,
     thresholds=(
-        Threshold("window", 300, "s", "the shortest access lifetime that products ship: clients notice as they call"),
+        Threshold(
+            "window", 300, "s", "the shortest access lifetime that products ship: clients notice as they call", least=1
+        ),
         Threshold("radius", 7200, "s", "a morning's or an evening's change takes no longer than two hours"),
         Threshold("patience", 900, "s", "a person who is sent to the login screen logs in within minutes"),
-        Threshold("min_devices", 20, "devices", "severity scale of the pathologies: 20 devices are many in any fleet"),
-        Threshold("min_share", 0.1, "of devices", "severity scale of the pathologies: a tenth of the fleet"),
-        Threshold("min_ratio", 5, "times the median", "pathologies 1.5: rates five times higher are another thing"),
+        Threshold("min_devices", 20, "devices", "severity scale: 20 devices are many in any fleet"),
+        Threshold("min_share", 0.1, "of devices", "severity scale: a tenth of the fleet"),
+        Threshold("min_ratio", 5, "times the median", "derived: rates five times higher are another thing"),
         Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
     ),
     observe=_observe,

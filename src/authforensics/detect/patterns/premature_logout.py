@@ -1,14 +1,24 @@
 """`premature_logout`: a failure that is no verdict on the session is answered with a logout.
 
 What it sees: a refresh without a verdict (5xx, 429, time-out), then, before any other refresh is answered, the logout
-of the same device or its way back through the login screen; or one call refused, others accepted after it with the
-same token, and then at once the logout or the login, with no refresh tried. Stragglers are skipped.
-Why it matters: a deploy or a busy minute logs users out (pathologies E6, E8), and their logins are the next wave; where
-the logout revokes all tokens, their other devices follow.
+of the same device or its way back through the login screen; or one call refused, others accepted after it with the same
+token, and then at once the logout or the login, with no refresh tried. Stragglers are skipped.
+Evidence: `refresh_failed|api_denied, logout|login_ok`: the failure and what answers it, of the first two times and the
+last.
+Sequence:
+    10:15:00  phone  api_denied      token_expired
+    10:15:01  phone  refresh_failed  502  # a deploy
+    10:15:02  phone  logout          # though the session is as good as before
+    10:16:00  phone  login_ok
+Why it matters: a deploy or a busy minute logs users out, and their logins are the next wave; where the logout revokes
+all tokens, their other devices follow.
 False positives: a person who happens to log out within that time.
 At the log's edges: a logout after the log's end is not seen.
+Check: what the refresh endpoint answered just before the logouts; which statuses the client's interceptor takes for the
+end of the session.
 Remediation: only a refused refresh (`invalid_grant`) ends a session; keep it through failures and try again later.
-References: RFC 6749 section 5.2; synaplan#1355; geolens#2038; gumroad-mobile#252.
+References: RFC 6749 section 5.2; metadist/synaplan#1355; geolens-io/geolens#2038; antiwork/gumroad-mobile#252.
+Pathologies: E6, E8.
 """
 
 from __future__ import annotations
@@ -31,7 +41,7 @@ _REFUSALS = [AuthEvent.API_DENIED.value, AuthEvent.API_ANONYMOUS.value]
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     steps = sessions.events.select(
-        "device", *NAMES, "timestamp", "row", "auth_event", "reason", "episode", "straggler"
+        "device", *NAMES, "timestamp", "row", "auth_event", "reason", "episode", "straggler", "age"
     ).filter(
         is_event(
             *(AuthEvent.LOGIN_OK, AuthEvent.LOGIN_DENIED, AuthEvent.LOGOUT, *map(AuthEvent, _REFUSALS)),
@@ -52,7 +62,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
 
 def _left(steps: pl.DataFrame, premature: pl.Expr, *, failed: bool) -> pl.DataFrame:
     """Logouts and logins right after what is no reason for them, as `occurrences` wants them."""
-    left = follows(steps, one_of("auth_event", [_LOGOUT, *_LOGINS]), "timestamp", "row", "auth_event", "episode")
+    left = follows(steps, one_of("auth_event", [_LOGOUT, *_LOGINS]), "timestamp", "row", "auth_event", "episode", "age")
     return left.filter(premature).select(
         *("device", *NAMES, "timestamp", "row", "reason"), pair(), began="timestamp_before", failed=pl.lit(failed)
     )
@@ -73,7 +83,9 @@ def _after_failure(limits: Limits) -> pl.Expr:
 def _after_refusal(limits: Limits) -> pl.Expr:
     refused = one_of("auth_event_before", [AuthEvent.API_DENIED.value])
     still_good = pl.col("episode") > pl.col("episode_before")
-    return refused & still_good & (_pause() <= limits["reaction"])
+    # Whose new token is refused has tried what there is to try.
+    just_given = (pl.col("age_before") <= limits["reaction"]).fill_null(value=False)
+    return refused & still_good & ~just_given & (_pause() <= limits["reaction"])
 
 
 def _describe(measures: Mapping[str, float]) -> str:
@@ -87,7 +99,7 @@ DETECTOR = Detector(
     title="A failure without a verdict is treated as a logout",
     severity=1,
     thresholds=(
-        Threshold("logout_within", 60, "s", "pathologies 1.3, E6: within 60 s of the failure"),
+        Threshold("logout_within", 60, "s", "derived: clients that log out for a failure do so within a minute"),
         Threshold("login_within", 900, "s", "a person who is sent to the login screen tries within minutes"),
         Threshold("reaction", 10, "s", "derived: a program that logs out for a refusal does so at once"),
         Threshold("max_pause", 3600, "s", "the most common access lifetime, 1 h: refreshes come at that pace"),

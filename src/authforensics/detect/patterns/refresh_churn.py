@@ -2,12 +2,24 @@
 
 What it sees: refreshes of one device in a row, each granted while nothing had been refused since the one before, with
 tokens much younger than those that others use without harm; or more of them than any lifetime explains.
-Why it matters: load and cost for the server, and every rotation is a chance to lose the session (pathology E5).
+Evidence: `login_ok|refresh_ok`, which gave a token, then `refresh_ok`, which replaced it; of the first two and the
+last.
+Sequence:
+    10:00:00  4 others  login_ok    1 s apart
+    10:00:10  4 others  api_ok      1 s apart, 15x every 60 s  # as they can
+    10:00:00  phone     login_ok
+    10:01:00  phone     refresh_ok  10x every 30 s  # twice a minute
+    10:01:01  phone     api_ok      10x every 30 s
+Why it matters: load and cost for the server, and every rotation is a chance to lose the session.
 False positives: short lifetimes (the devices of a system are the measure: half of them were accepted with an older
 token); several people behind one address (where nothing else tells devices apart, hardly any call may lie in between).
 At the log's edges: nothing to consider, each pause between two refreshes stands for itself; at its end it is ongoing.
+Check: how old tokens are when they are refreshed, compared with their lifetime; the client's clock; the margin by which
+it refreshes early.
 Remediation: refresh when the token is about to expire, not on every start, call or timer; mind the client's clock.
-References: keycloak#28312; the excessive refresh guard of Alamofire's AuthenticationInterceptor; okta-oidc-js#268.
+References: keycloak/keycloak#28312; the excessive refresh guard of Alamofire's AuthenticationInterceptor;
+okta/okta-oidc-js#268.
+Pathologies: E5.
 """
 
 from __future__ import annotations
@@ -19,14 +31,15 @@ import polars as pl
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
 from authforensics.detect.runs import (
     NAMES,
-    acting,
     changed,
     drafts,
     follows,
+    is_event,
     occurrences,
     one_of,
     pair,
     seconds,
+    tick,
     with_end,
 )
 from authforensics.detect.several import apart
@@ -60,10 +73,19 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
 
 def _early(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     """Refreshes of tokens that nothing refused, as `occurrences` wants them; with the `interval` and `calls` since."""
-    steps = acting(events, "device", *NAMES, "timestamp", "row", "auth_event", "reason", "episode")
+    # A straggler may be none: what was refused at all is a reason to refresh.
+    kept = one_of("auth_event", [AuthEvent.API_DENIED.value]) | is_event(
+        *(AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED),
+        *(AuthEvent.API_ANONYMOUS, AuthEvent.LOGOUT),
+    )
+    steps = events.select(
+        "device", *NAMES, "timestamp", "row", "auth_event", "reason", "episode", "clock", "straggler"
+    ).filter(kept)
     again = follows(steps, one_of("auth_event", _GRANTS[1:]), "timestamp", "row", "auth_event", "episode")
     interval = (pl.col("timestamp") - pl.col("timestamp_before")).dt.total_microseconds() / 1e6
-    return again.filter(one_of("auth_event_before", _GRANTS), interval <= limits["max_pause"]).with_columns(
+    # Within a tick nobody knows what was refused in between.
+    apart_in_time = interval.is_between(tick(), limits["max_pause"], closed="right")
+    return again.filter(one_of("auth_event_before", _GRANTS), apart_in_time).with_columns(
         pair(), began="timestamp_before", interval=interval, calls=pl.col("episode") - pl.col("episode_before")
     )
 
@@ -115,10 +137,15 @@ DETECTOR = Detector(
     severity=3,
     thresholds=(
         Threshold("max_share", 0.25, "of the lifetime", "keycloak#28312: warns when a token is younger than that"),
-        Threshold("min_refreshes", 6, "refreshes", "Alamofire: more than 5 …"),
+        Threshold("min_refreshes", 6, "refreshes", "Alamofire: more than 5 …", least=1),
         Threshold("window", 30, "s", "… within 30 s are too many whatever the lifetime"),
         Threshold("max_pause", 900, "s", "a quarter of the most common access lifetime, 1 h"),
-        Threshold("weak_calls", 2, "calls between", "pathologies 1.3, E5: refreshes and calls are nearly as many"),
+        Threshold(
+            "weak_calls",
+            2,
+            "calls between",
+            "derived: refreshes and calls are nearly as many; people behind one address call more",
+        ),
     ),
     observe=_observe,
     conclude=_conclude,

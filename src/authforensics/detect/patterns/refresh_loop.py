@@ -2,13 +2,26 @@
 
 What it sees: refresh_ok, then the next auth-bearing call of the same device (stragglers skipped) refused, on a route
 that this token is never granted. Cycles that pause for long count together while nothing is accepted in between.
+Evidence: `refresh_ok, api_denied`: the refresh and the first refusal of the token it gave, of the first two cycles and
+the last.
+Sequence:
+    10:15:00  phone  api_denied  token_expired
+    10:15:01  phone  refresh_ok
+    10:15:02  phone  api_denied  signature_invalid  # with the new token
+    10:15:20  phone  refresh_ok
+    10:15:21  phone  api_denied  signature_invalid  # again
 Why it matters: the app looks alive while the server discards everything it sends; "refresh succeeded" is mistaken for
-"recovered" (pathologies A1-A6, E2).
+"recovered".
 False positives: none known of expiry cycles (refused, refreshed, granted), of stragglers, of proactive refresh, or of
 one lag between minting and use (`early_rejection`): those tokens are granted later, or refused late.
 At the log's edges: a token given before the log began is not judged; a loop that the log cuts off is ongoing.
-Remediation: see the root cause; the client should refresh once and then show its login screen.
-References: RFC 6750 section 3.1; the excessive refresh guard of Alamofire's AuthenticationInterceptor.
+Check: verify the token that a refresh gives: key, audience, issuer, times. Does a token from a login work? Do all
+instances, paths and app versions refuse it?
+Remediation: make issuer and verifier agree (see the root cause); the client should refresh once and then show its login
+screen.
+References: RFC 6750 section 3.1; the excessive refresh guard of Alamofire's AuthenticationInterceptor;
+sample_logs/incident-1-secret-mismatch.
+Pathologies: A1-A6, E2.
 """
 
 from __future__ import annotations
@@ -18,7 +31,18 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import NAMES, drafts, ends, is_event, number, numbered, seconds, with_ending, with_reason
+from authforensics.detect.runs import (
+    NAMES,
+    changed,
+    drafts,
+    ends,
+    is_event,
+    number,
+    numbered,
+    seconds,
+    with_ending,
+    with_reason,
+)
 from authforensics.findings import duration
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent
@@ -28,7 +52,30 @@ _REJECTION = ("device", *NAMES, "grant", "route", "timestamp", "episode", "grant
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
-    events = sessions.events
+    rows = _rejections(sessions.events, limits)
+    first, last = ends(rows)
+    runs = rows.select("run", "device", *NAMES, first_episode="episode", first_seen="timestamp")[first].hstack(
+        rows.select("episode", last_rejection="timestamp")[last]
+    )
+    runs = runs.with_columns(first.alias("first"), last.alias("last"), count=(last - first + 1).cast(pl.UInt32))
+    runs = with_ending(runs, sessions)
+    runs = runs.join(_refused(sessions.events, runs), on="run", how="left", maintain_order="left").with_columns(
+        last_seen=pl.max_horizontal("last_rejection", "last_denied")
+    )
+    for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
+    loop = (pl.col("count") >= limits["min_cycles"]) | for_good.fill_null(value=False)
+    found = pl.concat([runs.filter(loop), _scattered(runs.filter(~loop), limits)], how="diagonal").sort("first")
+    return drafts(
+        with_reason(found.with_columns(_evidence(rows, found["first"], found["last"])), rows, "run"),
+        cycles=pl.col("count"),
+        denied=pl.col("denied"),
+        writes_denied=pl.col("writes"),
+        seconds=seconds(),
+    )
+
+
+def _rejections(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Refusals of tokens just refreshed that the route never accepted, numbered by `run`."""
     token = ["device", "grant", "route"]
     rejected = (
         pl.col("rejection")
@@ -38,24 +85,22 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     rejections = events.select(_REJECTION).filter(events.select(rejected).to_series())
     suspects = pl.col("device").is_in(rejections["device"].unique().implode())
     granted = events.select(token).filter(events.select(is_event(AuthEvent.API_OK) & suspects).to_series())
-    rows = number(rejections.join(granted, on=token, how="anti", maintain_order="left"), limits["max_pause"])
-    first, last = ends(rows)
-    runs = rows.select("run", "device", *NAMES, first_episode="episode", first_seen="timestamp")[first].hstack(
-        rows.select("episode", last_rejection="timestamp")[last]
-    )
-    runs = runs.with_columns(first.alias("first"), last.alias("last"), count=(last - first + 1).cast(pl.UInt32))
-    runs = with_ending(runs, sessions)
-    runs = runs.join(_refused(events, runs), on="run", how="left", maintain_order="left").with_columns(
-        last_seen=pl.max_horizontal("last_rejection", "last_denied")
-    )
-    for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
-    found = runs.filter((pl.col("count") >= limits["min_cycles"]) | for_good)
-    return drafts(
-        with_reason(found.with_columns(_evidence(rows, found["first"], found["last"])), rows, "run"),
-        cycles=pl.col("count"),
-        denied=pl.col("denied"),
-        writes_denied=pl.col("writes"),
-        seconds=seconds(),
+    return number(rejections.join(granted, on=token, how="anti", maintain_order="left"), limits["max_pause"])
+
+
+def _scattered(runs: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Runs that are no loop by themselves, but come back at every expiry: those of a device as one."""
+    pause = (pl.col("first_seen") - pl.col("last_seen").shift()).dt.total_microseconds() > limits["max_spread"] * 1e6
+    return (
+        runs.with_columns(wave=(changed("device") | pause).cum_sum())
+        .group_by("wave", maintain_order=True)
+        .agg(
+            pl.col("run", "device", *NAMES, "first", "first_seen").first(),
+            pl.col("last", "last_seen", "episode", "ongoing").last(),
+            pl.col("count", "denied", "writes").sum(),
+        )
+        .filter(pl.col("count") >= limits["min_scattered"])
+        .drop("wave")
     )
 
 
@@ -103,7 +148,9 @@ DETECTOR = Detector(
     title="Refresh succeeds, the new token is refused",
     severity=1,
     thresholds=(
-        Threshold("min_cycles", 2, "cycles", "one cycle can be a lag between minting and use (pathologies A4, B5)"),
+        Threshold(
+            "min_cycles", 2, "cycles", "derived: one cycle can be a lag between minting and use (`early_rejection`)"
+        ),
         Threshold(
             "max_token_age",
             300,
@@ -111,6 +158,10 @@ DETECTOR = Detector(
             "the shortest access lifetime that products ship: 5 min (simplejwt, Keycloak, Spring)",
         ),
         Threshold("max_pause", 300, "s", "as above: a refresh sooner than that is not the expiry of the last token"),
+        Threshold("min_scattered", 3, "cycles", "derived: one at each expiry, then a login, is no accident"),
+        Threshold(
+            "max_spread", 7200, "s", "the longest of the usual access lifetimes (Doorkeeper): expiries come as often"
+        ),
         Threshold("min_denied", 3, "refusals", "as for a zombie client: fewer may be one screen's parallel calls"),
         Threshold(
             "min_seconds", 60, "s", "patience: interceptors retry within one round trip, pollers within a minute"

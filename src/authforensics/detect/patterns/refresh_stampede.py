@@ -2,15 +2,23 @@
 
 What it sees: refreshes, whatever came of them, of at least a number and a share of the devices that are there within a
 minute, many times what is usual in the half hour before and after.
-Why it matters: the refresh endpoint answers such a rush with 429 and timeouts, and clients take those for a logout
-(pathology D4); and what came together once comes together again one lifetime later. Where hardly any refresh fails, it
-is for information.
-False positives: the morning's rise, which takes longer than a minute; one client that refreshes in a loop; devices
-that log in; retries while the endpoint is down.
+Evidence: `refresh_ok|refresh_denied|refresh_failed`, those of the first five devices.
+Sequence:
+    10:00:10  30 phones  login_ok    1 s apart
+    10:00:11  30 phones  api_ok      1 s apart, 12x every 300 s
+    11:00:15  30 phones  api_denied  1 s apart token_expired
+    11:00:16  30 phones  refresh_ok  1 s apart  # all within half a minute
+    11:00:17  30 phones  api_ok      1 s apart, 12x every 300 s
+Why it matters: the refresh endpoint answers such a rush with 429 and timeouts, and clients take those for a logout; and
+what came together once comes together again one lifetime later. Where hardly any refresh fails, it is for information.
+False positives: the morning's rise, which takes longer than a minute; one client that refreshes in a loop; devices that
+log in; retries while the endpoint is down.
 At the log's edges: a log shorter than half an hour has no baseline and no finding; a rush at its begin or end is
 compared with one side only; one in the last minute is ongoing.
+Check: refreshes per minute, and whether the rush comes back one lifetime later; which clients refresh by the clock.
 Remediation: let clients refresh 10 to 20 % of the lifetime early, by chance; answer 429 with Retry-After.
-References: RFC 6585 section 4; RFC 9110 section 10.2.3; fxa-oauth-server#370.
+References: RFC 6585 section 4; RFC 9110 section 10.2.3; mozilla/fxa-oauth-server#370.
+Pathologies: D4.
 """
 
 from __future__ import annotations
@@ -122,18 +130,22 @@ DETECTOR = Detector(
     severity=2,
     thresholds=(
         Threshold(
-            "window", 60, "s", "pathologies 1.7, D4: jitter of 20 %, of the shortest access lifetime that products ship"
+            "window",
+            60,
+            "s",
+            "derived: jitter of 20 % of the shortest access lifetime that products ship, 5 min",
+            least=1,
         ),
         Threshold("radius", 1800, "s", "half of the most common access lifetime, 1 h, to either side"),
-        Threshold("min_devices", 20, "devices", "severity scale of the pathologies: 20 devices are many in any fleet"),
-        Threshold("min_share", 0.1, "of devices", "severity scale of the pathologies: a tenth of the fleet"),
-        Threshold("min_ratio", 5, "times the median", "pathologies 1.5: rates five times higher are another thing"),
+        Threshold("min_devices", 20, "devices", "severity scale: 20 devices are many in any fleet"),
+        Threshold("min_share", 0.1, "of devices", "severity scale: a tenth of the fleet"),
+        Threshold("min_ratio", 5, "times the median", "derived: rates five times higher are another thing"),
         Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
         Threshold(
             "min_failed",
             0.1,
             "of refreshes",
-            "severity scale of the pathologies: a tenth; a rush that fails for fewer harms nobody",
+            "severity scale: a tenth; a rush that fails for fewer harms nobody",
         ),
         Threshold(
             "rest", 300, "s", "the shortest access lifetime that products ship: a second refresh in it is a retry"

@@ -3,14 +3,21 @@
 What it sees: refusals of one call (method and route) of one device, one after the other with the same token, with no
 refresh tried and this call never accepted in between; other calls may be. Stragglers are skipped. Several in number, or
 as many as a stack sends that follows a refusal without end. Of a token's calls the one that was sent most is told.
+Evidence: `api_denied`, the first two refusals of the call and the last.
+Sequence:
+    10:00:00  phone  api_ok
+    10:15:00  phone  api_denied  7x every 10 s token_expired
 Why it matters: the answer will not change; it is load, and the feature behind the call is dead for the user without
-notice (pathologies E1; E4: a connection that is opened anew with the token it had first).
+notice. A connection that is opened anew with the token it had first does so, too.
 False positives: parallel calls before a refresh, which do not wait for one another's answers; devices that never had a
 session (scanners, monitors, visitors).
 At the log's edges: a run that the log begins with counts from its first line; one at the end is ongoing.
+Check: the pause between the tries, the path and the client: which retry policy is it? Was the token captured when a
+connection was opened?
 Remediation: refuse a second try without a new token on the client; answer 429 with Retry-After on the server; close
 connections with a code that says to fetch a new ticket.
-References: okhttp#960, #1395 (MAX_FOLLOW_UPS = 20); claudecodeui#754; whatomate#542.
+References: square/okhttp#960, #1395 (MAX_FOLLOW_UPS = 20); siteboon/claudecodeui#754; shridarpatil/whatomate#542.
+Pathologies: E1, E4.
 """
 
 from __future__ import annotations
@@ -101,7 +108,7 @@ DETECTOR = Detector(
         Threshold(
             "min_identical", 21, "refusals", "OkHttp follows a refusal 20 times (MAX_FOLLOW_UPS), at network speed"
         ),
-        Threshold("grace", 2, "s", "semantics: stands for the duration of a call where the log has none"),
+        Threshold("grace", 2, "s", "derived: stands for the duration of a call where the log has none"),
     ),
     observe=_observe,
     conclude=as_observed,

@@ -2,14 +2,21 @@
 
 What it sees: calls of one device or session by turns with two user agents, each from an address of its own, back and
 forth several times: neither has replaced the other. Turns between IPv4 and IPv6 don't count.
-Why it matters: a stolen token looks like this, and so does state that a backup copied to a second phone (pathologies
-H4, D5): a log can't tell the two apart, but both end with a session that locks itself out.
+Evidence: `any`: the last line of one client, one of the other, and the one with which the first is back; of the first
+two returns and the last.
+Sequence:
+    10:00:00  phone  api_ok  10x every 60 s from=192.0.2.1 ua=App/1.0-Pixel-8
+    10:00:30  phone  api_ok  10x every 60 s from=198.51.100.9 ua=App/1.0-S9
+Why it matters: a stolen token looks like this, and so does state that a backup copied to a second phone: a log can't
+tell the two apart, but both end with a session that locks itself out.
 False positives: NAT and network hand-over (the user agent stays the same), an app and its web view (the address does);
-server-side rendering and proxies, whose address many devices share; a relay that only the browser uses. Where users
-are all that tells devices apart, a user with two devices is two, and nothing is claimed.
+server-side rendering and proxies, whose address many devices share; a relay that only the browser uses. Where users are
+all that tells devices apart, a user with two devices is two, and nothing is claimed.
 At the log's edges: turns outside the log are not seen; sharing that goes on until the log's end is ongoing.
+Check: ask the user. Which models and app versions has the device id; was the app first started on a new phone that day?
 Remediation: ask the user; end the session and its refresh tokens; bind tokens to the client; exclude them from backups.
-References: RFC 9700 sections 2.2 and 4.14.2; home-assistant/android#4975; supertokens-core#55.
+References: RFC 9700 sections 2.2 and 4.14.2; home-assistant/android#4975; supertokens/supertokens-core#55.
+Pathologies: H4, D5.
 """
 
 from __future__ import annotations

@@ -2,12 +2,19 @@
 
 What it sees: refusals whose reason is a signature, key or algorithm fault, of many devices that had sessions, with no
 long pause. Refusals of access and of refresh tokens count alike.
-Why it matters: the signer and the verifier disagree (pathologies A1, B1-B4): nobody can help themselves.
+Evidence: `api_denied|refresh_denied`, the first of each of the first five devices.
+Sequence:
+    10:00:00  12 phones  api_ok          10 s apart
+    10:30:00  12 phones  api_denied      10 s apart signature_invalid
+    10:30:01  12 phones  refresh_denied  10 s apart signature_invalid
+Why it matters: the signer and the verifier disagree: nobody can help themselves.
 False positives: one noisy device and scanners with made-up tokens (a number of devices and a share of the fleet are
 asked).
 At the log's edges: a burst less than the pause before the log's end is ongoing.
-Remediation: see the root cause; compare the keys of both sides.
+Check: what was deployed, restarted or rotated at the onset; verify one refused token with each key that is configured.
+Remediation: give both sides the same key; see the root cause.
 References: RFC 7515 section 5.2; RFC 8725 section 3.
+Pathologies: A1, B1-B4.
 """
 
 from __future__ import annotations
@@ -60,7 +67,7 @@ DETECTOR = Detector(
             "min_devices",
             3,
             "devices",
-            "severity scale of the pathologies: from three devices it is more than one user's trouble",
+            "severity scale: from three devices it is more than one user's trouble",
         ),
         Threshold(
             "min_share", 0.05, "of active devices", "derived: below it, a group of clients rather than the fleet"

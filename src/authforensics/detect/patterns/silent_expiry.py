@@ -3,13 +3,26 @@
 What it sees: sessions that a login began, calls of which were accepted, then refused (or sent without a credential, the
 cookie being gone), with no refresh at all, and not accepted again; the ages at which that happens are one value, as far
 as pauses between calls let it be known, for nearly all such sessions of a system.
-Why it matters: users are logged out once per access lifetime though a refresh token would have kept them in (pathology
-C6, C1's silent twin); in the log it looks like people who are not logged in.
+Evidence: `login_ok, api_denied|api_anonymous`: the login and the first refusal of its token, of the first three
+sessions of the device.
+Sequence:
+    10:00:00  3 browsers  login_ok       40 s apart
+    10:00:05  3 browsers  api_ok         40 s apart, 30x every 30 s
+    10:15:05  3 browsers  api_anonymous  40 s apart  # no cookie, and no refresh
+    10:17:00  3 browsers  login_ok       40 s apart
+    10:17:05  3 browsers  api_ok         40 s apart, 30x every 30 s
+    10:32:05  3 browsers  api_anonymous  40 s apart  # a quarter of an hour again
+    10:40:00  3 browsers  login_ok       40 s apart
+Why it matters: users are logged out once per access lifetime though a refresh token would have kept them in; in the log
+it looks like people who are not logged in.
 False positives: users who left (nothing is refused); programs that log in anew at every expiry; long sessions that end
 by design; revocations, which come at any age.
 At the log's edges: a session begun before the log has no age; a refusal right at the end may still be refreshed.
+Check: Max-Age of the cookie against the lifetime of its token, also in the answer to a refresh; is the refresh endpoint
+ever called?
 Remediation: let the cookie outlive the token it carries; refresh on a missing credential, too, where a session was.
-References: RFC 6265 section 5.3; OpenRisk#691; manifold#671.
+References: RFC 6265 section 5.3; opendefender/OpenRisk#691; manifoldmarkets/manifold#671.
+Pathologies: C6, C1's silent twin.
 """
 
 from __future__ import annotations
@@ -129,15 +142,15 @@ DETECTOR = Detector(
     severity=1,
     thresholds=(
         Threshold("min_sessions", 5, "sessions", "derived: fewer may have one age by chance"),
-        Threshold("min_share", 0.9, "of sessions", "pathologies 1.4: one spike, where revocations come at any age"),
+        Threshold("min_share", 0.9, "of sessions", "derived: one spike, where revocations come at any age"),
         Threshold(
             "precision", 0.1, "of the age", "derived: ages of sessions that paused longer before they died prove little"
         ),
         Threshold(
             "max_age", 7200, "s", "the longest of the usual access lifetimes (Doorkeeper): later, it is a policy"
         ),
-        Threshold("patience", 60, "s", "pathologies 1.1: clients refresh within a minute, if they do"),
-        Threshold("by_itself", 5, "s", "derived: who logs in again sooner is a program and does so by design (J7)"),
+        Threshold("patience", 60, "s", "derived: clients refresh within a minute, if they do"),
+        Threshold("by_itself", 5, "s", "derived: who logs in again sooner is a program and does so by design"),
     ),
     observe=_observe,
     conclude=_conclude,

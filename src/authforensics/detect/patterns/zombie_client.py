@@ -2,12 +2,20 @@
 
 What it sees: calls refused after the refresh was refused, or refused calls with neither refresh nor login, for a time
 and a count. Says what was lost: refused writes are data that a user believes saved.
-Why it matters: the app looks as if it works (pathology E3); the longer it lasts, the more is lost.
+Evidence: `api_denied`, the first two and the last.
+Sequence:
+    10:15:00  phone  api_denied      token_expired
+    10:15:01  phone  refresh_denied  refresh_expired
+    10:15:10  phone  write_denied    4x every 30 s  # it should log in
+Why it matters: the app looks as if it works; the longer it lasts, the more is lost.
 False positives: bots and monitors that never had a session (the device must have been accepted before, or have tried a
 refresh, or have had a token refused for a reason the log names).
 At the log's edges: a zombie that was one before the log began counts from its first line; one at the end is ongoing.
+Check: how long it lasted and how many of the refused calls were writes; what the app shows while its refresh is
+refused.
 Remediation: on a refused refresh, stop, drop or queue writes, and show the login screen.
-References: founding incident 1; EchoMuse#359; vaultwarden#7060.
+References: wilbowes/EchoMuse#359; dani-garcia/vaultwarden#7060; sample_logs/incident-1-secret-mismatch.
+Pathologies: E3; founding incident 1.
 """
 
 from __future__ import annotations
@@ -63,7 +71,7 @@ DETECTOR = Detector(
     title="Keeps calling with a dead session",
     severity=1,
     thresholds=(
-        Threshold("min_calls", 3, "refusals", "pathologies 1.5: at least 3 refused calls …"),
+        Threshold("min_calls", 3, "refusals", "derived: at least 3 refused calls …"),
         Threshold(
             "min_seconds", 60, "s", "… over at least 60 s after the refresh was refused, without login or logout"
         ),

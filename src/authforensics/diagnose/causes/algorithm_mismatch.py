@@ -1,14 +1,25 @@
 """`algorithm_mismatch`: the verifier refuses the algorithm that tokens are signed with.
 
-Deciding (pathologies B4): the verifier says so, of devices that had sessions. An attacker who tries `none` has
-none, and is not part of an incident. Without the reason it looks like any wrong key, so nothing else carries it.
+Deciding: the verifier says so, of devices that had sessions. An attacker who tries `none` has none, and is not part of
+an incident. Without the reason it looks like any wrong key, so nothing else carries it.
+Sequence:
+    10:00:00  12 phones  login_ok        2 s apart
+    10:00:05  12 phones  api_ok          2 s apart
+    10:10:00  12 phones  api_denied      2 s apart algorithm_rejected
+    10:10:01  12 phones  refresh_denied  2 s apart algorithm_rejected
+    10:11:00  12 phones  login_ok        2 s apart
+    10:11:02  12 phones  api_ok          2 s apart  # signed with the new one
+Look-alikes: `signing_key_mismatch` and `key_rotated_without_overlap`, where the log gives no reason; a scanner that
+tries `none`.
+References: RFC 8725 sections 3.1 and 3.2.
+Pathologies: B4.
 """
 
 from __future__ import annotations
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, fresh_refused, says
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, fresh_refused, says
 from authforensics.diagnose.wording import clock
 from authforensics.schema import Reason
 
@@ -18,6 +29,7 @@ _WEIGHTS = {
     "fresh_refresh": Weight(0.5, "new tokens are refused: the signer uses another algorithm"),
     "fresh_login": Weight(0.5, "those of a login, too"),
     "other_reason": Weight(-4.0, "the verifier names something else"),
+    "deploy": DEPLOY,
 }
 
 
@@ -32,6 +44,7 @@ def _judge(case: Case) -> Judgement:
             f"{held.refused:,} of {held.total:,} tokens given before {clock(case.onset)} UTC were refused after it",
         )
     fresh_refused(case, found, refresh="fresh_refresh", login="fresh_login")
+    deployed(case, found)
     return found
 
 

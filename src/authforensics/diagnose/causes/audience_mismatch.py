@@ -1,16 +1,27 @@
 """`audience_mismatch`: tokens carry another audience than the verifier expects.
 
-Deciding (pathologies 1.2, questions 6 and 7; A3, A7): the verifier says so. Without its word the pattern is that of a
-wrong key, refused when new, so it does not carry. Whether tokens of a login are accepted tells the refresh request (it
-asks for less than the login did) from the verifier's configuration; a single app version is a build of another
-environment.
+Deciding: the verifier says so. Without its word the pattern is that of a wrong key, refused when new, so it does not
+carry. Whether tokens of a login are accepted tells the refresh request (it asks for less than the login did) from the
+verifier's configuration; a single app version is a build of another environment.
+Sequence:
+    10:00:00  12 phones  login_ok    2 s apart
+    10:00:05  12 phones  api_ok      2 s apart
+    10:10:00  12 phones  refresh_ok  2 s apart
+    10:10:01  12 phones  api_denied  2 s apart audience_mismatch
+    10:11:00  12 phones  refresh_ok  2 s apart
+    10:11:01  12 phones  api_denied  2 s apart audience_mismatch
+    10:12:00  12 phones  login_ok    2 s apart
+    10:12:01  12 phones  api_ok      2 s apart  # the login asks for the right one
+Look-alikes: `signing_key_mismatch`, where the log gives no reason; `issuer_mismatch`.
+References: RFC 7519 section 4.1.3; RFC 8725 section 3.9; openzim/zimfarm#2020; ory/fosite#331.
+Pathologies: 1.2, questions 6 and 7; A3, A7.
 """
 
 from __future__ import annotations
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, fresh_refused, logins_help, says
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, fresh_refused, logins_help, says
 from authforensics.schema import Reason
 
 _WEIGHTS = {
@@ -20,6 +31,7 @@ _WEIGHTS = {
     "login_accepted": Weight(0.5, "those of a login are accepted: only the refresh asks for another audience"),
     "part": Weight(0.5, "one service, version or platform: one configuration"),
     "other_reason": Weight(-4.0, "the verifier names something else"),
+    "deploy": DEPLOY,
 }
 
 
@@ -34,6 +46,7 @@ def _judge(case: Case) -> Judgement:
     if part and len(case.devices) >= FEW:
         found.speaks_for("part", 1.0, f"only {', '.join(part)}")
     found.missing.append("the claims aud, iss and scope of a refused token, and of one from a login (never the token)")
+    deployed(case, found)
     return found
 
 

@@ -1,8 +1,20 @@
 """`cached_denial`: a cache or proxy answers with a stored refusal, without asking the service.
 
-Deciding (pathologies G5): the refusals came from no upstream while accepted calls did: whatever answered was not what
-verifies tokens. A gateway that checks tokens itself refuses so as well, so a reason that names the token, or tokens
-refused on every path, speak against; confidence stays at medium unless other tokens pass on the same paths.
+Deciding: the refusals came from no upstream while accepted calls did: whatever answered was not what verifies tokens. A
+gateway that checks tokens itself refuses so as well, so a reason that names the token, or tokens refused on every path,
+speak against; confidence stays at medium unless other tokens pass on the same paths.
+Sequence:
+    10:00:00  8 phones  login_ok    1 s apart upstream=a
+    10:00:05  8 phones  api_ok      1 s apart, 14x every 60 s upstream=a
+    10:03:10  8 phones  api_denied  1 s apart, 6x every 3 s /api/news
+    10:03:40  8 phones  refresh_ok  1 s apart upstream=a
+    10:03:42  8 phones  api_denied  1 s apart /api/news  # from no upstream
+    10:05:10  8 phones  api_denied  1 s apart, 6x every 3 s /api/news
+    10:05:40  8 phones  refresh_ok  1 s apart upstream=a
+    10:05:42  8 phones  api_denied  1 s apart /api/news
+Look-alikes: a gateway that verifies tokens itself; `permission_answered_401`, which an upstream answers.
+References: RFC 9111 section 3.5.
+Pathologies: G5.
 """
 
 from __future__ import annotations

@@ -1,14 +1,29 @@
 """`client_ignores_denial`: the client goes on after a refusal instead of showing its login screen.
 
-It explains why an incident lasts and what it costs, not why tokens are refused: as a first cause it stands only where
-the refusals themselves are ordinary, and a login would help (pathologies E2, E3; founding incident 1's lesson for
-clients).
+Deciding: devices go on after the verdict while a login would help: it explains why an incident lasts and what it costs,
+not why tokens are refused. As a first cause it stands only where the refusals themselves are ordinary.
+Sequence:
+    10:00:00  30 phones  api_ok          5 s apart
+    10:15:00  30 phones  api_denied      5 s apart token_expired
+    10:15:01  30 phones  refresh_ok      5 s apart
+    10:15:02  30 phones  api_ok          5 s apart
+    10:16:00  2 obey     refresh_denied  60 s apart refresh_expired
+    10:16:20  2 obey     login_ok        60 s apart
+    10:16:23  2 obey     api_ok          60 s apart
+    10:10:00  2 stuck    refresh_denied  120 s apart refresh_expired
+    10:10:30  2 stuck    write_denied    120 s apart, 20x every 60 s
+Look-alikes: every fault of the server that no client can cure: then new tokens are refused, or a login does not help.
+References: RFC 6749 section 5.2; wilbowes/EchoMuse#359; sample_logs/incident-1-secret-mismatch.
+Pathologies: E2, E3; founding incident 1.
 """
 
 from __future__ import annotations
 
+import polars as pl
+
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.steps import REFRESHES
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
@@ -22,7 +37,12 @@ _WEIGHTS = {
     "together": Weight(-2.0, "many devices fall ill together: that has a common cause elsewhere"),
     "new_refused": Weight(-3.0, "their new tokens are refused: a refusal that no client can cure is not its fault"),
     "login_fails": Weight(-2.0, "a login doesn't help either"),
+    "never_refreshes": Weight(-3.0, "they never try to refresh, and others do: no refusal of a refresh to ignore"),
+    "logged_out": Weight(-4.0, "the session was logged out before: it was no refusal that ended it"),
+    "not_ordinary": Weight(-3.0, "the session was raced for, lost or used from two places: that ended it"),
 }
+#: Detectors of what ends a session before its time.
+_ENDED_BY = ("concurrent_refresh", "lost_refresh_response", "session_shared")
 _KEEPS = {"zombie_client", "refresh_retry_loop", "refresh_loop"}
 
 
@@ -70,10 +90,29 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against(
             "new_refused", len(looping) / len(stuck), f"{len(looping):,} of them were refused with new tokens"
         )
+    _ended(case, found, stuck)
     # Those that obeyed are not its doing: a fault of the server shows in the number that can't get out.
     if len(stuck) >= 3 and len(stuck) / case.active >= 0.1:
         found.speaks_against("together", 1.0, f"{len(stuck):,} of {case.active:,} active devices are stuck together")
     return found
+
+
+def _ended(case: Case, found: Judgement, stuck: set[str]) -> None:
+    """Whether their sessions ended by what is no ordinary refusal."""
+    refreshing = case.steps.filter(pl.col("auth_event").is_in(REFRESHES))["device_id"].n_unique()
+    never = 1 - refreshing / len(case.devices)
+    if never > 0.5 and case.refreshes()["ok"]:
+        found.speaks_against("never_refreshes", never, f"{never:.0%} of them never tried to refresh, others did")
+    out = case.logged_out
+    if out > 0.2:
+        found.speaks_against("logged_out", min(2 * out, 1.0), f"{out:.0%} of the refusals came after a logout")
+    raced = stuck & case.found_on(*_ENDED_BY, ever=True)
+    if raced:
+        found.speaks_against(
+            "not_ordinary",
+            len(raced) / len(stuck),
+            f"on {len(raced):,} of them refreshes raced or were lost, or a session was used from two places",
+        )
 
 
 CAUSE = Cause(

@@ -1,9 +1,23 @@
 """`clock_skew`: tokens are not valid yet where they are checked: two clocks differ.
 
-Deciding (pathologies A4): the verifier says not yet valid. Tokens refused when new that are accepted later,
-unchanged, by the same instance, after more seconds than a replica takes, point to it without a word: by hardly any
-other fault does the chance of a refusal fall with the token's age. Weights: the reason
-and the waiting each carry it; the rest agrees.
+Deciding: the verifier says not yet valid. Tokens refused when new that are accepted later, unchanged, by the same
+instance, after more seconds than a replica takes, point to it without a word: by hardly any other fault does the chance
+of a refusal fall with the token's age. The reason and the waiting each carry it; the rest agrees.
+Sequence:
+    10:00:00  12 phones  login_ok    2 s apart
+    10:00:40  12 phones  api_ok      2 s apart
+    10:10:00  12 phones  refresh_ok  2 s apart
+    10:10:01  12 phones  api_denied  2 s apart, 4x every 6 s not_yet_valid
+    10:10:45  12 phones  api_ok      2 s apart  # the same token
+    10:15:00  12 phones  api_ok      2 s apart
+    10:25:00  12 phones  refresh_ok  2 s apart
+    10:25:01  12 phones  api_denied  2 s apart, 4x every 6 s not_yet_valid
+    10:25:45  12 phones  api_ok      2 s apart
+    10:30:00  12 phones  api_ok      2 s apart
+Look-alikes: `replica_lag`, which is over within a second or two; `stale_key_on_instance`, where the same token is
+refused again.
+References: RFC 7519 sections 4.1.5 and 4.1.6; IdentityServer/IdentityServer4#1298.
+Pathologies: A4.
 """
 
 from __future__ import annotations

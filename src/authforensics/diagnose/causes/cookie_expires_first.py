@@ -1,8 +1,21 @@
 """`cookie_expires_first`: the cookie ends with, or before, the token it carries, so that nothing is left to refresh.
 
-Deciding (pathologies C6; 1.4, C6 or J2 or G2): sessions end at one age, their calls then carry no credential at all,
-and nobody refreshes. A server that finds the token and calls it expired speaks against: then the client could have
-refreshed and didn't (E1). Where no reason is logged, that can't be told apart, so the age alone does not decide.
+Deciding: sessions end at one age, their calls then carry no credential at all, and nobody refreshes. A server that
+finds the token and calls it expired speaks against: then the client could have refreshed and didn't. Where no reason is
+logged, that can't be told apart, so the age alone does not decide.
+Sequence:
+    10:00:00  6 browsers  login_ok       40 s apart
+    10:00:05  6 browsers  api_ok         40 s apart, 30x every 30 s
+    10:15:05  6 browsers  api_anonymous  40 s apart, 2x every 30 s
+    10:17:00  6 browsers  login_ok       40 s apart
+    10:17:05  6 browsers  api_ok         40 s apart, 30x every 30 s
+    10:32:05  6 browsers  api_anonymous  40 s apart  # at the same age again
+    10:40:00  6 browsers  login_ok       40 s apart
+    10:40:05  6 browsers  api_ok         40 s apart
+Look-alikes: visitors who are not logged in; a header that a proxy strips, from the first call on; clients that never
+refresh.
+References: RFC 6265 section 5.3; opendefender/OpenRisk#691.
+Pathologies: C6; 1.4, C6 or J2 or G2.
 """
 
 from __future__ import annotations

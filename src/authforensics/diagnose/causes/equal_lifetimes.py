@@ -1,7 +1,22 @@
 """`equal_lifetimes`: the refresh token lives no longer than the access token, so it is dead whenever it is needed.
 
-Deciding (pathologies 1.3 C1 and 1.4): the refusal comes at the first refresh of a session, none succeeded before it,
-and at the age at which the access token expires. With an absolute limit (C2) refreshes succeed before the last one.
+Deciding: the refusal comes at the first refresh of a session, none succeeded before it, and at the age at which the
+access token expires. With an absolute limit refreshes succeed before the last one.
+Sequence:
+    10:00:00  2 old     login_ok        120 s apart
+    10:00:01  2 old     api_ok          120 s apart, 2x every 1195 s
+    10:20:01  2 old     api_denied      120 s apart token_expired
+    10:20:02  2 old     refresh_ok      120 s apart  # begun before the release
+    10:20:03  2 old     api_ok          120 s apart
+    10:40:00  6 phones  login_ok        40 s apart
+    10:40:01  6 phones  api_ok          40 s apart, 2x every 1194 s
+    11:00:01  6 phones  api_denied      40 s apart token_expired
+    11:00:02  6 phones  refresh_denied  40 s apart, 3x every 60 s refresh_expired
+    11:05:00  2 old     refresh_ok      120 s apart
+    11:05:01  2 old     api_ok          120 s apart
+Look-alikes: `refresh_lifetime_elapsed` and `idle_expiry`, where refreshes of the session had succeeded before.
+References: RFC 6749 section 1.5; sample_logs/incident-2-equal-lifetimes.
+Pathologies: 1.3, C1; 1.4; founding incident 2.
 """
 
 from __future__ import annotations
@@ -10,6 +25,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import DEPLOY, deployed
 from authforensics.diagnose.wording import clock, plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
@@ -18,6 +34,7 @@ _WEIGHTS = {
     "reason": Weight(2.0, "the server says the refresh token has expired"),
     "first_refresh": Weight(2.5, "no refresh of the session ever succeeded: it was dead at the first expiry"),
     "same_age": Weight(2.5, "the youngest refused session is as old as an access token gets", decides=True),
+    "deploy": DEPLOY,
     "older_sessions": Weight(1.0, "sessions begun before are refreshed as ever: a lifetime was changed for new ones"),
     "other_reason": Weight(-3.0, "the server says something other than expired"),
     "refreshed_before": Weight(
@@ -25,6 +42,8 @@ _WEIGHTS = {
     ),
     "later": Weight(-2.0, "sessions live clearly longer than an access token"),
     "one_version": Weight(-3.0, "one app version only: lifetimes are the server's, and the same for all versions"),
+    "beside": Weight(-4.0, "refused beside a granted refresh of the same device: that is a race"),
+    "younger_refresh": Weight(-3.0, "sessions begun as late are refreshed: the refresh token lives longer"),
     "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
 }
 #: Ages count as equal within this share of the lifetime and this many seconds: leeway, and a client that calls seldom.
@@ -57,6 +76,11 @@ def _judge(case: Case) -> Judgement:
     _older_sessions(case, refused, found)
     supported = any(weight in {"reason", "older_sessions"} and strength >= 0.9 for weight, strength, _ in found.for_)
     _sessions(case, refused, found, supported=supported)
+    beside = case.siblings.filter("beside").height
+    if beside > 0.2 * case.siblings.height:
+        found.speaks_against(
+            "beside", beside / case.siblings.height, f"{beside:,} refused refreshes came beside a granted one"
+        )
     if case.scope.app_version:
         found.speaks_against("one_version", 1.0, f"only version {', '.join(case.scope.app_version)} is refused")
     tries = case.refreshes()
@@ -115,8 +139,16 @@ def _older_sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None
     first_login = refused["login_at"].min()
     if first_login is None:
         return
+    deployed(case, found, first_login, what="the first affected session began")  # type: ignore[arg-type]
     older, younger = case.refreshing(first_login)  # type: ignore[arg-type]
-    if older > younger:
+    dead = refused["device_id"].n_unique()
+    if younger > 0.5 * dead:
+        found.speaks_against(
+            "younger_refresh",
+            min(younger / dead, 1.0),
+            f"{plural(younger, 'device')} with a session begun since {clock(first_login)} UTC refresh as ever",  # type: ignore[arg-type]
+        )
+    elif older > younger:
         found.speaks_for(
             "older_sessions",
             older / (older + younger),

@@ -1,8 +1,24 @@
 """`idle_expiry`: sessions end when they rest for too long.
 
-Deciding (pathologies 1.4, C2 or C3): no refresh succeeds after so long a rest, while sessions of any age do: the rest
-since the last token is what ends them. A rest as short as an access token's life is none: then the refresh token lives
-no longer (C1). By design, as a rule.
+Deciding: no refresh succeeds after so long a rest, while sessions of any age do: the rest since the last token is what
+ends them. A rest as short as an access token's life is none: then the refresh token lives no longer. By design, as a
+rule.
+Sequence:
+    08:00:00  8 phones  login_ok        120 s apart
+    08:00:01  8 phones  api_ok          120 s apart, 2x every 889 s
+    08:15:10  8 phones  api_denied      120 s apart token_expired
+    08:15:11  8 phones  refresh_ok      120 s apart
+    08:15:12  8 phones  api_ok          120 s apart
+    11:40:10  8 phones  api_denied      120 s apart token_expired
+    11:40:11  8 phones  refresh_denied  120 s apart refresh_expired
+    11:41:00  8 phones  write_denied    120 s apart, 3x every 60 s
+    08:00:07  3 busy    login_ok        5 s apart
+    08:15:20  3 busy    refresh_ok      5 s apart, 15x every 915 s
+    08:15:21  3 busy    api_ok          5 s apart, 15x every 915 s
+Look-alikes: `refresh_lifetime_elapsed`, which ends busy sessions as well; `equal_lifetimes`, where no refresh ever
+succeeds.
+References: RFC 9700 section 4.14.2; matrix-org/synapse#11425; keycloak/keycloak#30452.
+Pathologies: 1.4, C2 or C3.
 """
 
 from __future__ import annotations

@@ -1,8 +1,20 @@
 """`permission_answered_401`: the server answers 401 where the token is good and a permission is missing.
 
-Deciding (pathologies A5): the refused tokens are accepted on other paths meanwhile, and the same paths accept the
-tokens of others: it is neither the token nor the service, but what this user may do there. Where nobody is accepted on
-the path, the service may have a wrong key or audience, so that alone does not decide.
+Deciding: the refused tokens are accepted on other paths meanwhile, and the same paths accept the tokens of others: it
+is neither the token nor the service, but what this user may do there. Where nobody is accepted on the path, the service
+may have a wrong key or audience, so that alone does not decide.
+Sequence:
+    10:00:00  12 phones  login_ok    3 s apart
+    10:00:01  12 phones  api_ok      3 s apart, 15x every 60 s
+    10:01:00  12 phones  api_ok      3 s apart, 7x every 120 s /api/reports
+    10:00:30  3 guests   login_ok    1 s apart
+    10:00:31  3 guests   api_ok      1 s apart, 11x every 60 s
+    10:02:35  3 guests   api_denied  1 s apart, 5x every 120 s /api/reports other
+    10:02:40  3 guests   refresh_ok  1 s apart, 5x every 120 s
+    10:02:42  3 guests   api_denied  1 s apart, 5x every 120 s /api/reports other
+Look-alikes: `stale_key_on_instance`, where a service refuses everybody; `audience_mismatch`.
+References: RFC 6750 section 3.1; bucketeer-io/bucketeer#2455.
+Pathologies: A5.
 """
 
 from __future__ import annotations
@@ -23,6 +35,7 @@ _WEIGHTS = {
     "reason": Weight(1.5, "the answer names something other than a fault of the token"),
     "nobody": Weight(-2.0, "nobody is accepted on these paths: it may be the service"),
     "back": Weight(-2.5, "refused tokens are accepted later on the same path"),
+    "pace": Weight(-3.0, "it comes at the pace of a timer, to devices that were accepted there: an old token"),
     "instance": Weight(-3.0, "it is confined to an instance"),
     "token_fault": Weight(-4.0, "the answer names a fault of the token"),
 }
@@ -60,6 +73,10 @@ def _judge(case: Case) -> Judgement:
     back = tokens.filter(pl.col("again_at").is_not_null()).height
     if back > 0.2 * tokens.height:
         found.speaks_against("back", back / tokens.height, f"{plural(back, 'token')} were accepted there later")
+    again = case.calls.filter(pl.col("steady") > 0.5, pl.col("refusals") >= 5, pl.col("before") + pl.col("between") > 0)
+    timed = int(again["refusals"].sum()) / max(int(case.calls["refusals"].sum()), 1)
+    if timed > 0.5:
+        found.speaks_against("pace", timed, f"{timed:.0%} of the refusals come at a pace, on paths accepted before")
     if case.scope.upstream:
         found.speaks_against("instance", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
     other, fault = case.api_share_of(Reason.OTHER), case.api_share_of(*_FAULTS)

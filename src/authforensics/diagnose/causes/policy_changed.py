@@ -1,15 +1,32 @@
 """`policy_changed`: a new sign-in policy asks for a fresh login: a second factor, a sign-in frequency, new terms.
 
-Pathologies I5: refreshes of sessions begun before an instant are refused with a reason that is about no token, and a
-login heals each for good. A client's secret or a firewall's rule is refused so, too, but there a login changes nothing
-for the next refresh; what was changed no log of requests tells, so the confidence stays at medium.
+Deciding: refreshes of sessions begun before an instant are refused with a reason that is about no token, and a login
+heals each for good. A client's secret or a firewall's rule is refused so, too, but there a login changes nothing for
+the next refresh; what was changed no log of requests tells, so the confidence stays at medium.
+Sequence:
+    10:00:00  12 phones  login_ok        30 s apart
+    10:00:01  12 phones  api_ok          30 s apart, 2x every 889 s
+    10:15:05  12 phones  api_denied      30 s apart token_expired
+    10:15:06  12 phones  refresh_ok      30 s apart
+    10:15:07  12 phones  api_ok          30 s apart, 2x every 883 s
+    10:30:05  12 phones  api_denied      30 s apart token_expired
+    10:30:09  12 phones  refresh_denied  30 s apart, 3x every 15 s other
+    10:31:00  12 phones  login_ok        30 s apart  # with the second factor
+    10:31:01  12 phones  api_ok          30 s apart
+    10:33:05  12 phones  refresh_ok      30 s apart
+    10:33:07  12 phones  api_ok          30 s apart
+Look-alikes: `client_secret_expired`, which no login heals; `token_store_lost`, where the reason names the session.
+References: Microsoft Entra error codes AADSTS50076, 50078 and 70043.
+Pathologies: I5.
 """
 
 from __future__ import annotations
 
+import polars as pl
+
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed
 from authforensics.diagnose.wording import clock, plural
 from authforensics.schema import Reason
 
@@ -19,7 +36,9 @@ _WEIGHTS = {
     "older": Weight(1.5, "sessions begun since refresh: the rule is met by a new login"),
     "many": Weight(0.5, "it meets many"),
     "token_reason": Weight(-4.0, "the server names a fault of the token"),
+    "login_refused": Weight(-4.0, "their logins are refused, too: no new login meets the rule"),
     "not_healed": Weight(-3.0, "new tokens are refused as well"),
+    "deploy": DEPLOY,
 }
 
 
@@ -45,6 +64,12 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against(
             "not_healed", new.refused / given, f"that of {new.refused:,} of {given:,} was refused, too"
         )
+    devices = case.meanwhile.devices.join(case.hit.select("device_id"), on="device_id", how="semi")
+    barred = devices.filter(pl.col("login_denied") & ~pl.col("login")).height
+    if barred > 0.2 * len(case.devices):
+        found.speaks_against(
+            "login_refused", barred / len(case.devices), f"logins of {barred:,} of them were refused meanwhile"
+        )
     older, younger = case.refreshing(case.onset)
     if younger >= FEW and younger > older:
         found.speaks_for(
@@ -55,6 +80,7 @@ def _judge(case: Case) -> Judgement:
     if len(case.devices) >= 0.1 * case.active:
         found.speaks_for("many", 1.0, f"{len(case.devices):,} of {plural(case.active, 'active device')} are affected")
     found.missing.append("the error code that the refresh endpoint answers (interaction or second factor required)")
+    deployed(case, found)
     return found
 
 

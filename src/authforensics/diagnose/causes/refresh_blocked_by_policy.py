@@ -2,6 +2,18 @@
 
 Deciding: the refused refreshes came from no upstream while others do, or have a status that no token gets (403 of a
 firewall, 405, 419 of a form check). Reasons that name the token speak against: then something looked at it.
+Sequence:
+    10:00:00  10 phones  api_ok          45 s apart upstream=a
+    10:05:00  10 phones  api_denied      45 s apart upstream=a token_expired
+    10:05:01  10 phones  refresh_ok      45 s apart upstream=a
+    10:05:02  10 phones  api_ok          45 s apart upstream=a
+    10:20:03  10 phones  api_denied      45 s apart upstream=a token_expired
+    10:20:10  10 phones  refresh_denied  45 s apart, 4x every 60 s 403
+    10:18:01  2 others   login_ok        1 s apart upstream=a
+    10:18:06  2 others   api_ok          1 s apart, 60x every 10 s upstream=a
+Look-alikes: `client_secret_expired` and `refresh_endpoint_broken`, which the service itself answers.
+References: RFC 9110 section 15.5.4.
+Pathologies: none: 1.3, K; 8.
 """
 
 from __future__ import annotations
@@ -10,7 +22,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, LOG_UPSTREAM
+from authforensics.diagnose.pieces import DEPLOY, FEW, LOG_UPSTREAM, deployed
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
@@ -22,6 +34,7 @@ _WEIGHTS = {
     "upstream": Weight(-2.0, "the upstream itself answered"),
     "token_reason": Weight(-4.0, "the answer names a fault of the refresh token"),
     "token_status": Weight(-2.0, "the status is a refused token's: 400 or 401"),
+    "deploy": DEPLOY,
 }
 #: What rules answer: RFC 6749 section 5.2 gives 400 and 401 to tokens and clients.
 _RULES = (403, 405, 406, 409, 419, 422, 429, 451)
@@ -57,6 +70,7 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for("part", 1.0, f"only {', '.join(part)}")
     if case.accepted >= len(case.devices):
         found.speaks_for("api_works", 1.0, f"{case.accepted:,} API calls were accepted meanwhile")
+    deployed(case, found)
     return found
 
 

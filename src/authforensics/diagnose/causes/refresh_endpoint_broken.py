@@ -1,10 +1,23 @@
-"""`refresh_endpoint_broken`: the refresh endpoint fails for everybody, whatever token it is given.
+"""`refresh_endpoint_broken`: the refresh endpoint fails, whatever token it is given.
 
 Deciding: from one instant no refresh of any device succeeds, while access tokens that have not expired are still
 accepted (and a login helps). Refusals as expired or for the signature have their own causes.
+Sequence:
+    10:00:00  20 phones  login_ok        60 s apart
+    10:00:05  20 phones  api_ok          60 s apart, 115x every 60 s
+    12:00:00  20 phones  api_denied      60 s apart
+    12:00:01  20 phones  refresh_failed  60 s apart, 20x every 60 s  # 503
+    12:21:00  20 phones  refresh_ok      60 s apart
+    12:21:01  20 phones  api_ok          60 s apart, 60x every 60 s
+Look-alikes: `refresh_blocked_by_policy`, `client_secret_expired` and `token_store_lost`, whose refusals are verdicts;
+an outage of everything.
+References: RFC 6749 section 5.2; RFC 9110 section 15.6.
+Pathologies: E6.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -13,7 +26,7 @@ from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.schema import Reason
 
 _WEIGHTS = {
-    "none_succeeds": Weight(2.5, "no refresh of anybody succeeds"),
+    "none_succeeds": Weight(2.5, "no refresh of anybody succeeds, or most get no verdict"),
     "same_session": Weight(1.5, "sessions whose refresh had succeeded before are refused too"),
     "young": Weight(
         1.5, "refresh tokens younger than any access token gets are refused: they did not expire", decides=True
@@ -32,6 +45,8 @@ _WEIGHTS = {
 
 #: Younger than this share of an access token's life is young: nobody refreshes so early because of an expiry.
 YOUNG = 0.5
+#: How much it counts that others refresh, where those affected get no verdict at all: then it is a part of the service.
+_SOME = 0.3
 
 
 def _judge(case: Case) -> Judgement:
@@ -46,11 +61,7 @@ def _judge(case: Case) -> Judgement:
             "none_succeeds", 1.0, f"{bad:,} of {tries:,} refreshes of all devices failed during the incident"
         )
     else:
-        found.speaks_against(
-            "others_refresh",
-            min(2 * during["ok"] / tries, 1.0),
-            f"{during['ok']:,} refreshes succeeded during the incident",
-        )
+        _others(during, found)
     before = case.refreshes(before=True)
     if before["ok"] >= 3 and before["ok"] / max(sum(before.values()), 1) >= 0.9:
         found.speaks_for(
@@ -72,6 +83,20 @@ def _judge(case: Case) -> Judgement:
     if not case.reason_counts:
         found.missing.append("why refreshes are refused: log the error that the refresh endpoint answers")
     return found
+
+
+def _others(during: Mapping[str, int], found: Judgement) -> None:
+    """Some refreshes succeed. A failure is the endpoint's fault, whomever it hits; a verdict may be about the token."""
+    tries, bad = sum(during.values()), during["denied"] + during["failed"]
+    if during["failed"] > 0.5 * tries:
+        found.speaks_for(
+            "none_succeeds", during["failed"] / tries, f"{during['failed']:,} of {tries:,} refreshes got no verdict"
+        )
+    found.speaks_against(
+        "others_refresh",
+        min(2 * during["ok"] / tries, 1.0) * max(during["denied"] / bad, _SOME),
+        f"{during['ok']:,} refreshes succeeded during the incident",
+    )
 
 
 def _sessions(case: Case, found: Judgement, *, failed: bool) -> None:
@@ -105,7 +130,7 @@ def _sessions(case: Case, found: Judgement, *, failed: bool) -> None:
 
 CAUSE = Cause(
     name="refresh_endpoint_broken",
-    title="The refresh endpoint fails for everybody",
+    title="The refresh endpoint fails, whatever token it is given",
     check=(
         "Call the refresh endpoint with a token that was just issued and read its answer and its error log. Look for a"
         " deploy, an expired client secret, a lost token store or a full rate limit just before the onset."

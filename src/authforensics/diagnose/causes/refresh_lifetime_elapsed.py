@@ -1,8 +1,24 @@
 """`refresh_lifetime_elapsed`: sessions end at a fixed age, however often they were refreshed.
 
-Deciding (pathologies 1.4, C1 or C2, C2 or C3): refreshes had succeeded before the refused one, and no session older
-than the refused ones is refreshed, while some rested as long and were. Where all sessions began together, they end
-together, and a revocation looks the same: then only a reason makes it certain. By design, as a rule.
+Deciding: refreshes had succeeded before the refused one, and no session older than the refused ones is refreshed, while
+some rested as long and were. Where all sessions began together, they end together, and a revocation looks the same:
+then only a reason makes it certain. By design, as a rule.
+Sequence:
+    10:00:00  10 phones  login_ok        400 s apart
+    10:00:01  10 phones  api_ok          400 s apart, 2x every 889 s
+    10:15:05  10 phones  api_denied      400 s apart token_expired
+    10:15:06  10 phones  refresh_ok      400 s apart
+    10:15:07  10 phones  api_ok          400 s apart, 2x every 883 s
+    10:30:05  10 phones  api_denied      400 s apart token_expired
+    10:30:06  10 phones  refresh_ok      400 s apart
+    10:30:07  10 phones  api_ok          400 s apart, 2x every 883 s
+    10:45:10  10 phones  api_denied      400 s apart token_expired
+    10:45:11  10 phones  refresh_denied  400 s apart refresh_expired
+    10:46:00  10 phones  write_denied    400 s apart, 3x every 60 s
+Look-alikes: `idle_expiry`, which spares busy sessions; `equal_lifetimes`, where no refresh ever succeeds;
+`token_revoked`.
+References: RFC 9700 section 4.14.2; project-ncl/bacon#428.
+Pathologies: 1.4, C1 or C2, C2 or C3.
 """
 
 from __future__ import annotations
@@ -16,6 +32,7 @@ from authforensics.diagnose.pieces import FEW, KEY_FAULTS, logins_help, others_o
 from authforensics.diagnose.wording import plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
+from authforensics.states import AuthEvent
 
 _WEIGHTS = {
     "reason": Weight(1.5, "the server says the refresh token has expired"),
@@ -27,6 +44,7 @@ _WEIGHTS = {
     "older_live": Weight(-3.0, "sessions that are older are refreshed"),
     "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
     "other_reason": Weight(-4.0, "the server says something other than expired"),
+    "new_refused": Weight(-4.0, "new tokens of theirs are refused as well: no lifetime does that"),
     "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
 }
 #: A session ends when its client notices: an access lifetime later at most, or this part of its age.
@@ -65,6 +83,13 @@ def _judge(case: Case) -> Judgement:
     rest = case.rest_clock
     if rest is not None and rest.beyond >= FEW:
         found.speaks_for("rested_longer", 1.0, f"{rest.beyond:,} refreshes after as long a rest succeeded")
+    fresh = case.first_uses(AuthEvent.LOGIN_OK).affected
+    if fresh.refused > 0.1 * fresh.total:
+        found.speaks_against(
+            "new_refused",
+            min(2 * fresh.refused / fresh.total, 1.0),
+            f"{fresh.refused:,} of {plural(fresh.total, 'login')} gave a token that was refused at once",
+        )
     logins_help(case, found, "login_helps")
     others_obey(case, found, "others_obey")
     tries = case.refreshes()

@@ -1,8 +1,22 @@
 """`signing_key_mismatch`: what signs the tokens and what verifies them use different keys.
 
-Deciding (pathologies 1.2 and 1.4, A1): the log names the signature as the reason; tokens are refused seconds after they
-were given; a fresh login doesn't help; everybody is hit at one instant whatever the age of the token. After a key
-rotation (B1) new tokens would work; a stale key on one instance (F1) would show in one upstream only.
+Deciding: the log names the signature as the reason; tokens are refused seconds after they were given; a fresh login
+doesn't help; everybody is hit at one instant whatever the age of the token. After a key rotation new tokens would work;
+a stale key on one instance would show in one upstream only.
+Sequence:
+    10:00:00  12 phones  login_ok        3 s apart
+    10:00:03  12 phones  api_ok          3 s apart
+    10:07:00  12 phones  api_denied      3 s apart signature_invalid
+    10:07:30  12 phones  login_ok        3 s apart
+    10:07:32  12 phones  write_denied    3 s apart signature_invalid
+    10:20:00  12 phones  refresh_ok      3 s apart
+    10:20:01  12 phones  write_denied    3 s apart signature_invalid
+    10:21:00  12 phones  refresh_ok      3 s apart
+    10:21:01  12 phones  write_denied    3 s apart signature_invalid
+Look-alikes: `key_rotated_without_overlap`, where new tokens work; `unknown_key_id`, where old ones do;
+`stale_key_on_instance`; `audience_mismatch`, where the log gives no reason.
+References: RFC 7515 section 5.2; RFC 8725 section 3.5; sample_logs/incident-1-secret-mismatch.
+Pathologies: 1.2 and 1.4, A1; B1, F1.
 """
 
 from __future__ import annotations
@@ -11,7 +25,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, returned
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, returned
 from authforensics.diagnose.wording import clock, plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
@@ -30,6 +44,7 @@ _WEIGHTS = {
     "confined": Weight(-3.0, "only one upstream refuses: then its key is stale"),
     "returns": Weight(-4.0, "refused tokens are accepted again, unchanged: a wrong key never accepts them"),
     "expiry": Weight(-2.0, "tokens die at one age: then it is expiry"),
+    "deploy": DEPLOY,
 }
 #: Half of the devices within this time is an instant: background posts of mobile apps come every few minutes at most.
 _INSTANT = 300.0
@@ -49,13 +64,14 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
     elif not (case.scope.app_version or case.scope.platform) and len(case.devices) > 2:
         found.speaks_for("everywhere", 1.0, "not confined to an upstream, app version or platform")
+    deployed(case, found)
     return found
 
 
 def _returns(case: Case, found: Judgement) -> None:
     """A wrong key is wrong for good, and for new tokens."""
     new = case.replaced
-    if new.accepted > 3 * new.refused and new.accepted >= FEW:
+    if new.accepted > 3 * new.refused and new.accepted >= FEW and not _refreshed_refused(case):
         found.speaks_against(
             "heals",
             new.accepted / (new.accepted + new.refused),
@@ -70,6 +86,12 @@ def _returns(case: Case, found: Judgement) -> None:
             min(2 * early / total, 1.0),
             f"{early:,} of {total:,} refused tokens were accepted again, unchanged",
         )
+
+
+def _refreshed_refused(case: Case) -> bool:
+    """Refreshed tokens are refused: where those of logins work, the two are signed with different keys."""
+    refused, accepted = case.outcomes(AuthEvent.REFRESH_OK)
+    return refused >= FEW and refused > 9 * accepted
 
 
 def _onset(case: Case, found: Judgement) -> None:
@@ -136,7 +158,7 @@ def _fresh_tokens(case: Case, found: Judgement) -> None:
                 refused / judged,
                 f"{refused:,} of {judged:,} tokens from {words} were refused at their first use",
             )
-        elif explained or event is AuthEvent.REFRESH_OK:
+        elif (explained or event is AuthEvent.REFRESH_OK) and not _refreshed_refused(case):
             found.speaks_against(
                 "heals", accepted / judged, f"{accepted:,} of {judged:,} tokens from {words} were accepted"
             )

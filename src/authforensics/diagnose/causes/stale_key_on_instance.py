@@ -1,10 +1,21 @@
 """`stale_key_on_instance`: one instance, or one service, verifies with a key that the others don't have.
 
-Deciding (pathologies 1.2, questions 3 and 5; F1, F2, F4): the refusals are confined to some upstreams by Fisher's exact
-test, or the same token is refused and accepted by turns: a key that is wrong everywhere never accepts it. Where a token
-comes back once, by waiting, it is a clock or a replica (A4, B5); where other calls of the same kind are all refused, it
-is the signer (A1). Weights: the place carries it, and the token that is good elsewhere; a reason only agrees, for the
-verifier says the same of any wrong key.
+Deciding: the refusals are confined to some upstreams by Fisher's exact test, or the same token is refused and accepted
+by turns: a key that is wrong everywhere never accepts it. Where a token comes back once, by waiting, it is a clock or a
+replica; where other calls of the same kind are all refused, it is the signer. The place carries it, and the token that
+is good elsewhere; a reason only agrees, for the verifier says the same of any wrong key.
+Sequence:
+    10:00:00  12 phones  login_ok    3 s apart upstream=a
+    10:00:05  12 phones  api_ok      3 s apart upstream=a
+    10:01:05  12 phones  api_ok      3 s apart upstream=b
+    10:10:00  12 phones  api_denied  3 s apart, 4x every 120 s upstream=b
+    10:10:01  12 phones  refresh_ok  3 s apart, 4x every 120 s upstream=a
+    10:10:02  12 phones  api_denied  3 s apart, 4x every 120 s upstream=b
+    10:10:30  12 phones  api_ok      3 s apart, 4x every 120 s upstream=a
+Look-alikes: `signing_key_mismatch`, which refuses everywhere; `clock_skew` and `replica_lag`, where a token comes back
+once.
+References: Fisher 1922; cybertec-postgresql/pgwatch#1544; DefGuard/defguard#987.
+Pathologies: 1.2, questions 3 and 5; F1, F2, F4.
 """
 
 from __future__ import annotations
@@ -13,7 +24,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, KEY_FAULTS, LOG_UPSTREAM, returned, says
+from authforensics.diagnose.pieces import DEPLOY, FEW, KEY_FAULTS, LOG_UPSTREAM, deployed, returned, says
 from authforensics.diagnose.wording import plural
 
 _WEIGHTS = {
@@ -24,6 +35,7 @@ _WEIGHTS = {
     "everywhere": Weight(-4.0, "every instance refuses alike"),
     "never_back": Weight(-2.0, "no refused token is ever accepted again"),
     "other_reason": Weight(-2.5, "the verifier names something that is no key"),
+    "deploy": DEPLOY,
 }
 #: Without the instance in the log, or a reason, tokens that come back may be a clock or a replica as well.
 _ALONE = 0.45
@@ -51,6 +63,7 @@ def _judge(case: Case) -> Judgement:
             min(2 * turns / total, 1.0 if keyed else _ALONE),
             f"{plural(turns, 'token')} were refused, accepted and refused again",
         )
+    deployed(case, found)
     return found
 
 

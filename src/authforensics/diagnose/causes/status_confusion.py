@@ -1,7 +1,16 @@
 """`status_confusion`: tokens that are expired are not answered with 401, so clients don't refresh.
 
-Deciding (pathologies K1, K2): the reason names a fault of the token, the status is 400, 403, 419 or 422, and hardly any
-client refreshes after it. Without the reason a 403 is a missing permission, so nothing carries.
+Deciding: the reason names a fault of the token, the status is 400, 403, 419 or 422, and hardly any client refreshes
+after it. Without the reason a 403 is a missing permission, so nothing carries.
+Sequence:
+    10:00:00  8 phones  login_ok    5 s apart
+    10:00:05  8 phones  api_ok      5 s apart, 15x every 60 s
+    10:15:05  8 phones  api_denied  5 s apart, 6x every 40 s 403 token_expired
+    10:00:00  other     login_ok
+    10:00:05  other     api_ok      14x every 60 s
+Look-alikes: a missing permission, which is a 403 as well; clients that never refresh, where the status is 401.
+References: RFC 6750 section 3.1; RFC 9110 section 15.5.2.
+Pathologies: K1, K2.
 """
 
 from __future__ import annotations
@@ -10,7 +19,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
@@ -21,6 +30,7 @@ _WEIGHTS = {
     "no_refresh": Weight(2.0, "clients that wait for a 401 never refresh", decides=True),
     "refreshed": Weight(-3.0, "clients refresh all the same"),
     "fault": Weight(-2.5, "the token is wrong, not expired: a 401 would not heal it"),
+    "deploy": DEPLOY,
 }
 #: The statuses that RFC 6750 section 3.1 and IIS, Esri give a token that is refused.
 _RIGHT = (401, 440, 498)
@@ -50,6 +60,7 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for("no_refresh", 1 - share, words)
     else:
         found.speaks_against("refreshed", share, f"{tried:,} devices got a new token after it")
+    deployed(case, found)
     return found
 
 

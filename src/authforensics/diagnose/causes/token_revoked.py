@@ -1,8 +1,24 @@
 """`token_revoked`: sessions were ended on purpose: a sign-out everywhere, a changed password, an administrator.
 
-Deciding (pathologies I2; 1.4, C2 and C3 or I2): the server says revoked. Ages say nothing, users are hit one by one,
-others refresh meanwhile, and a login helps. Where every session of before is gone, the store was lost or everything was
-revoked at once, which is `token_store_lost`; where refreshes of one session overlapped, rotation did it.
+Deciding: the server says revoked. Ages say nothing, users are hit one by one, others refresh meanwhile, and a login
+helps. Where every session of before is gone, the store was lost or everything was revoked at once, which is
+`token_store_lost`; where refreshes of one session overlapped, rotation did it.
+Sequence:
+    10:00:00  30 phones  login_ok        4 s apart
+    10:00:01  30 phones  api_ok          4 s apart, 15x every 60 s
+    10:15:05  30 phones  api_denied      4 s apart token_expired
+    10:15:06  30 phones  refresh_ok      4 s apart
+    10:15:07  30 phones  api_ok          4 s apart
+    10:00:30  2 gone     login_ok
+    10:00:31  2 gone     api_ok
+    10:08:30  2 gone     api_denied      revoked
+    10:08:31  2 gone     refresh_denied  refresh_revoked
+    10:09:00  2 gone     write_denied    3x every 60 s revoked
+    10:12:00  2 gone     login_ok        60 s apart
+    10:12:02  2 gone     api_ok          60 s apart
+Look-alikes: `token_store_lost`, `rotation_race`, `user_disabled`; expiry, where the log gives no reason.
+References: RFC 7009; RFC 9700 section 4.14.2.
+Pathologies: I2; 1.4, C2 and C3 or I2.
 """
 
 from __future__ import annotations
@@ -16,7 +32,8 @@ from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 
 _WEIGHTS = {
-    "reason": Weight(4.0, "the server says that the token was revoked", decides=True),
+    # Without a word of the server nothing else carries: many things end a session early.
+    "reason": Weight(5.0, "the server says that the token was revoked", decides=True),
     "young": Weight(1.0, "the tokens had long to live: it is no expiry"),
     "few": Weight(1.0, "others refresh and call meanwhile"),
     "login_helps": Weight(1.0, "a login begins a new session"),
@@ -26,6 +43,7 @@ _WEIGHTS = {
     "login_refused": Weight(-3.0, "their logins are refused as well: it is the account"),
     "one_version": Weight(-2.5, "one app version only: whoever revokes looks at users, not at versions"),
     "newborn": Weight(-3.0, "they are refused in their first seconds: nobody revokes so fast"),
+    "logged_out": Weight(-4.0, "the session was logged out by its own client before"),
     "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
     "other_reason": Weight(-4.0, "the server says something else"),
 }
@@ -49,7 +67,7 @@ def _judge(case: Case) -> Judgement:
     tries = case.refreshes()
     if tries["denied"] >= 5 and not few(case) and tries["ok"] <= 0.1 * tries["denied"]:
         found.speaks_against("everybody", 1.0, f"{tries['denied']:,} refreshes were refused, {tries['ok']:,} granted")
-    racing = {one.device_id for one in case.cluster.findings if one.detector in _ROTATION}
+    racing = case.found_on(*_ROTATION, ever=True)
     if racing:
         found.speaks_against(
             "rotation",
@@ -68,6 +86,9 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against(
             "login_refused", min(2 * barred / len(case.devices), 1.0), f"logins of {barred:,} of them were refused, too"
         )
+    out = case.logged_out
+    if out > 0.2:
+        found.speaks_against("logged_out", min(2 * out, 1.0), f"{out:.0%} of the refusals came after a logout")
     new = case.replaced
     if new.refused > new.accepted:
         found.speaks_against("new_refused", 1.0, f"the next token of {new.refused:,} devices was refused, too")

@@ -1,8 +1,25 @@
 """`token_store_lost`: sessions begun before an instant are gone: the store was lost, or all were revoked.
 
-Pathologies I4 (and I2 for everybody): from one instant no session begun before it is refreshed, whatever its age, while
-new ones are. Whether somebody revoked all or the store was lost, no log of requests tells; and where no reason is
-given, a change of the key looks the same: so nothing here decides, and the confidence stays at medium.
+Deciding: from one instant no session begun before it is refreshed, whatever its age, while new ones are. Whether
+somebody revoked all or the store was lost, no log of requests tells; and where no reason is given, a change of the key
+looks the same: so nothing here decides, and the confidence stays at medium.
+Sequence:
+    10:00:00  12 phones  login_ok        30 s apart
+    10:00:01  12 phones  api_ok          30 s apart, 2x every 889 s
+    10:15:05  12 phones  api_denied      30 s apart token_expired
+    10:15:06  12 phones  refresh_ok      30 s apart
+    10:15:07  12 phones  api_ok          30 s apart, 2x every 883 s
+    10:30:08  12 phones  api_denied      30 s apart token_expired
+    10:30:09  12 phones  refresh_denied  30 s apart, 3x every 15 s refresh_revoked
+    10:35:00  12 phones  login_ok        30 s apart
+    10:35:01  12 phones  api_ok          30 s apart, 2x every 840 s
+    10:50:05  12 phones  api_denied      30 s apart token_expired
+    10:50:06  12 phones  refresh_ok      30 s apart
+    10:50:07  12 phones  api_ok          30 s apart
+Look-alikes: `key_rotated_without_overlap`, where the log gives no reason; `token_revoked`, which hits a few;
+`refresh_lifetime_elapsed` of sessions that began together.
+References: RFC 7009; RFC 9700 section 4.14.2.
+Pathologies: I4; I2 for everybody.
 """
 
 from __future__ import annotations
@@ -11,7 +28,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, KEY_FAULTS, young
+from authforensics.diagnose.pieces import DEPLOY, FEW, KEY_FAULTS, deployed, young
 from authforensics.diagnose.wording import clock, plural
 from authforensics.schema import Reason
 
@@ -26,6 +43,7 @@ _WEIGHTS = {
     "born_since": Weight(-4.0, "sessions begun since are refused as well: nothing was lost, they end too soon"),
     "few": Weight(-2.0, "few devices only"),
     "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
+    "deploy": DEPLOY,
 }
 
 
@@ -58,6 +76,7 @@ def _judge(case: Case) -> Judgement:
     if len(case.devices) < 0.1 * case.active:
         found.speaks_against("few", 1.0, f"{len(case.devices):,} of {plural(case.active, 'active device')}")
     found.missing.append("what happened to the token store: its restarts, flushes, restores and clean-up jobs")
+    deployed(case, found)
     return found
 
 

@@ -1,15 +1,30 @@
 """`unknown_key_id`: tokens are signed with a key that the verifier has not fetched (a stale JWKS cache).
 
-Deciding (pathologies 1.4, B1 or B3; 1.2, question 6): the verifier says that it doesn't find the key. It is the mirror
-image of a rotation without overlap: new tokens are refused, those given before are accepted until they expire, and a
-login doesn't help. That pattern alone is also a new signer with a wrong key or audience, so it only supports.
+Deciding: the verifier says that it doesn't find the key. It is the mirror image of a rotation without overlap: new
+tokens are refused, those given before are accepted until they expire, and a login doesn't help. That pattern alone is
+also a new signer with a wrong key or audience, so it only supports.
+Sequence:
+    10:00:00  12 phones  login_ok    1 s apart
+    10:00:05  12 phones  api_ok      1 s apart
+    10:01:00  3 old      login_ok
+    10:01:01  3 old      api_ok
+    10:14:00  3 old      api_ok      20 s apart  # old tokens still pass
+    10:12:00  12 phones  refresh_ok  1 s apart
+    10:12:01  12 phones  api_denied  1 s apart key_not_found
+    10:13:00  12 phones  refresh_ok  1 s apart
+    10:13:01  12 phones  api_denied  1 s apart key_not_found
+    10:14:00  12 phones  login_ok    1 s apart
+    10:14:01  12 phones  api_denied  1 s apart key_not_found
+Look-alikes: `key_rotated_without_overlap`, its mirror image; `signing_key_mismatch`; `stale_key_on_instance`.
+References: RFC 7517 section 4.5; OpenID Connect Core section 10.1.1; mckinsey/agents-at-scale-ark#2457.
+Pathologies: 1.4, B1 or B3; 1.2, question 6.
 """
 
 from __future__ import annotations
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, fresh_refused, new_tokens, says
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, fresh_refused, new_tokens, says
 from authforensics.diagnose.wording import clock
 from authforensics.schema import Reason
 
@@ -22,6 +37,7 @@ _WEIGHTS = {
     "new_accepted": Weight(-2.0, "new tokens are accepted"),
     "confined": Weight(-1.0, "one instance only refuses: its cache is older than the others'"),
     "other_reason": Weight(-4.0, "the verifier names something else"),
+    "deploy": DEPLOY,
 }
 
 
@@ -49,6 +65,7 @@ def _judge(case: Case) -> Judgement:
         )
     if case.scope.upstream:
         found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    deployed(case, found)
     return found
 
 

@@ -1,7 +1,20 @@
 """`user_disabled`: the account was disabled or deleted: refresh and login are both refused.
 
-Pathologies I3: few devices, their refreshes refused, and their logins, too, while the logins of others succeed. A
-forgotten password looks alike after a session has ended, so the confidence stays at medium.
+Deciding: few devices, their refreshes refused, and their logins, too, while the logins of others succeed. A forgotten
+password looks alike after a session has ended, so the confidence stays at medium.
+Sequence:
+    10:00:00  30 phones  login_ok        1 s apart
+    10:00:05  30 phones  api_ok          1 s apart, 15x every 60 s
+    10:05:30  2 new      login_ok        180 s apart
+    10:05:32  2 new      api_ok          180 s apart
+    10:00:11  2 gone     login_ok        1 s apart
+    10:00:21  2 gone     api_ok          1 s apart
+    10:05:11  2 gone     refresh_denied  1 s apart other
+    10:06:11  2 gone     login_denied    1 s apart, 2x every 30 s
+    10:07:31  2 gone     refresh_denied  1 s apart, 3x every 60 s other
+Look-alikes: a forgotten password; `token_revoked`, after which a login helps.
+References: RFC 6749 section 5.2.
+Pathologies: I3.
 """
 
 from __future__ import annotations

@@ -12,12 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from authforensics.redact import redact
-from authforensics.report import palette, selection, wording
+from authforensics.report import clients, journal, lifetimes, palette, selection, wording
 from authforensics.report.html import view
 from authforensics.report.html.text import embed_lists, finish, pack, prose
 
 if TYPE_CHECKING:
-    from authforensics.document import Document
+    from authforensics.devices import Journal
+    from authforensics.document import Document, Timeline
 
 
 def render(document: Document) -> str:
@@ -34,6 +35,30 @@ def render(document: Document) -> str:
             script=_asset("page.js"),
             plotly=_plotly(),
             figures=pack(embed_lists(view.figures(document)).encode()),
+        )
+    )
+
+
+def device(document: Document, found: Journal, timeline: Timeline) -> str:
+    """One device as a page by itself: the figure of its `timeline`, and its journal as a table."""
+    drawn: dict[str, list[object]] = {
+        "systems": [{"system": found.system}],
+        "devices": [view.figure(document, timeline)],
+    }
+    return (
+        _environment()
+        .get_template("device.html.j2")
+        .render(
+            document=document,
+            found=found,
+            facts=list(journal.facts(found)),
+            findings={one.id: one for one in found.findings},
+            journal=journal,
+            style=_asset("page.css"),
+            inflate=_asset("inflate.js"),
+            script=_asset("page.js"),
+            plotly=_plotly(),
+            figures=pack(embed_lists(drawn).encode()),
         )
     )
 
@@ -69,7 +94,7 @@ def _environment() -> Environment:
         "number": wording.number,
         "shorten": wording.shorten,
     }
-    environment.globals |= {"palette": palette, "wording": wording}
+    environment.globals |= {"clients": clients, "lifetimes": lifetimes.rows, "palette": palette, "wording": wording}
     return environment
 
 

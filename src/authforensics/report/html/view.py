@@ -14,6 +14,7 @@ from authforensics.report import selection, specs, wording
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authforensics.devices import Client
     from authforensics.document import Device, Document, Endpoint, Source, System, Timeline
     from authforensics.findings import Evidence, Finding, Incident, RootCause
 
@@ -23,6 +24,7 @@ _EVIDENCE_LINES = 10
 _CHIPS, _ALL_CHIPS = 200, 2_000
 _FINDING_ROWS, _FINDING_CHARACTERS = 200, 600_000
 _SOURCE_ROWS = 300
+_CLIENT_ROWS = 40
 _DISPOSITIONS = ("events", "continuations", "rejects", "blank", "header", "filtered", "duplicates")
 
 
@@ -114,6 +116,11 @@ class Page:
             if shown[name] < total
         ]
 
+    @cached_property
+    def clients(self) -> list[Client]:
+        """The versions of apps that are listed: those with most devices that met a refusal."""
+        return sorted(self.document.clients, key=lambda one: -one.devices)[:_CLIENT_ROWS]
+
     def chip(self, system: str, device_id: str) -> Chip:
         """How a device is shown wherever it is named."""
         key = (system, device_id)
@@ -194,7 +201,7 @@ def figures(document: Document) -> dict[str, Iterator[dict[str, object]]]:
     """Every figure of the page: per system the charts, per timeline its device, in the order of the document."""
     return {
         "systems": (_system(document, one) for one in document.systems),
-        "devices": (_device(document, timeline) for timeline in document.timelines),
+        "devices": (figure(document, timeline) for timeline in document.timelines),
     }
 
 
@@ -206,7 +213,8 @@ def _system(document: Document, system: System) -> dict[str, object]:
     }
 
 
-def _device(document: Document, timeline: Timeline) -> dict[str, object]:
+def figure(document: Document, timeline: Timeline) -> dict[str, object]:
+    """The figure of one device, with what the page says beside it."""
     return {
         "system": timeline.system,
         "device": timeline.device_id,

@@ -1,0 +1,84 @@
+"""Owns how a command gets the analysis that it asks: options checked, progress shown, temporary files gone after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from authforensics.cli import bounds
+from authforensics.cli.engines import ENGINES, check_master, engine_named
+from authforensics.cli.messages import say
+from authforensics.cli.progress import progress_bar
+from authforensics.cli.sources import COLORS, check_choice, check_log_format, load_config
+
+if TYPE_CHECKING:
+    from authforensics.pipeline import Analysis
+
+
+@contextmanager
+def analyzed(
+    paths: list[str],
+    *,
+    format: str,
+    log_format: str | None,
+    nginx_conf: Path | None,
+    config: Path | None,
+    tz: str | None,
+    since: str | None,
+    until: str | None,
+    path: str | None,
+    status: str | None,
+    device_key: str | None,
+    strict: bool,
+    engine: str,
+    master: str | None,
+    memory: str | None,
+    work_dir: str | None,
+    quiet: bool,
+    no_progress: bool,
+    color: str,
+    device: Sequence[str] = (),
+) -> Iterator[Analysis]:
+    """The analysis of some logs, by the options of a command; its temporary files are gone afterwards.
+
+    Raises:
+        UsageError: an option that can't be used.
+        InputError: nothing could be read.
+    """
+    check_log_format(log_format, format)
+    check_choice("color setting", "--color", color, COLORS)
+    check_choice("engine", "--engine", engine, ENGINES)
+    check_master(master, engine)
+    most, place = bounds.memory(memory), bounds.work_dir(work_dir)
+    settings = load_config(config, paths)
+
+    from authforensics.cli.remarks import remarks
+
+    with progress_bar(enabled=not (no_progress or quiet), color=color) as bar, engine_named(engine, master) as run:
+        analysis = run(
+            paths,
+            format=None if format == "auto" else format,
+            log_format=log_format,
+            nginx_conf=nginx_conf,
+            tz=tz,
+            since=since,
+            until=until,
+            path=path,
+            status=status,
+            device=device,
+            device_key=device_key,
+            config=settings,
+            strict=strict,
+            memory=most,
+            work_dir=place,
+            progress=bar and bar.step,
+        )
+        with closing(analysis):
+            if bar is not None:
+                bar.doing("looking closer")
+            yield analysis
+    if not quiet:
+        for remark in remarks(analysis.document):
+            say("warning", remark)

@@ -1,0 +1,133 @@
+"""Owns `verify`: whether what was ill before a moment is proven well since, and the exit code that says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authforensics.cli.analyzed import analyzed
+from authforensics.cli.messages import say
+from authforensics.cli.options import (
+    Color,
+    ConfigFile,
+    DeviceKey,
+    Engine,
+    FormatName,
+    LogFormat,
+    Master,
+    Memory,
+    NginxConf,
+    NoProgress,
+    PathPattern,
+    Paths,
+    Since,
+    Statuses,
+    Strict,
+    Until,
+    WorkDir,
+    Zone,
+)
+from authforensics.cli.outputs import Outputs
+from authforensics.cli.terminal import print_bytes, print_rich
+
+if TYPE_CHECKING:
+    from authforensics.devices import Recovery
+
+NOT_RECOVERED, NOT_SEEN = 20, 21
+_CODES = {"recovered": 0, "nothing": 0, "ill": NOT_RECOVERED, "unproven": NOT_RECOVERED, "unseen": NOT_SEEN}
+
+
+def verify(
+    paths: Paths,
+    *,
+    after: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Since when it should be well: 2025-12-25T09:00+09:00; 2h: before the last event; now-2h.",
+        ),
+    ],
+    json: Annotated[
+        str | None, typer.Option(metavar="PATH|-", help="Write the document as JSON, with `recovery`.")
+    ] = None,
+    format: FormatName = "auto",
+    log_format: LogFormat = None,
+    nginx_conf: NginxConf = None,
+    config: ConfigFile = None,
+    since: Since = None,
+    until: Until = None,
+    path: PathPattern = None,
+    status: Statuses = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID", help="Only lines with this device, session, user or address, or address|agent; repeatable."
+        ),
+    ] = None,
+    tz: Zone = None,
+    device_key: DeviceKey = None,
+    strict: Strict = False,
+    engine: Engine = "local",
+    master: Master = None,
+    memory: Memory = None,
+    work_dir: WorkDir = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer, no warnings.")] = False,
+    no_progress: NoProgress = False,
+    color: Color = "auto",
+) -> None:
+    """Recovered? Devices that were refused before a moment, by what proves them well since.
+
+    Exit code 0: proven; 20: not recovered; 21: of some platform that was ill no device was seen since.
+    """
+    from authforensics.collect.window import moment
+
+    moment("after", after, None, None)  # what can't be read is refused before the logs are
+    outputs = Outputs.plan(html=None, no_html=True, json=json, markdown=None, export=None, export_format="parquet")
+    outputs.check(paths)
+    with analyzed(
+        paths,
+        format=format,
+        log_format=log_format,
+        nginx_conf=nginx_conf,
+        config=config,
+        tz=tz,
+        since=since,
+        until=until,
+        path=path,
+        status=status,
+        device=device or (),
+        device_key=device_key,
+        strict=strict,
+        engine=engine,
+        master=master,
+        memory=memory,
+        work_dir=work_dir,
+        quiet=quiet,
+        no_progress=no_progress,
+        color=color,
+    ) as analysis:
+        found = analysis.verify(after)
+        told = replace(analysis, document=analysis.document.model_copy(update={"recovery": found}))
+        written, piped = outputs.write(told), outputs.piped(told)
+    for file in [] if quiet else written:
+        say("note", f"wrote {file}")
+    if piped is not None:
+        print_bytes(piped)
+    else:
+        _print(found, paths, color, quiet=quiet)
+    raise typer.Exit(_CODES[found.outcome])
+
+
+def _print(found: Recovery, paths: list[str], color: str, *, quiet: bool) -> None:
+    from authforensics.report import recovery
+
+    if quiet:
+        print_rich(recovery.answer(found), color, soft_wrap=True)
+        return
+    print_rich(recovery.render(found), color)
+    command = recovery.command(found, paths)
+    if command is not None:
+        print_rich("", color)
+        print_rich(command, color, soft_wrap=True)

@@ -1,0 +1,118 @@
+"""`client_never_refreshes`: the client answers an expired token with the same call, and never asks for another.
+
+Deciding: none of the affected devices ever tries to refresh, while others whose tokens expire do so, and succeed. A
+connection that keeps its first token has a client that refreshes for all other calls; one that was refused a refresh
+ignores that; a browser without its cookie is told that nothing was sent.
+Sequence:
+    10:00:00  6 old  login_ok    9 s apart version=3.5
+    10:00:01  6 old  api_ok      9 s apart, 29x every 30 s version=3.5
+    10:15:01  6 old  api_denied  9 s apart, 9x every 5 s token_expired version=3.5
+    10:00:00  9 new  login_ok    9 s apart version=3.4
+    10:00:01  9 new  api_ok      9 s apart, 29x every 30 s version=3.4
+    10:15:01  9 new  api_denied  9 s apart token_expired version=3.4
+    10:15:02  9 new  refresh_ok  9 s apart version=3.4
+    10:15:03  9 new  api_ok      9 s apart, 20x every 30 s version=3.4
+Look-alikes: `stale_connection_token`, `client_ignores_denial`, `cookie_expires_first`,
+`client_uses_logged_out_session`.
+References: RFC 6750 section 3.1; okhttp#960, #1395 (MAX_FOLLOW_UPS = 20).
+Pathologies: E1.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import FEW, LOG_REASON, one_part, young
+from authforensics.diagnose.steps import REFRESHES
+from authforensics.diagnose.wording import plural
+from authforensics.schema import Reason
+
+_WEIGHTS = {
+    "no_refresh": Weight(3.0, "they never try to refresh, in the whole log"),
+    "others_refresh": Weight(1.5, "others refresh at the same time, and it helps", decides=True),
+    "repeats": Weight(1.5, "they repeat the same refused call: nobody sent them to the login"),
+    "expired": Weight(1.0, "the server says expired: a refresh is what it asks for"),
+    "part": Weight(1.0, "one version or platform: one client"),
+    "tries": Weight(-4.0, "affected devices do refresh"),
+    "after_logout": Weight(-4.0, "the session was logged out before"),
+    "good_elsewhere": Weight(-3.0, "the refused tokens are accepted on other paths: they have not expired"),
+    "nobody": Weight(-2.0, "nobody refreshes: there may be no refresh in this product, or the log lacks it"),
+    "young": Weight(-3.0, "tokens are refused long before they expire"),
+    "other_reason": Weight(-4.0, "the server says something other than expired"),
+}
+#: A few devices may have been updated, or ran into an expiry of their own meanwhile.
+_STRAY = 0.25
+
+
+def _judge(case: Case) -> Judgement:
+    found = Judgement()
+    devices = len(case.devices)
+    if not case.tokens.height:
+        return found
+    refreshing = case.steps.filter(pl.col("auth_event").is_in(REFRESHES))["device_id"].n_unique()
+    if refreshing > _STRAY * devices:
+        found.speaks_against("tries", refreshing / devices, f"{refreshing:,} of {plural(devices, 'device')} do refresh")
+        if refreshing > 0.5 * devices:
+            return found
+    found.speaks_for(
+        "no_refresh",
+        1 - refreshing / devices,
+        f"{devices - refreshing:,} of {plural(devices, 'affected device')} never tried to refresh",
+    )
+    helped = case.refreshes()["ok"]
+    if helped >= FEW:
+        found.speaks_for("others_refresh", 1.0, f"{helped:,} refreshes of others succeeded meanwhile")
+    elif not helped + case.refreshes(before=True)["ok"]:
+        found.speaks_against("nobody", 1.0, "the log has no refresh of anybody")
+    repeating = len(case.found_on("retry_without_refresh"))
+    if repeating:
+        found.speaks_for(
+            "repeats",
+            min(1.25 * repeating / devices, 1.0),
+            f"{repeating:,} of {plural(devices, 'device')} sent the same refused call again and again",
+        )
+    one_part(case, found, "part")
+    _tokens(case, found)
+    return found
+
+
+def _tokens(case: Case, found: Judgement) -> None:
+    """Whether it is an expiry that they meet."""
+    expired = case.share_of(Reason.TOKEN_EXPIRED)
+    if expired:
+        found.speaks_for("expired", expired, f"{expired:.0%} of the refusals with a reason say token_expired")
+    if case.reason_counts and expired < 0.9:
+        found.speaks_against("other_reason", 1 - expired, f"{1 - expired:.0%} of them name something else")
+    if not case.reason_counts:
+        found.missing.append(LOG_REASON)
+    out = case.logged_out
+    if out > _STRAY:
+        found.speaks_against("after_logout", out, f"{out:.0%} of the refusals came after a logout")
+    elsewhere = case.tokens.filter(pl.col("elsewhere") > 0).height / max(case.tokens.height, 1)
+    if elsewhere > _STRAY:
+        found.speaks_against(
+            "good_elsewhere", elsewhere, f"{elsewhere:.0%} of the refused tokens were accepted on other paths since"
+        )
+    early, known = young(case)
+    if early > 0.5 * known:
+        found.speaks_against(
+            "young", early / known, f"{early:,} of {plural(known, 'refused token')} were not near expiry"
+        )
+
+
+CAUSE = Cause(
+    name="client_never_refreshes",
+    title="The client repeats refused calls and never refreshes",
+    check=(
+        "Read the client's interceptor or authenticator of the versions affected: is a refresh wired to a 401 at all,"
+        " for this HTTP client, too? Look at cadence, path and user agent of the repeated calls."
+    ),
+    remediation=(
+        "On 401 refresh once, then repeat the call once with the new token; else show the login. Until the release is"
+        " out, slow the callers with 429 and Retry-After."
+    ),
+    weights=_WEIGHTS,
+    judge=_judge,
+)

@@ -1,0 +1,34 @@
+"""Which deploys were close before an incident, and how likely one would be so close by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from authforensics.findings import Deploy, Preceding
+
+#: How long before an onset a deploy is told: the most common access lifetime, in which every client meets a change.
+NEAR_SECONDS = 900.0
+#: How much later than the onset one may be: clocks, and logs that count whole seconds.
+SLACK_SECONDS = 1.0
+#: A deploy that is as close by accident at most so often is evidence: the usual level of significance.
+BY_CHANCE = 0.05
+
+
+def preceding(deploys: Sequence[Deploy], onset: datetime, begin: datetime, end: datetime) -> tuple[Preceding, ...]:
+    """The deploys shortly before `onset`, the last first.
+
+    Their chance: that of so many deploys, at any times from `begin` to `end` of the log, none is as close or closer.
+    """
+    near = timedelta(seconds=NEAR_SECONDS)
+    slack = timedelta(seconds=SLACK_SECONDS)
+    inside = max(sum(begin - near <= one.time <= end for one in deploys), 1)
+    span = max((end - begin).total_seconds(), 1.0)
+    found = []
+    for one in sorted(deploys, key=lambda one: (one.time, one.name), reverse=True):
+        seconds = (onset - one.time).total_seconds()
+        if -slack.total_seconds() <= seconds <= NEAR_SECONDS:
+            close = min((abs(seconds) + SLACK_SECONDS) / span, 1.0)
+            chance = round(1 - (1 - close) ** inside, 6)
+            found.append(Preceding(time=one.time, name=one.name, seconds=round(seconds, 3), chance=chance))
+    return tuple(found)

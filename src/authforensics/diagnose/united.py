@@ -1,0 +1,57 @@
+"""One incident where several clusters turn out to have one cause: a fault may show in more than one kind of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from authforensics.diagnose import witnessed
+from authforensics.diagnose.case import Case
+from authforensics.findings import RootCause
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A case with its causes, the best first. `harmless`: it hurt nobody."""
+
+    case: Case
+    causes: tuple[RootCause, ...]
+    harmless: bool = False
+
+
+def united(judged: Sequence[Judged], judge: Callable[[Case], Judged], unknown: str) -> list[Judged]:
+    """Those of one system, cause and time as one, judged anew; those whose cause is `unknown` stay apart."""
+    done: list[Judged] = []
+    for one in sorted(judged, key=lambda each: -each.case.denials.height):
+        same = (index for index, other in enumerate(done) if _alike(one, other, unknown))
+        host = next(same, None)
+        if host is None:
+            done.append(one)
+        else:
+            done[host] = judge(_joined(done[host].case, one.case))
+    return done
+
+
+def _alike(one: Judged, other: Judged, unknown: str) -> bool:
+    mine, theirs = one.case.cluster, other.case.cluster
+    cause = one.causes[0].cause
+    seen = [each.kind in witnessed.KINDS for each in (mine, theirs)]
+    return (
+        cause == other.causes[0].cause != unknown
+        and mine.system == theirs.system
+        and seen[0] == seen[1]
+        and mine.meets(theirs)
+    )
+
+
+def _joined(one: Case, other: Case) -> Case:
+    mine, theirs = one.cluster, other.cluster
+    columns = [name for name in mine.episodes.columns if name in theirs.episodes.columns]
+    episodes = pl.concat([mine.episodes.select(columns), theirs.episodes.select(columns)])
+    return replace(
+        one,
+        cluster=replace(mine, findings=mine.findings + theirs.findings, episodes=episodes),
+        denials=pl.concat([one.denials, other.denials]).unique("row", keep="first"),
+    )

@@ -1,0 +1,68 @@
+"""How far an incident reaches: what follows at its pace is part of it, what chance puts beside it is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authforensics.diagnose.reach import reached
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEGIN, END = NOON, NOON + timedelta(hours=1)
+PACE = [(60 * minute, "signature_invalid") for minute in range(61)]
+
+
+def kept(*rows: tuple[float, str | None]) -> list[float]:
+    """The seconds after noon of the episodes that belong; each lasts a second."""
+    starts = [NOON + timedelta(seconds=seconds) for seconds, _ in rows]
+    frame = pl.DataFrame(
+        {
+            "first_seen": starts,
+            "last_seen": [start + timedelta(seconds=1) for start in starts],
+            "why": [why for _, why in rows],
+        },
+        schema_overrides={"why": pl.String},
+    )
+    found = reached(frame, BEGIN, END, 3600.0)["first_seen"]
+    return [(start - NOON).total_seconds() for start in found]
+
+
+def test_what_comes_at_the_same_pace_is_part_of_it():
+    assert kept((-280, None), (-140, None), *PACE, (3800, None))[:2] == [-280, -140]
+    assert kept(*PACE, (3800, None))[-1] == 3800
+
+
+def test_a_lone_one_minutes_away_is_not():
+    assert kept((-640, None), *PACE, (3600 + 640, None)) == [seconds for seconds, _ in PACE]
+
+
+def test_a_slow_one_reaches_further():
+    slow = [(600 * n, None) for n in range(7)]
+    assert kept((-1778, None), *slow)[0] == -1778
+    assert kept((-3601, None), *slow)[0] == 0
+
+
+def test_a_later_one_with_the_same_reason_is_part_of_it_unless_it_was_there_before():
+    late = (3600 + 2400, "signature_invalid")
+    assert kept(*PACE, late)[-1] == late[0]
+    assert kept((-2000, "signature_invalid"), *PACE, late)[-1] == 3600
+    assert kept((-200, "signature_invalid"), *PACE, late)[-1] == late[0]
+    assert kept(*PACE, (late[0], "token_expired"))[-1] == 3600
+
+
+def test_a_long_one_that_begins_before_is_part_of_it():
+    frame = pl.DataFrame(
+        {"first_seen": [NOON - timedelta(hours=2)], "last_seen": [NOON + timedelta(minutes=1)], "why": [None]},
+        schema_overrides={"why": pl.String},
+    )
+    assert reached(frame, BEGIN, END, 3600.0).height == 1
+
+
+@given(st.lists(st.integers(-7000, 10_000), min_size=1, max_size=40))
+def test_what_the_findings_cover_is_always_kept(seconds):
+    found = kept(*((one, None) for one in seconds))
+    covered = sorted(one for one in seconds if 0 <= one <= 3600)
+    assert [one for one in found if 0 <= one <= 3600] == covered
