@@ -214,10 +214,9 @@ def test_an_incident_is_judged_by_the_lifetime_that_its_refusals_fall_under():
         return Lifetime(seconds=seconds, low=seconds - 2, high=seconds + 2, samples=9, how="inferred", **whom)
 
     several = Lifetimes(access=one(600, since=at(HOUR)), access_others=(one(1800, until=at(HOUR)),))
-    denials = pl.DataFrame(
-        {"granted_at": [at(60), at(90), at(2 * HOUR)], "platform": ["ios"] * 3, "app_version": ["1"] * 3}
-    )
-    assert applying(several, denials).access.seconds == 1800
-    assert applying(several, denials.tail(1)).access.seconds == 600
+    denials = pl.DataFrame({"device_id": ["a"] * 3, "granted_at": [at(60), at(90), at(2 * HOUR)]})
+    devices = pl.DataFrame({"device_id": ["a"], "platform": ["ios"], "app_version": ["1"]})
+    assert applying(several, denials, devices).access.seconds == 1800
+    assert applying(several, denials.tail(1), devices).access.seconds == 600
     kinds = Lifetimes(access=one(300, platform=("web",)), access_others=(one(1200, platform=("ios",)),))
-    assert applying(kinds, denials).access.seconds == 1200
+    assert applying(kinds, denials, devices).access.seconds == 1200

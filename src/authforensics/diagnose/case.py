@@ -378,6 +378,7 @@ def build(
 ) -> Case:
     """The case of a cluster and its refusals."""
     mine = pl.col("system") == cluster.system
+    fleet = history.devices.filter(mine)
     if cluster.kind in witnessed.FLEET:
         cluster = replace(cluster, episodes=witnessed.of_devices(cluster.episodes, denials))
     return Case(
@@ -387,8 +388,8 @@ def build(
         grants=history.grants.filter(mine),
         begin=history.spans.filter(mine)["begin"][0],
         end=history.spans.filter(mine)["end"][0],
-        fleet=history.devices.filter(mine),
-        lifetimes=applying(lifetimes, denials),
+        fleet=fleet,
+        lifetimes=applying(lifetimes, denials, fleet),
         deploys=deployed,
         findings=[one for one in findings if one.system == cluster.system],
     )

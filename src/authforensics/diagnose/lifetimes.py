@@ -240,17 +240,20 @@ def _changes(name: str, some: Sequence[Lifetime]) -> list[str]:
     return [f"the lifetime of {name} tokens changed at {told} UTC"] if told else []
 
 
-def applying(lifetimes: Lifetimes, denials: pl.DataFrame) -> Lifetimes:
+def applying(lifetimes: Lifetimes, denials: pl.DataFrame, devices: pl.DataFrame) -> Lifetimes:
     """Of several lifetimes those that concern an incident: that most of its refusals fall under.
 
     Args:
         lifetimes: those of the system.
-        denials: the refusals: `granted_at`, `platform`, `app_version`.
+        denials: the refusals: `device_id`, `granted_at`.
+        devices: of the system: `device_id`, `platform`, `app_version`.
     """
     some = [one for one in (lifetimes.access, *lifetimes.access_others) if one is not None]
     if len(some) < 2:
         return lifetimes
-    return lifetimes.model_copy(update={"access": max(some, key=lambda one: _concerned(one, denials))})
+    known = devices.select("device_id", "platform", "app_version")
+    whose = denials.select("device_id", "granted_at").join(known, on="device_id", how="left")
+    return lifetimes.model_copy(update={"access": max(some, key=lambda one: _concerned(one, whose))})
 
 
 def _concerned(one: Lifetime, denials: pl.DataFrame) -> int:
