@@ -44,6 +44,8 @@ _WEIGHTS = {
 }
 #: A few devices may have been updated, or ran into an expiry of their own meanwhile.
 _STRAY = 0.25
+#: What others do decides, where the server says expired: a browser whose cookie is gone doesn't refresh either.
+_UNTOLD = 0.45
 
 
 def _judge(case: Case) -> Judgement:
@@ -63,7 +65,8 @@ def _judge(case: Case) -> Judgement:
     )
     helped = case.refreshes()["ok"]
     if helped >= FEW:
-        found.speaks_for("others_refresh", 1.0, f"{helped:,} refreshes of others succeeded meanwhile")
+        decided = 1.0 if case.reason_counts else _UNTOLD
+        found.speaks_for("others_refresh", decided, f"{helped:,} refreshes of others succeeded meanwhile")
     elif not helped + case.refreshes(before=True)["ok"]:
         found.speaks_against("nobody", 1.0, "the log has no refresh of anybody")
     repeating = len(case.found_on("retry_without_refresh"))
