@@ -80,7 +80,8 @@ def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
         return Judged(whole, ranked)
     stuck = whole.stuck()
     if stuck is whole or stuck.denials.is_empty():
-        explained = first.name != UNDETERMINED or _only_expired(whole)
+        informs = all(one.measures.get("benign") for one in whole.cluster.findings)
+        explained = first.name != UNDETERMINED or informs or _only_expired(whole)
         return Judged(whole, ranked, explained and bool(whole.cluster.episodes["obeyed"].all()))
     again = incidents.rank(stuck, known)
     # What ended the sessions of all is known, though these few alone would not tell.

@@ -24,10 +24,10 @@ OBEYS = 2
 #: How long a client may try until a refresh gets a verdict, before it is more than a hiccup.
 _HICCUP_SECONDS = 60.0
 _KINDS = pl.Enum(["ignored", "key", "refresh", "rejected", "unanswered"])
-#: Detectors of fleets that are about refusals of every kind; and those that are not about refused sessions at all, and
-#: make no incident.
+#: Detectors of fleets that are about refusals of every kind.
 _OF_FLEET: Mapping[str, str | None] = {"denial_surge": None}
-_OF_NO_KIND = {"mass_logout"}
+#: What is benign makes no incident but for this: whoever had to log in again asks why.
+_INFORMS = "mass_logout"
 _GROUP = ["system", "kind", "cluster"]
 
 
@@ -230,7 +230,7 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
                 "key" if one.reason in faults else _OF_FLEET.get(one.detector, "refresh"),
             )
             for index, one in enumerate(findings)
-            if one.detector not in _OF_NO_KIND and not one.measures.get("benign")
+            if one.detector == _INFORMS or not one.measures.get("benign")
         ],
         schema={
             "finding": pl.UInt32,
