@@ -1,7 +1,8 @@
 """`zombie_client`: goes on calling the API after it should have gone to its login screen.
 
-What it sees: calls refused after the refresh was refused, or refused calls with neither refresh nor login, for a time
-and a count. Says what was lost: refused writes are data that a user believes saved.
+What it sees: calls refused after the refresh was refused, with the very token that it gave and no other asked for, or
+with neither refresh nor login, for a time and a count. Says what was lost: refused writes are data that a user believes
+saved.
 Evidence: `api_denied`, the first two and the last.
 Sequence:
     10:15:00  phone  api_denied      token_expired
@@ -37,7 +38,8 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         pl.col("session_seen"),
         pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") == 0,
     ).select(*NAMES, "episode", idle=pl.lit(value=True))
-    after_verdict = pl.col("state") == AuthState.ZOMBIE.value
+    # Refused with the token just given, and no other is asked for: as dead as after a verdict.
+    after_verdict = pl.col("state").is_in([AuthState.ZOMBIE.value, AuthState.REJECTED.value])
     # First by one name, which most devices don't have.
     perhaps = after_verdict | pl.col("device_id").is_in(idle["device_id"].unique().implode())
     refused = sessions.events.filter(is_event(AuthEvent.API_DENIED) & perhaps).join(
