@@ -300,12 +300,14 @@ def calling_on() -> World:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("build", [never_refreshing, calling_on])
-def test_one_version_ignores_denials(build: Callable[[], World], style: LogStyle, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("build", "cause"), [(never_refreshing, "client_never_refreshes"), (calling_on, "client_ignores_denial")]
+)
+def test_one_version_ignores_denials(build: Callable[[], World], cause: str, style: LogStyle, tmp_path: Path):
     world = simulated(build)
     analysis = examine(world, style, tmp_path)
     incident = the_incident(analysis)
-    assert incident.root_causes[0].cause == "client_ignores_denial"
+    assert incident.root_causes[0].cause == cause
     assert incident.scope.app_version == ("3.5.0",)
     assert incident.scope.platform == ()
     refused = world.refused(Refusal.EXPIRED, Refusal.REFRESH_EXPIRED)
