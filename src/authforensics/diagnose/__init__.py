@@ -10,7 +10,7 @@ from authforensics import _registry
 from authforensics.diagnose import behavior, case, causes, incidents
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import UNDETERMINED, Cause, Weight
-from authforensics.diagnose.clusters import cluster, keep
+from authforensics.diagnose.clusters import Cluster, cluster, keep
 from authforensics.diagnose.lifetimes import infer
 from authforensics.diagnose.recovery import recovery
 from authforensics.diagnose.refusals import denials
@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 
+#: What sessions end by some day: where they do so together, and log in again, there is no incident.
+_EXPIRED = {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
+
+
 def known_causes() -> dict[str, Cause]:
     """All root causes by name."""
     return _registry.load(causes, "CAUSE", Cause)
@@ -59,7 +63,7 @@ def diagnose(
     clusters = cluster(history.episodes, findings)
     judged: list[Judged] = []
     for one, refused in zip(clusters, denials(history.events, clusters), strict=True):
-        if refused.is_empty():
+        if refused.is_empty() or (_informs(one) and _reasons(refused) <= _EXPIRED):
             continue
         built = case.build(
             one, refused, history, lifetimes.get(one.system, Lifetimes()), deployed=deploys, findings=findings
@@ -80,12 +84,20 @@ def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
         return Judged(whole, ranked)
     stuck = whole.stuck()
     if stuck is whole or stuck.denials.is_empty():
-        informs = all(one.measures.get("benign") for one in whole.cluster.findings)
-        explained = first.name != UNDETERMINED or informs or _only_expired(whole)
+        explained = first.name != UNDETERMINED or _informs(whole.cluster) or _only_expired(whole)
         return Judged(whole, ranked, explained and bool(whole.cluster.episodes["obeyed"].all()))
     again = incidents.rank(stuck, known)
     # What ended the sessions of all is known, though these few alone would not tell.
     return Judged(stuck, ranked if again[0].cause == UNDETERMINED else again)
+
+
+def _informs(one: Cluster) -> bool:
+    """Whether it is known only by what informs: sessions that ended together, and logins that followed."""
+    return all(finding.measures.get("benign") for finding in one.findings)
+
+
+def _reasons(denials: pl.DataFrame) -> set[str]:
+    return set(denials["reason"].drop_nulls().cast(pl.String).unique())
 
 
 def _only_expired(whole: Case) -> bool:
@@ -93,9 +105,9 @@ def _only_expired(whole: Case) -> bool:
 
     Without a word of the server: sessions end at one age, always the same, and after their access tokens.
     """
-    said = set(whole.denials["reason"].drop_nulls().cast(pl.String).unique())
+    said = _reasons(whole.denials)
     if said:
-        return said <= {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
+        return said <= _EXPIRED
     access, ends = whole.lifetimes.access, whole.lifetimes.refresh
     if access is None or ends is None or ends.partial or ends.since is not None:
         return False
