@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Level = Literal["error", "warning", "note"]
 
@@ -23,6 +24,11 @@ class Remark:
     level: Level
     text: str
     place: int | None = None
+
+
+def worst_first(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    """Remarks by how bad they are, else in the order in which they were made."""
+    return tuple(sorted(remarks, key=lambda one: get_args(Level).index(one.level)))
 
 
 def character(char: str) -> str:

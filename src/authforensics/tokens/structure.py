@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from authforensics.tokens import opaque
-from authforensics.tokens.remark import Remark
-from authforensics.tokens.segments import decode, parse
+from authforensics.tokens.remark import Remark, worst_first
+from authforensics.tokens.segments import Decoded, decode, parse
 from authforensics.tokens.wrapping import Unwrapped, unwrap
 
 Kind = Literal["jws", "jwe", "opaque", "broken", "none"]
@@ -82,7 +82,7 @@ def read(text: str) -> Token:
     if found.rest:
         _several(found)
     if not found.rest:
-        return Token("none", 0, remarks=_sorted(found.remarks), scheme=found.scheme)
+        return Token("none", 0, remarks=worst_first(found.remarks), scheme=found.scheme)
     size = len(found.rest)
     if size > _HEADER_LINE:
         found.say(
@@ -93,11 +93,6 @@ def read(text: str) -> Token:
     # No token has more than five segments; what is beyond the sixth says nothing.
     parts = found.rest.split(".", 5)
     return _opaque(found, parts) or _compact(found, parts)
-
-
-def _sorted(remarks: list[Remark]) -> tuple[Remark, ...]:
-    order = ("error", "warning", "note")
-    return tuple(sorted(remarks, key=lambda one: order.index(one.level)))
 
 
 def _several(found: Unwrapped) -> None:
@@ -141,7 +136,12 @@ def _opaque(found: Unwrapped, parts: list[str]) -> Token | None:
     if form.remark is not None:
         found.remarks.append(form.remark)
     return Token(
-        "opaque", len(found.rest), remarks=_sorted(found.remarks), scheme=found.scheme, form=form.name, text=found.rest
+        "opaque",
+        len(found.rest),
+        remarks=worst_first(found.remarks),
+        scheme=found.scheme,
+        form=form.name,
+        text=found.rest,
     )
 
 
@@ -156,7 +156,7 @@ def _compact(found: Unwrapped, parts: list[str]) -> Token:
     places = _places(found, parts)
     if count not in _NAMES:
         _count(found, parts)
-    head = _object(found, "header", parts[0], places[0])
+    head = _header_of(found, parts[0], places[0])
     encrypted = count == 5 or (head is not None and "enc" in head)
     claims = None
     signature = b""
@@ -175,7 +175,7 @@ def _compact(found: Unwrapped, parts: list[str]) -> Token:
         {name: len(part) for name, part in zip(names, parts, strict=False)},
         head,
         claims,
-        _sorted(found.remarks),
+        worst_first(found.remarks),
         found.scheme,
         signed=".".join(parts[:2]).encode(),
         signature=signature,
@@ -209,15 +209,18 @@ def _count(found: Unwrapped, parts: list[str]) -> None:
     found.say("segments", "error", text, end if count < 3 else None)
 
 
-def _object(found: Unwrapped, name: str, segment: str, place: int | None) -> dict[str, Any] | None:
+def _header_of(found: Unwrapped, segment: str, place: int | None) -> dict[str, Any] | None:
     if not segment:
-        found.remarks.append(Remark(f"{name}_empty", "error", f"the {name} is empty", place))
+        found.remarks.append(Remark("header_empty", "error", "the header is empty", place))
         return None
-    if name == "header" and segment[:3] != "eyJ" and segment[:3].lower() == "eyj":
+    if segment[:3] != "eyJ" and _header(segment):
         why = "capital and small letters were changed: something made it all lower or upper case"
         found.remarks.append(Remark("case", "error", why, place))
         return None
-    decoded = decode(name, segment, place)
+    return _object(found, "header", decode("header", segment, place), place)
+
+
+def _object(found: Unwrapped, name: str, decoded: Decoded, place: int | None) -> dict[str, Any] | None:
     found.remarks += decoded.remarks
     if decoded.data is None:
         return None
@@ -246,27 +249,20 @@ def _algorithm(found: Unwrapped, head: dict[str, Any], *, encrypted: bool) -> No
 
 
 def _payload(found: Unwrapped, head: dict[str, Any] | None, segment: str, place: int | None) -> dict[str, Any] | None:
-    if not segment and head is not None:
-        why = "the payload is empty: detached (RFC 7515, appendix F), or lost"
+    if not segment:
+        why = "the payload is empty" + (": detached (RFC 7515, appendix F), or lost" if head is not None else "")
         found.remarks.append(Remark("payload_empty", "error", why, place))
         return None
     if head is not None and head.get("b64") is False:
         why = "the payload is not encoded (b64 is false, RFC 7797): it is no JWT"
         found.remarks.append(Remark("unencoded", "error", why, place))
         return None
-    if segment.startswith("eyJ") and head is not None:
-        inner = decode("payload", segment, place).data
-        if inner is not None and inner.startswith(b"eyJ") and inner.count(b".") >= 2:
-            why = "its payload is another token (nested, RFC 7519, 5.2): look at that one"
-            found.remarks.append(Remark("nested", "note", why, place))
-            return None
     decoded = decode("payload", segment, place)
-    if decoded.data is not None and decoded.data.count(b".") in {2, 4} and decoded.data.startswith(b"eyJ"):
-        found.remarks.append(
-            Remark("nested", "note", "its payload is another token (nested, RFC 7519, 5.2): look at that one", place)
-        )
+    if decoded.data is not None and decoded.data.startswith(b"eyJ") and decoded.data.count(b".") in {2, 4}:
+        why = "its payload is another token (nested, RFC 7519, 5.2): look at that one"
+        found.remarks.append(Remark("nested", "note", why, place))
         return None
-    return _object(found, "payload", segment, place)
+    return _object(found, "payload", decoded, place)
 
 
 def _signature(found: Unwrapped, head: dict[str, Any] | None, segment: str, place: int | None) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from authforensics.tokens.candidates import Candidates
 from authforensics.tokens.claims import Time, judge, lifetime, times
 from authforensics.tokens.proof import Proof, Signer, prove
-from authforensics.tokens.remark import Remark
+from authforensics.tokens.remark import Remark, worst_first
 from authforensics.tokens.structure import Token, read
 
 SCHEMA = "authforensics-token/1"
@@ -52,9 +52,7 @@ def tell(text: str, at: datetime, candidates: Candidates) -> Told:
     remarks = [*token.remarks, *(judge(token.header, token.claims, at) if token.kind == "jws" else ())]
     if proof.signer is not None and proof.signer.origin == "published_default":
         remarks.insert(0, _known_to_all(proof.signer))
-    order = ("error", "warning", "note")
-    ordered = tuple(sorted(remarks, key=lambda one: order.index(one.level)))
-    return Told(token, times(claims), lifetime(claims), ordered, proof, at)
+    return Told(token, times(claims), lifetime(claims), worst_first(remarks), proof, at)
 
 
 def _known_to_all(signer: Signer) -> Remark:
