@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authforensics.cli import bounds
-from authforensics.cli.engines import ENGINES, check_master, engine_named
+from authforensics.cli.analyzed import analyzed
 from authforensics.cli.messages import say
 from authforensics.cli.options import (
     Color,
     ConfigFile,
     DeviceKey,
+    Devices,
     Engine,
     FormatName,
     LogFormat,
@@ -32,8 +31,7 @@ from authforensics.cli.options import (
     Zone,
 )
 from authforensics.cli.outputs import REPORT, Outputs
-from authforensics.cli.progress import progress_bar
-from authforensics.cli.sources import COLORS, check_choice, check_log_format, load_config
+from authforensics.cli.sources import check_choice
 from authforensics.cli.terminal import print_bytes, print_summary
 
 if TYPE_CHECKING:
@@ -53,12 +51,7 @@ def analyze(
     until: Until = None,
     path: PathPattern = None,
     status: Statuses = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ID", help="Only lines with this device, session, user or address, or address|agent; repeatable."
-        ),
-    ] = None,
+    device: Devices = None,
     tz: Zone = None,
     device_key: DeviceKey = None,
     deploys: Annotated[
@@ -103,53 +96,42 @@ def analyze(
     color: Color = "auto",
 ) -> None:
     """Analyse logs: what went wrong with tokens and sessions, for whom, since when, and why."""
-    check_log_format(log_format, format)
-    check_choice("color setting", "--color", color, COLORS)
     check_choice("severity", "--fail-on", fail_on, FAIL_ON)
-    check_choice("engine", "--engine", engine, ENGINES)
-    check_master(master, engine)
-    most, place = bounds.memory(memory), bounds.work_dir(work_dir)
     outputs = Outputs.plan(
         html=html, no_html=no_html, json=json, markdown=markdown, export=export, export_format=export_format
     )
     outputs.check(paths)
-    settings = load_config(config, paths)
-
-    from authforensics.cli.remarks import remarks
-
-    with progress_bar(enabled=not (no_progress or quiet), color=color) as bar, engine_named(engine, master) as run:
-        analysis = run(
-            paths,
-            format=None if format == "auto" else format,
-            log_format=log_format,
-            nginx_conf=nginx_conf,
-            tz=tz,
-            since=since,
-            until=until,
-            path=path,
-            status=status,
-            device=device or (),
-            device_key=device_key,
-            only=only or (),
-            skip=skip or (),
-            config=settings,
-            strict=strict,
-            memory=most,
-            work_dir=place,
-            deploys=deploys,
-            progress=bar and bar.step,
-        )
-        with closing(analysis):
-            if bar is not None:
-                bar.doing("writing the results")
-            written = outputs.write(analysis)
-            piped = outputs.piped(analysis)
+    with analyzed(
+        paths,
+        format=format,
+        log_format=log_format,
+        nginx_conf=nginx_conf,
+        config=config,
+        tz=tz,
+        since=since,
+        until=until,
+        path=path,
+        status=status,
+        device=device or (),
+        device_key=device_key,
+        only=only or (),
+        skip=skip or (),
+        deploys=deploys,
+        strict=strict,
+        engine=engine,
+        master=master,
+        memory=memory,
+        work_dir=work_dir,
+        quiet=quiet,
+        no_progress=no_progress,
+        color=color,
+        then="writing the results",
+    ) as analysis:
+        written = outputs.write(analysis)
+        piped = outputs.piped(analysis)
     document = analysis.document
-    if not quiet:
-        for remark in remarks(document):
-            say("warning", remark)
-        for file in written:
-            say("note", f"wrote {file}")
+    for file in [] if quiet else written:
+        say("note", f"wrote {file}")
     if piped is not None:
         print_bytes(piped)
     else:

@@ -40,8 +40,14 @@ def analyzed(
     no_progress: bool,
     color: str,
     device: Sequence[str] = (),
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    deploys: Path | None = None,
+    then: str = "looking closer",
 ) -> Iterator[Analysis]:
     """The analysis of some logs, by the options of a command; its temporary files are gone afterwards.
+
+    `then` is what the progress bar says while the analysis is used.
 
     Raises:
         UsageError: an option that can't be used.
@@ -69,15 +75,18 @@ def analyzed(
             status=status,
             device=device,
             device_key=device_key,
+            only=only,
+            skip=skip,
             config=settings,
             strict=strict,
             memory=most,
             work_dir=place,
+            deploys=deploys,
             progress=bar and bar.step,
         )
         with closing(analysis):
             if bar is not None:
-                bar.doing("looking closer")
+                bar.doing(then)
             yield analysis
     if not quiet:
         for remark in remarks(analysis.document):

@@ -40,6 +40,12 @@ PathPattern = Annotated[
 Statuses = Annotated[
     str | None, typer.Option(metavar="CODES", help="Only requests of these statuses: 401,4xx,200-299.")
 ]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID", help="Only lines with this device, session, user or address, or address|agent; repeatable."
+    ),
+]
 DeviceKey = Annotated[
     str | None, typer.Option(metavar="FIELD", help="The field that tells devices apart. [default: found out]")
 ]

@@ -13,6 +13,7 @@ from authforensics.cli.options import (
     Color,
     ConfigFile,
     DeviceKey,
+    Devices,
     Engine,
     FormatName,
     LogFormat,
@@ -60,12 +61,7 @@ def verify(
     until: Until = None,
     path: PathPattern = None,
     status: Statuses = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ID", help="Only lines with this device, session, user or address, or address|agent; repeatable."
-        ),
-    ] = None,
+    device: Devices = None,
     tz: Zone = None,
     device_key: DeviceKey = None,
     strict: Strict = False,
