@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import started  # noqa: F401 - before anything else loads polars
 from authforensics.document import (
     Device,
     Document,

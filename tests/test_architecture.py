@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,15 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    """All that a module is made of, looked at by several tests."""
+    return list(ast.walk(_tree(path)))
 
 
 def _own_files() -> list[Path]:
@@ -77,7 +85,7 @@ def test_nothing_goes_row_by_row():
     used = [
         f"{_name(path)}:{node.lineno} {node.attr}"
         for path in MODULES
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in ROW_BY_ROW
     ]
     assert used == []
@@ -88,7 +96,7 @@ def test_nobody_imports_from_the_package_root():
     found = [
         f"{_name(path)}:{node.lineno}"
         for path in MODULES
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if (isinstance(node, ast.Import) and any(alias.name == "authforensics" for alias in node.names))
         or (
             isinstance(node, ast.ImportFrom)
@@ -105,7 +113,7 @@ def test_only_the_command_line_talks(banned):
         f"{_name(path)}:{node.lineno}"
         for path in MODULES
         if PACKAGE / "cli" not in path.parents
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == banned
     ]
     assert found == []
@@ -114,7 +122,7 @@ def test_only_the_command_line_talks(banned):
 def _imports(packages: set[str]) -> Iterator[Path]:
     """The modules that import one of `packages`."""
     for path in MODULES:
-        for node in ast.walk(_tree(path)):
+        for node in _nodes(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(name.split(".")[0] in packages for name in names):

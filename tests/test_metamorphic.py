@@ -82,7 +82,11 @@ def same(document: Document, base: Document) -> None:
     assert incidents(document) == incidents(base)
 
 
-@pytest.mark.parametrize("later", [37 * DAY, -400 * DAY, 3 * DAY + timedelta(hours=1)], ids=str)
+@pytest.mark.parametrize(
+    "later",
+    [pytest.param(37 * DAY, marks=pytest.mark.slow), -400 * DAY, 3 * DAY + timedelta(hours=1)],
+    ids=str,
+)
 def test_when_it_happened_does_not_matter(base, tmp_path, later):
     scenario = SMALL.scenario.model_copy(update={"start": SMALL.scenario.start + later})
     document = of(replace(SMALL, scenario=scenario), tmp_path)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import tomllib
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from authforensics.pipeline import analyze
+from authforensics.pipeline import Analysis, analyze
 
 SAMPLES = Path(__file__).parent.parent / "sample_logs"
 NAMES = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir())
 #: How far the onset may lie from the first refused request of the record.
 TOLERANCE = timedelta(seconds=60)
+
+
+@cache
+def _alone(name: str) -> Analysis:
+    return analyze(SAMPLES / name)
 
 
 def _expected(name: str) -> dict[str, Any]:
@@ -43,7 +49,7 @@ def together():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sample_alone(name):
-    document = analyze(SAMPLES / name).document
+    document = _alone(name).document
     expected = _expected(name)
     _check(document.incidents, list(document.findings), expected)
     assert document.verdict.severity == expected["severity"]
@@ -59,7 +65,7 @@ def test_a_sample_beside_the_others(together, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_is_accounted_for(name):
-    document = analyze(SAMPLES / name).document
+    document = _alone(name).document
     logs = [source for source in document.sources if source.format]
     assert logs
     for source in logs:
@@ -69,7 +75,7 @@ def test_every_line_is_accounted_for(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_no_log_is_left_alone_and_no_secret_leaves(name):
-    analysis = analyze(SAMPLES / name)
+    analysis = _alone(name)
     by_name = {Path(source.source).name: source for source in analysis.document.sources}
     for other in {"README.md", "expected.toml", ".env"} & set(by_name):
         assert (by_name[other].format, by_name[other].lines) == (None, 0)

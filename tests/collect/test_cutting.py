@@ -54,7 +54,7 @@ _ODD = {
 
 # Few of each: there are many formats, and every run looks at others.
 @pytest.mark.parametrize("name", _OWN)
-@examples(0.15)
+@examples(0.08)
 @given(data=st.data(), tz=st.sampled_from((None, "Asia/Tokyo")))
 def test_each_line_says_the_same_alone_and_has_one_disposition(name: str, data: st.DataObject, tz: str | None) -> None:
     lines = (*known(name), *_ODD.get(name, ()), "")

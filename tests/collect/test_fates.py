@@ -98,7 +98,7 @@ def check(name: str, around: str | None, draw: st.DataObject, folder: Path) -> N
 AROUND = [name for name, case in WRAPPERS.items() if "around" in case]
 
 
-@examples(0.6, RELAXED)
+@examples(0.4, RELAXED)
 @given(st.sampled_from(sorted(FORMATS)), st.sampled_from([None, *AROUND]), st.data())
 def test_damaged_lines_have_one_fate_each(tmp_path, name, around, data):
     check(name, around, data, tmp_path)
@@ -126,7 +126,7 @@ def test_damaged_lines_in_each_wrapper_have_one_fate_each(tmp_path, around):
     some()
 
 
-@examples(0.4, RELAXED)
+@examples(0.3, RELAXED)
 @given(st.sampled_from(sorted(WRAPPERS)), st.data())
 def test_damaged_odd_lines_of_a_wrapper_have_one_fate_each(tmp_path, name, data):
     lines = [line for line in (*WRAPPERS[name].get("before", []), *WRAPPERS[name]["lines"]) if line]

@@ -86,7 +86,7 @@ _LAYOUTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", _LAYOUTS)
-@examples(0.25)
+@examples(0.12)
 @given(data=st.data())
 def test_each_line_says_the_same_alone_and_has_one_disposition(name: str, data: st.DataObject) -> None:
     layout, lines = _LAYOUTS[name]

@@ -143,7 +143,7 @@ def test_the_first_device_is_drawn_and_another_one_when_picked(visit: Visit) -> 
     assert page.evaluate("document.getElementById('device-plot').data.map((trace) => trace.x[0]).join()") != before
     assert page.evaluate("location.hash") == "#device=ios-0005"
     page.click("#next")
-    assert page.inner_text("#picked") == "android-0006"
+    until(page, "document.getElementById('picked').textContent === 'android-0006'")
     page.click("#previous")
     assert page.inner_text("#picked") == "ios-0005"
 
@@ -236,11 +236,12 @@ def test_every_kind_of_compressed_block_is_unpacked(visit: Visit, level: int, st
     assert visit("empty").evaluate("(packed) => inflate(packed)", packed) == text
 
 
-@pytest.mark.parametrize("level", range(isal_zlib.ISAL_BEST_SPEED, isal_zlib.ISAL_BEST_COMPRESSION + 1))
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_the_faster_packer_writes_is_unpacked(visit: Visit, level: int, text: str) -> None:
-    packed = b64encode(isal_zlib.compress(text.encode(), level, wbits=31)).decode()
-    assert visit("empty").evaluate("(packed) => inflate(packed)", packed) == text
+def test_what_the_faster_packer_writes_is_unpacked(visit: Visit, text: str) -> None:
+    page = visit("empty")
+    for level in range(isal_zlib.ISAL_BEST_SPEED, isal_zlib.ISAL_BEST_COMPRESSION + 1):
+        packed = b64encode(isal_zlib.compress(text.encode(), level, wbits=31)).decode()
+        assert page.evaluate("(packed) => inflate(packed)", packed) == text, level
 
 
 def test_the_page_of_the_sample_logs_is_small(visit: Visit, files: dict[str, str]) -> None:
