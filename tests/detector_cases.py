@@ -10,7 +10,8 @@ import polars as pl
 
 from authforensics.correlate import Options, correlate
 from authforensics.schema import Sessions
-from script import ENDPOINTS, play
+from authforensics.tokens.carried import Carried
+from script import ENDPOINTS, play, tokens
 
 CASES = sorted((Path(__file__).parent / "cases" / "detectors").glob("*.toml"))
 
@@ -28,6 +29,11 @@ def load(path: Path) -> dict[str, Any]:
 def played(case: dict[str, Any]) -> pl.DataFrame:
     """The events of a case."""
     return play(case["script"], case.get("devices", 1), case.get("stagger", 0.0))
+
+
+def shown(case: dict[str, Any]) -> Carried:
+    """The tokens that can be read in a case."""
+    return tokens(case["script"], case.get("devices", 1), case.get("stagger", 0.0))
 
 
 def sessions(events: pl.DataFrame) -> Sessions:

@@ -6,7 +6,9 @@ import polars as pl
 
 from authforensics import diagnose
 from authforensics.correlate import telling
-from authforensics.schema import TRAIL, History, Sessions
+from authforensics.diagnose.signed import Signed
+from authforensics.schema import MESSAGES, TRAIL, History, Sessions
+from authforensics.tokens.carried import Carried
 
 
 def history_of(sessions: Sessions) -> History:
@@ -24,3 +26,8 @@ def history_of(sessions: Sessions) -> History:
         counts=sessions.counts,
         closed=sessions.closed,
     )
+
+
+def signed_of(history: History, carried: Carried, *unset: str) -> Signed:
+    """Who signed the tokens in the logs of that history, of which no message speaks."""
+    return diagnose.signed(carried, history.events, pl.DataFrame(schema=MESSAGES), unset)

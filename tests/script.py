@@ -3,6 +3,8 @@
 One event a line: a time, a device, an event of `states.AuthEvent` (or `write_denied`: a refused POST), then words
 `name=value`: `reason=` (said by the log), `path=`, `took=` (seconds; no duration is logged without it), `status=`,
 `upstream=`, `version=`, `platform=`, `ip=` (and no device id), `from=` (the address of a device that has one), `ua=`;
+`in=` (where in the line its token can be read: `query/access_token`, `message`, …) and `signed=` (who signed that:
+`env:SECRET_KEY`, `the-literal-secret`, `nobody-known`; not tried without it);
 `every=` (seconds) and `times=` say it again. A device `fleet` stands for `devices` of them, each `stagger` seconds after
 the one before.
 """
@@ -10,12 +12,15 @@ the one before.
 from __future__ import annotations
 
 import re
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from authforensics.schema import COLLECTED, EndpointClass
+from authforensics.tokens.carried import Carried, carried, sighted
+from authforensics.tokens.proof import Signer
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 ENDPOINTS = {
@@ -61,6 +66,27 @@ _LINE = re.compile(r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)\s+(?P<device>
 
 def play(text: str, devices: int = 1, stagger: float = 0.0) -> pl.DataFrame:
     """The COLLECTED events of a script, in the order of time, as lines of one file."""
+    rows = _rows(text, devices, stagger)
+    numbered = [{**row, "line_number": number} for number, row in enumerate(rows, 1)]
+    return pl.DataFrame([{name: row.get(name) for name in COLLECTED} for row in numbered], schema=COLLECTED)
+
+
+def tokens(text: str, devices: int = 1, stagger: float = 0.0) -> Carried:
+    """The tokens that the lines of a script carry, and who signed them."""
+    signed = {row["token"]: row["signed"] for row in _rows(text, devices, stagger) if row["signed"]}
+    return carried(sighted(play(text, devices, stagger)), {token: _signer(name) for token, name in signed.items()})
+
+
+def _signer(name: str) -> Signer | None:
+    if name == "nobody-known":
+        return None
+    known = name.startswith("the-literal")
+    return Signer(
+        name.replace("-", " "), "published_default" if known else "configured", "", "a default" if known else ""
+    )
+
+
+def _rows(text: str, devices: int, stagger: float) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(text.strip().splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -76,9 +102,7 @@ def play(text: str, devices: int = 1, stagger: float = 0.0) -> pl.DataFrame:
         again = [float(words.get("every", 0)) * turn for turn in range(int(words.get("times", 1)))]
         times = [(name, at + timedelta(seconds=late + later)) for name, late in names for later in again]
         rows += [_row(time, name, match["event"], words) for name, time in times]
-    rows.sort(key=lambda row: row["timestamp"])
-    numbered = [{**row, "line_number": number} for number, row in enumerate(rows, 1)]
-    return pl.DataFrame([{name: row.get(name) for name in COLLECTED} for row in numbered], schema=COLLECTED)
+    return sorted(rows, key=lambda row: row["timestamp"])
 
 
 def _row(at: datetime, device: str, event: str, words: dict[str, str]) -> dict[str, Any]:
@@ -104,4 +128,7 @@ def _row(at: datetime, device: str, event: str, words: dict[str, str]) -> dict[s
         "platform": words.get("platform"),
         "reason_text": None if reason is None else _TEXTS[reason],
         "clock": 0.001,
+        "token": zlib.crc32(f"{device} {words.get('signed')}".encode()) if "in" in words else None,
+        "token_where": words["in"].replace("/", " ") if "in" in words else None,
+        "signed": words.get("signed"),
     }

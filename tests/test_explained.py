@@ -12,8 +12,8 @@ from authforensics import detect, diagnose
 from authforensics.cli.entries import CAUSE_PARTS, DETECTOR_PARTS, split
 from authforensics.correlate import Options, correlate
 from authforensics.schema import Reason
-from past import history_of
-from script import ENDPOINTS, play
+from past import history_of, signed_of
+from script import ENDPOINTS, play, tokens
 
 DETECTORS, CAUSES = detect.detectors(), diagnose.known_causes()
 PARTS = {f"detect.patterns.{name}": DETECTOR_PARTS for name in DETECTORS}
@@ -26,6 +26,8 @@ WORDS = {
     r"(\d+) s apart,?": r"apart=\1",
     r"(\d{3})": r"status=\1",
     r"(/\S+)": r"path=\1",
+    r"in (query|header|cookie|message)": r"in=\1",
+    "signed by a default": "in=query signed=the-literal-secret",
     rf"({'|'.join(Reason)})": r"reason=\1",
 }
 _LINE = re.compile(r"(?P<clock>\S+)  +(?P<who>\S+(?: \S+)*)  +(?P<event>\w+)(?P<rest>.*)")
@@ -70,16 +72,18 @@ def test_every_part_is_there_and_can_be_read(module):
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_the_example_of_a_detector_is_found(name):
-    events = play(script(parts(f"detect.patterns.{name}")["Sequence"]))
-    sessions = correlate(events, Options(endpoints=ENDPOINTS)).sessions
-    assert detect.find(sessions, [DETECTORS[name]])
+    told = script(parts(f"detect.patterns.{name}")["Sequence"])
+    sessions = correlate(play(told), Options(endpoints=ENDPOINTS)).sessions
+    assert detect.find(sessions, [DETECTORS[name]], carried=tokens(told))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CAUSES)
 def test_the_example_of_a_cause_has_that_cause(name):
-    events = play(script(parts(f"diagnose.causes.{name}")["Sequence"]))
-    sessions = correlate(events, Options(endpoints=ENDPOINTS)).sessions
-    history, found = history_of(sessions), detect.find(sessions, DETECTORS.values())
-    incidents = diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants, history.devices)})
+    told = script(parts(f"diagnose.causes.{name}")["Sequence"])
+    sessions = correlate(play(told), Options(endpoints=ENDPOINTS)).sessions
+    history, carried = history_of(sessions), tokens(told)
+    found = detect.find(sessions, DETECTORS.values(), carried=carried)
+    lifetimes = {"case": diagnose.infer(history.grants, history.devices)}
+    incidents = diagnose.diagnose(history, found, lifetimes, signers=signed_of(history, carried))
     assert name in [one.root_causes[0].cause for one in incidents]

@@ -311,6 +311,22 @@ def test_a_work_directory_is_private_and_gone_with_its_object(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_is_made_while_its_directory_is_removed_goes_too(tmp_path, monkeypatch):
+    work, late, rmdir = WorkDirectory(tmp_path), [], os.rmdir
+    (work.path / "early").touch()
+
+    def slow(path, **options):
+        if not late:
+            late.append(next(tmp_path.iterdir()) / "late")
+            late[0].touch()
+        rmdir(path, **options)
+
+    monkeypatch.setattr(os, "rmdir", slow)
+    work.close()
+    assert late
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_closed_work_directory_is_made_anew_when_used_again(tmp_path):
     work = WorkDirectory(tmp_path)
     first = work.path

@@ -12,7 +12,7 @@ from authforensics.config import load
 from authforensics.errors import BadValue, MissingInput
 
 #: What says how to judge, not how to read.
-_JUDGING = {"deploys", "memory", "only", "skip"}
+_JUDGING = {"deploys", "memory", "only", "skip"} | {"env_file", "secrets", "jwks", "show_claims", "fingerprint_key"}
 _CONF = (
     "http {\n  log_format own '$msec|$status|$request|$remote_addr';\n  access_log /var/log/nginx/shop.log own;\n}\n"
 )

@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authforensics.pipeline import Analysis, analyze, read_events, run_detectors, sessionize
+    from authforensics.analysis import Analysis
+    from authforensics.pipeline import analyze, read_events, run_detectors, sessionize
     from authforensics.spark import analyze_table
 
 __all__ = ["Analysis", "analyze", "analyze_table", "read_events", "run_detectors", "sessionize"]
@@ -20,6 +21,6 @@ __all__ = ["Analysis", "analyze", "analyze_table", "read_events", "run_detectors
 def __getattr__(name: str) -> object:
     """Load the library when it is first used: the command line's help must not wait for it."""
     if name in __all__:
-        module = "authforensics.spark" if name == "analyze_table" else "authforensics.pipeline"
-        return getattr(import_module(module), name)
+        module = {"analyze_table": "spark", "Analysis": "analysis"}.get(name, "pipeline")
+        return getattr(import_module(f"authforensics.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

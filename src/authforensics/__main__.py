@@ -12,9 +12,9 @@ from authforensics.cli.signals import stoppable
 #: Objects more before unused ones are looked for: what is made here is hardly ever in a cycle.
 _OBJECTS = 100_000
 #: How polars' allocator treats memory that is free again: each block of lines needs as much as the one before, and to
-#: give it back to the system in between takes a tenth of the run.
+#: give it back to the system in between takes a tenth of the run; to keep it for longer than some blocks, memory.
 # Reference: https://jemalloc.net/jemalloc.3.html#opt.dirty_decay_ms, #opt.oversize_threshold
-_ALLOCATOR = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,oversize_threshold:0")
+_ALLOCATOR = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:1000,oversize_threshold:0")
 
 
 def main() -> NoReturn:

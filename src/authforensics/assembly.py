@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -338,9 +338,11 @@ def lines_wanted(findings: Iterable[Finding], marks: pl.DataFrame) -> pl.DataFra
     return pl.concat([_proof(findings), drawn]).unique().sort("source", "line_number")
 
 
-def lines(collected: collect.Collected, wanted: pl.DataFrame) -> dict[tuple[str, int], str]:
-    """The text of the log lines of `lines_wanted`, by source and number; redacted."""
-    fetched = collect.fetch_lines(collected.files, wanted)
+def lines(
+    collected: collect.Collected, wanted: pl.DataFrame, shown: Callable[[str], str | None] | None = None
+) -> dict[tuple[str, int], str]:
+    """The text of the log lines of `lines_wanted`, by source and number; redacted, tokens as `shown` says."""
+    fetched = collect.fetch_lines(collected.files, wanted, shown)
     return {(source, number): text for source, number, text in fetched.select("source", "line_number", "text").rows()}
 
 

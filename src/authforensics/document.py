@@ -221,27 +221,58 @@ class Population(Frozen):
 
 
 class Leak(Frozen):
-    """A place where a token can be read in the logs."""
+    """A place where tokens can be read in the logs: a part of the lines of a file, and what they are called there.
 
+    `tokens` and `lines` count those that differ; `line_number` is the first. `where`: `body` is any field that is none
+    of the others, of a request's body or of the log itself.
+    """
+
+    system: str
     source: str
     line_number: int
-    where: Literal["query", "header", "message"]
+    where: Literal["query", "header", "cookie", "body", "message"]
+    field: str | None = None
+    tokens: int = 1
+    lines: int = 1
 
 
 class Signer(Frozen):
-    """A candidate key that signed tokens of the logs."""
+    """A candidate key that signed tokens of the logs: how many of those that were tried, which are a few of each kind.
 
+    `how`: what was done to it before it signed (`decoded from base64`); `what` kind of default it is.
+    """
+
+    system: str
     candidate: str
     tokens: int
     kind: Literal["configured", "published_default"]
+    how: str = ""
+    what: str = ""
+
+
+class EnvironmentRemark(Frozen):
+    """What is to be said of the dotenv file that was named; no value of it is here."""
+
+    code: str
+    level: Literal["error", "warning", "note"]
+    text: str
 
 
 class Tokens(Frozen):
-    """What the tokens in the logs tell."""
+    """What the tokens in the logs tell.
+
+    `seen` counts those that can be read, `tried` those of them that candidate keys were tried on, `unknown` those of
+    which none of the candidates is the key. `environment` is about the dotenv file that was named, `notes` about keys
+    that were left out.
+    """
 
     seen: int = 0
+    tried: int = 0
+    unknown: int = 0
     leaks: tuple[Leak, ...] = ()
     signed_by: tuple[Signer, ...] = ()
+    environment: tuple[EnvironmentRemark, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Device(Frozen):

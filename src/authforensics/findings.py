@@ -81,7 +81,7 @@ class Evidence(Frozen):
 
 
 class Finding(Frozen):
-    """One pattern seen on one device, or on the fleet (`device_id` null)."""
+    """One pattern seen on one device, or on the fleet (`device_id` null); `devices` 0: it is about the log itself."""
 
     id: str
     system: str
@@ -89,7 +89,7 @@ class Finding(Frozen):
     severity: Severity
     confidence: Confidence
     device_id: str | None
-    devices: int = Field(ge=1)
+    devices: int = Field(ge=0)
     first_seen: Moment
     last_seen: Moment
     ongoing: bool

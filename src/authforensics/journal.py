@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import polars as pl
 
 from authforensics import assembly, collect
 from authforensics.devices import Entry, Journal
-from authforensics.document import Document, Timeline
+from authforensics.document import Timeline
 from authforensics.errors import UnknownName
 from authforensics.findings import Finding
 from authforensics.redact import redact
@@ -49,7 +49,15 @@ def _near(names: pl.Series, device: str) -> list[str]:
     return list(dict.fromkeys([*parts, *near]))[:_OFFERED]
 
 
-def timeline(history: History, collected: collect.Collected, system: str, device: str, *, thinned: bool) -> Timeline:
+def timeline(
+    history: History,
+    collected: collect.Collected,
+    system: str,
+    device: str,
+    *,
+    thinned: bool,
+    shown: Callable[[str], str | None] | None = None,
+) -> Timeline:
     """One device over time: its states, and its requests with their log lines.
 
     Args:
@@ -58,10 +66,11 @@ def timeline(history: History, collected: collect.Collected, system: str, device
         system: that of the device.
         device: its name.
         thinned: whether only as many requests are drawn as a report draws of one device; else all are.
+        shown: what is shown of a token in a line in place of its shape.
     """
     trail = assembly.trail(history, system, device)
     marks = assembly.marks_of(trail, ()) if thinned else trail.with_columns(omitted=pl.lit(0))
-    lines = assembly.lines(collected, assembly.lines_wanted((), marks))
+    lines = assembly.lines(collected, assembly.lines_wanted((), marks), shown)
     return assembly.timeline(system, device, trail, marks, lines)
 
 
@@ -93,14 +102,6 @@ def journal(history: History, findings: Sequence[Finding], system: str, device: 
         entries=tuple(_entries(shown, own)),
         omitted=trail.height - int(shown["count"].sum()),
     )
-
-
-def page(history: History, collected: collect.Collected, document: Document, system: str, device: str) -> str:
-    """One device as a page by itself."""
-    from authforensics.report import html
-
-    found = journal(history, document.findings, system, device)
-    return html.device(document, found, timeline(history, collected, system, device, thinned=True))
 
 
 def _folded(trail: pl.DataFrame, findings: Sequence[Finding]) -> pl.DataFrame:

@@ -18,8 +18,11 @@ from authforensics.document import Identity
 from authforensics.errors import NothingReadable
 from authforensics.parallel import PARTS, in_order
 from authforensics.partitions import Partitions, WorkDirectory
-from authforensics.schema import EVENTS, MESSAGES, REQUESTS
+from authforensics.schema import MESSAGES, REQUESTS
 from authforensics.study import Studies, Study, Task, study
+from authforensics.tokens import carried
+from authforensics.tokens.candidates import Candidates
+from authforensics.tokens.carried import Carried
 
 #: What is worked with unless the caller says otherwise; beyond it events are put aside in files.
 MEMORY = 512 << 20
@@ -27,11 +30,16 @@ MEMORY = 512 << 20
 _LINE, _STUDIED = 150, 900
 #: More partitions than this are too many files; those that many logs then fill are studied all the same.
 _MOST = 512
+#: Sightings of tokens that are worth being put together.
+_SIGHTINGS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to read, correlate and detect; within how much memory, and where to put what doesn't fit."""
+    """How to read, correlate and detect; within how much memory, and where to put what doesn't fit.
+
+    `candidates` are the keys that may have signed tokens of the logs.
+    """
 
     collect: collect.Options
     correlate: correlate.Options
@@ -39,6 +47,8 @@ class Settings:
     thresholds: Mapping[str, Mapping[str, float]]
     memory: int = MEMORY
     work_dir: Path | None = None
+    candidates: Candidates = field(default_factory=Candidates)
+    fingerprint_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Studied:
 
     `requests` are REQUESTS by partition; `messages` are MESSAGES with `row`; `heard` says how many lines of messages
     each system has, whatever they say; `named` whether any request had a device id; `work` is where large tables are;
+    `carried` are the tokens that can be read in the logs;
     `whole` gives all events of COLLECTED where they don't come from files.
     """
 
@@ -61,6 +72,7 @@ class Studied:
     explained: pl.DataFrame | None
     studies: Studies
     work: WorkDirectory
+    carried: Carried = field(default_factory=Carried)
     seconds: Mapping[str, float] = field(default_factory=dict)
     whole: Callable[[], pl.DataFrame] | None = None
 
@@ -86,7 +98,8 @@ def _study_logs(
     began = monotonic()
     found = collect.discover(paths, lambda: work.path, progress)
     intake = Intake(Partitions(_SCHEMA, _partitions(_lines(found), settings.memory), work, "requests"), settings)
-    digest = collect.Digest(condense.COLUMNS, intake.digest)
+    finder = collect.Finder()
+    digest = collect.Digest(condense.COLUMNS, intake.digest, finder=finder)
     collected = collect.collect(found, digest, intake.take_in, settings.collect, progress=progress)
     check_left(intake.covered, intake.heard)
     read = monotonic()
@@ -106,6 +119,7 @@ def _study_logs(
     seen = condense.all_seen(intake.seen, ground.folders)
     task, studies, surveyed = study_partitions(intake.requests, messages, seen, ground, settings)
     ended = monotonic()
+    signed = finder.samples.signed(settings.candidates)
     return Studied(
         found=found,
         collected=collected,
@@ -118,6 +132,7 @@ def _study_logs(
         explained=task.explained,
         studies=studies,
         work=work,
+        carried=carried.carried(intake.sightings(), signed).within(ground.folders),
         seconds={"read": read - began, "survey": surveyed, "study": ended - read - surveyed},
     )
 
@@ -143,7 +158,9 @@ def _lines(found: Sequence[collect.Found]) -> int:
     for one in found:
         sets.setdefault((one.system, one.rotation), []).append(one)
     return sum(
-        collect.extent(files) // _length(max(files, key=lambda one: collect.extent([one]))) for files in sets.values()
+        size // _length(max(files, key=lambda one: collect.extent([one])))
+        for files in sets.values()
+        if (size := collect.extent(files))
     )
 
 
@@ -175,6 +192,7 @@ class Gathered:
     seen: pl.DataFrame
     clocks: pl.DataFrame
     heard: int
+    sightings: pl.DataFrame
 
 
 class Intake:
@@ -185,6 +203,7 @@ class Intake:
         self.messages: list[pl.DataFrame] = []
         self.seen: list[pl.DataFrame] = []
         self._sketches: list[pl.DataFrame] = []
+        self._sightings: list[pl.DataFrame] = []
         self.covered: dict[str, dict[str, int]] = {}
         self.heard: dict[str, int] = {}
         self._device_key = settings.correlate.device_key
@@ -201,10 +220,15 @@ class Intake:
                 guess = self._guesses.setdefault(folder, identity.likely(condense.coverage(requests), self._device_key))
             requests = requests.with_columns(identity.spread(requests, guess, self.requests.count))
         seen, sketch = endpoints.seen(requests), clocks.sketch(requests, messages)
-        return Gathered(folder, requests, messages, seen, sketch, events.height - requests.height)
+        sightings = carried.sighted(events)
+        return Gathered(folder, requests, messages, seen, sketch, events.height - requests.height, sightings)
 
     def take_in(self, block: Gathered) -> None:
         """Keep it."""
+        if not block.sightings.is_empty():
+            self._sightings.append(block.sightings)
+            if sum(one.height for one in self._sightings) > max(2 * self._sightings[0].height, _SIGHTINGS):
+                self._sightings = [carried.merged(self._sightings)]
         if not block.clocks.is_empty():
             self._sketches.append(block.clocks)
             if sum(one.height for one in self._sketches) > 2 * clocks.ALL:
@@ -222,6 +246,10 @@ class Intake:
     def sketch(self) -> pl.DataFrame:
         """When each log first tells of some request ids, see `correlate.clocks`."""
         return clocks.merged(self._sketches)
+
+    def sightings(self) -> pl.DataFrame:
+        """Where which tokens can be read, see `tokens.carried`."""
+        return carried.merged(self._sightings)
 
     def settle(self, ground: correlate.Ground) -> None:
         """Have each device in one partition: as they are if every guess was right, else some requests move."""
@@ -316,33 +344,6 @@ class _Arranged:
 def _same(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     keys = ["system", "method", "route"]
     return one.height == other.height == one.join(other, on=keys, how="semi", nulls_equal=True).height
-
-
-def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
-    """Every event, with all that is known of it: EVENTS, in order of time. All at once, in memory.
-
-    The files are read again: what only this table has isn't kept.
-    """
-    whole = collect.gather_found(studied.found, settings.collect)[0] if studied.whole is None else studied.whole()
-    whole = correlate.placed(whole, studied.ground.folders, studied.ground.bases)
-    parts = [_known(studied, number) for number in range(studied.requests.count)]
-    known = pl.concat([*parts, studied.messages.select("row", "device_id", "reason")], how="diagonal")
-    own = [name for name in known.columns if name != "row" and name in whole.columns]
-    joined = whole.join(known, on="row", how="left", suffix="_known", maintain_order="left")
-    joined = joined.with_columns(pl.coalesce(f"{name}_known", name).alias(name) for name in own)
-    missing = {name: pl.lit(None, dtype) for name, dtype in EVENTS.items() if name not in joined.columns}
-    told = joined.sort("timestamp", "row").with_columns(**missing)
-    return told.select(pl.col(name).cast(dtype) for name, dtype in EVENTS.items())
-
-
-def _known(studied: Studied, number: int) -> pl.DataFrame:
-    """What EVENTS has beyond COLLECTED, of the requests of one partition."""
-    arranged = correlate.arrange(studied.requests.load(number), studied.ground)
-    sessions, _ = correlate.sessionize(arranged, studied.table, studied.explained, studied.ground)
-    return sessions.events.select(
-        *("row", "device_id", "identity_key", "platform", "app_version", "endpoint_class", "auth_event", "reason"),
-        *("state", "straggler"),
-    )
 
 
 def identities(studied: Studied, devices: pl.DataFrame) -> dict[str, Identity]:

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +25,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_SIGNS = ("no space left", "quota exceeded", "file too large")
 _ADVICE = "name a directory with room: --work-dir"
 _PREFIX, _GONE = "authforensics-", ".gone"
+#: How often to remove a directory that is not empty yet: no new file can be begun in it.
+_TRIES = 5
 _NAME = re.compile(rf"{_PREFIX}[0-9a-f]{{16}}")
 #: What there is to remove should the process end before its objects do.
 _OPEN: set[Path] = set()
@@ -82,7 +85,11 @@ def _remove(path: Path) -> None:
     gone = path.with_name(path.name + _GONE)
     with suppress(OSError):
         path.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    for _ in range(_TRIES):
+        # What was being made when the name changed may come after the others were listed.
+        shutil.rmtree(gone, ignore_errors=True)
+        if not gone.exists():
+            break
     shutil.rmtree(path, ignore_errors=True)
     _OPEN.discard(path)
 
@@ -143,11 +150,12 @@ class _File:
         numbers.write_ipc(path, record_batch_size=_PIECE)
         return cls(path, constant)
 
-    def scan(self, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-        """The frame, with the columns of `schema`."""
+    def scan(self, schema: Mapping[str, pl.DataType], others: Sequence[_File] = ()) -> pl.LazyFrame:
+        """The frame, with the columns of `schema`; and `others` of the same frame, of which all rows count."""
         if self.left is not None:
             return self.read(schema).lazy()
-        return pl.scan_ipc(self.path).with_columns(self._made(schema)).select(schema.keys())
+        paths = [self.path, *(other.path for other in others)]
+        return pl.scan_ipc(paths).with_columns(self._made(schema)).select(schema.keys())
 
     def read(self, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """The same at once: quicker, if all of it is wanted."""
@@ -315,8 +323,14 @@ class Partitions:
         return pl.concat([empty.lazy(), *(part.lazy() for part in parts)])
 
     def scan_all(self) -> pl.LazyFrame:
-        """All rows of all partitions."""
-        return pl.concat([self.scan(number) for number in range(self.count)])
+        """All rows of all partitions, in any order."""
+        self.write()
+        # What was written together is read together: there may be thousands of files.
+        written: dict[int, list[_File]] = {}
+        for file in chain.from_iterable(self._files):
+            written.setdefault(id(file.constant if file.left is None else file), []).append(file)
+        parts = [first.scan(self._schema, others) for first, *others in written.values()]
+        return pl.concat([pl.DataFrame(schema=self._schema).lazy(), *(one.lazy() for one in self._held), *parts])
 
 
 class Table:
@@ -334,13 +348,25 @@ class Table:
             InputError: there is no room for it.
         """
         part = part.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
-        if self._work is None:
+        if self._work is None or part.is_empty():
             self._parts[number] = part
             return
         folder = self._work.path / self._name
         with room(folder):
             folder.mkdir(exist_ok=True)
             self._parts[number] = _File.write(*_packed(part), folder / f"{number}.arrow")
+
+    def part(self, number: int) -> pl.DataFrame:
+        """The part of one partition.
+
+        Raises:
+            InputError: it has been put aside, and is not there any more.
+        """
+        part = self._parts[number]
+        if isinstance(part, pl.DataFrame):
+            return part
+        with room(part.path.parent):
+            return part.read(self._schema)
 
     def parts(self) -> list[pl.LazyFrame]:
         """Its parts; an empty one, if there are none."""

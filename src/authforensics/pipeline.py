@@ -1,30 +1,25 @@
-"""The flow in one page: collect → correlate → detect → diagnose → document; and `Analysis`, what a user holds."""
+"""The flow in one page: collect → correlate → detect → diagnose → document."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from authforensics import aftermath, assembly, collect, correlate, detect, diagnose, journal, local
+from authforensics import assembly, collect, correlate, detect, diagnose, exposure, local
+from authforensics.analysis import Analysis
 from authforensics.config import Config
-from authforensics.devices import Journal, Recovery
 from authforensics.document import Document, Lifetimes, Run, Tokens
 from authforensics.errors import BadValue
-from authforensics.findings import Deploy, Finding, Incident, Severity
+from authforensics.findings import Finding, Incident, Severity
 from authforensics.partitions import WorkDirectory
 from authforensics.plan import Paths, Plan, listed, planned
 from authforensics.schema import History, Sessions
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from authforensics.tokens import environment
 
 Progress = collect.Progress
 
@@ -49,6 +44,11 @@ def analyze(
     memory: int | None = None,
     work_dir: str | Path | None = None,
     deploys: str | Path | None = None,
+    env_file: str | Path | None = None,
+    secrets: str | Path | None = None,
+    jwks: Sequence[str | Path] | str | Path = (),
+    show_claims: bool = False,
+    fingerprint_key: bytes | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Read logs and say what is happening to whose sessions, since when, why, and whether it is over.
@@ -76,10 +76,16 @@ def analyze(
         memory: about how many bytes the events being worked with may take; 512 MiB by default.
         work_dir: where to make that directory; the system's for temporary files by default.
         deploys: a file of what was deployed or restarted when: CSV or JSON lines with `time` and `name`.
+        env_file: a dotenv file: which of its secrets signed tokens of the logs, and what is wrong with them.
+        secrets: a file with secrets to be tried, one a line.
+        jwks: files with public keys to be tried: JSON Web Key Sets, or PEM.
+        show_claims: show what tokens say in lines of evidence, without their signatures.
+        fingerprint_key: by which tokens get their `token_id` in the table of events: the same one in every run that has
+            the same key. By default it comes from the tokens themselves.
         progress: called after each block of lines.
 
     Raises:
-        UsageError: a path, name, time or zone that can't be used.
+        UsageError: a path, name, time or zone that can't be used, or a file of keys.
         InputError: nothing could be read; under `strict`, anything could not; there is no room in `work_dir`.
     """
     began = datetime.now(UTC)
@@ -101,6 +107,11 @@ def analyze(
         memory=memory,
         work_dir=work_dir,
         deploys=deploys,
+        env_file=env_file,
+        secrets=secrets,
+        jwks=jwks,
+        show_claims=show_claims,
+        fingerprint_key=fingerprint_key,
     )
     studied = local.study_logs(listed(paths), plan.settings, progress)
     try:
@@ -123,28 +134,37 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
         raise _no_such_field(plan)
     clock = monotonic()
     history = studied.studies.history(studied.ground)
+    carried = studied.carried
+    formats = {one.source: one.format for one in studied.collected.sources if one.format}
     found = detect.conclude(
         studied.studies.observed,
-        detect.fleet_of(history.devices, history.spans),
+        detect.fleet_of(history.devices, history.spans, carried, formats),
         plan.settings.wanted,
         plan.settings.thresholds,
     )
     lifetimes = {
-        system: diagnose.infer(
-            history.grants.filter(pl.col("system") == system), history.devices.filter(pl.col("system") == system)
+        system: diagnose.claimed.applied(
+            studied.studies.small("claimed"),
+            system,
+            diagnose.infer(
+                history.grants.filter(pl.col("system") == system), history.devices.filter(pl.col("system") == system)
+            ),
         )
         for system in history.spans["system"].cast(pl.String).to_list()
     }
-    incidents = diagnose.diagnose(history, found, lifetimes, plan.deploys)
+    unset = () if plan.variables is None else environment.unset(plan.variables)
+    signers = diagnose.signed(carried, history.events, studied.messages, unset)
+    incidents = diagnose.diagnose(history, found, lifetimes, plan.deploys, signers)
     diagnosed = monotonic()
-    document = _document(studied, history, lifetimes, found, incidents, deploys=plan.deploys)
+    told = exposure.tokens(carried, plan.variables, plan.settings.candidates.notes)
+    document = _document(studied, history, lifetimes, found, incidents, plan=plan, tokens=told)
     ended = monotonic()
-    told = {**stages, "diagnose": diagnosed - clock, "document": ended - diagnosed}
+    took = {**stages, "diagnose": diagnosed - clock, "document": ended - diagnosed}
     run = Run(
         version=version("authforensics"),
         started_at=began,
-        seconds=round(sum(told.values()), 3),
-        stages={name: round(seconds, 3) for name, seconds in told.items()},
+        seconds=round(sum(took.values()), 3),
+        stages={name: round(seconds, 3) for name, seconds in took.items()},
         partitions=studied.requests.count,
         options={name: value for name, value in plan.chosen.items() if value},
     )
@@ -164,15 +184,19 @@ def _document(
     found: Sequence[Finding],
     incidents: Sequence[Incident],
     *,
-    deploys: tuple[Deploy, ...],
+    plan: Plan,
+    tokens: Tokens,
 ) -> Callable[[Run], Document]:
     """Everything but the run; the text of evidence and of timelines is fetched from the files here, in one pass."""
     worst: dict[str, Severity] = {one: incident.severity for incident in incidents for one in incident.findings}
-    findings = [assembly.capped(one, worst.get(one.id, Severity.LOW)) for one in found]
+    graded = detect.graded()
+    findings = [
+        one if one.detector in graded else assembly.capped(one, worst.get(one.id, Severity.LOW)) for one in found
+    ]
     devices, omitted = assembly.devices(history, findings, incidents)
     trails = assembly.trails(history, devices)
     marks = assembly.marks_of(trails, findings)
-    lines = assembly.lines(studied.collected, assembly.lines_wanted(findings, marks))
+    lines = assembly.lines(studied.collected, assembly.lines_wanted(findings, marks), shown=plan.shown)
     folders = studied.ground.folders
     sources = tuple(
         source.model_copy(update={"system": folders.get(source.system, source.system)})
@@ -206,8 +230,8 @@ def _document(
         populations=assembly.populations(history.populations),
         findings=tuple(assembly.with_text(one, lines) for one in findings),
         incidents=tuple(incidents),
-        deploys=deploys,
-        tokens=Tokens(),
+        deploys=plan.deploys,
+        tokens=tokens,
         clients=clients,
         clients_omitted=clients_omitted,
         devices=devices,
@@ -215,101 +239,6 @@ def _document(
         timelines=timelines,
         timelines_omitted=len(devices) + omitted - len(timelines),
     )
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """The document, what it was made from, and ways to show it."""
-
-    document: Document
-    studied: local.Studied
-    history: History
-    plan: Plan
-
-    @property
-    def rejects(self) -> pl.DataFrame:
-        """The REJECTS table."""
-        return self.studied.collected.rejects
-
-    @cached_property
-    def events(self) -> pl.DataFrame:
-        """The EVENTS table: requests and messages of all systems, in order of time. Reads the files once more."""
-        return local.all_events(self.studied, self.plan.settings)
-
-    @cached_property
-    def sessions(self) -> pl.DataFrame:
-        """The SESSIONS table."""
-        sessions = self.history.sessions.collect(engine="streaming").cast({"system": pl.String, "device_id": pl.String})
-        return sessions.sort("system", "device_id", "session")
-
-    def close(self) -> None:
-        """Remove the temporary files, if there are any; the document stays, the tables don't."""
-        self.studied.work.close()
-
-    @cached_property
-    def findings(self) -> pl.DataFrame:
-        """The FINDINGS table."""
-        return assembly.findings_frame(self.document.findings)
-
-    @property
-    def incidents(self) -> tuple[Incident, ...]:
-        """The incidents, the worst first."""
-        return self.document.incidents
-
-    def timeline(self, device: str, system: str | None = None) -> Figure:
-        """One device over time, complete: its states as bands, its requests as marks.
-
-        Raises:
-            UnknownName: there is no such device (in `system`, if that is given).
-        """
-        from authforensics.report import figures
-
-        found = journal.systems_of(self.history, device, system)[0]
-        drawn = journal.timeline(self.history, self.studied.collected, found, device, thinned=False)
-        return figures.device_timeline(self.document, drawn)
-
-    def journal(self, device: str, system: str | None = None) -> Journal:
-        """What one device did, request by request, as `authforensics timeline` prints it.
-
-        Raises:
-            UnknownName: there is no such device (in `system`, if that is given).
-        """
-        found = journal.systems_of(self.history, device, system)[0]
-        return journal.journal(self.history, self.document.findings, found, device)
-
-    def verify(self, after: str | datetime) -> Recovery:
-        """Whether the devices that were ill before a moment are proven well since.
-
-        Args:
-            after: the moment; as a text, in the forms of `since`.
-
-        Raises:
-            BadValue: it is no time, or nothing was logged before it.
-        """
-        tz = self.plan.settings.collect.tz
-        return aftermath.recovery(self.history, self.document, self.studied.table, after, tz)
-
-    def to_html(self) -> str:
-        """The report: one page that needs nothing else."""
-        from authforensics.report import html
-
-        return html.render(self.document)
-
-    def to_markdown(self) -> str:
-        """The report for a ticket."""
-        from authforensics.report import markdown
-
-        return markdown.render(self.document)
-
-    def to_json(self) -> str:
-        """The document."""
-        return self.document.to_json()
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: verdict, incidents and causes, without the page around them."""
-        from authforensics.report import html
-
-        return html.fragment(self.document)
 
 
 def read_events(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,27 @@ from authforensics.collect.mapped import declared
 from authforensics.config import Config
 from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Deploy
+from authforensics.tokens.candidates import environment, gather
+from authforensics.tokens.said import said
 
 Paths = Sequence[str | Path] | str | Path
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, checked: what the caller chose, and what follows from it and the configuration."""
+    """What is to be done, checked: what the caller chose, and what follows from it and the configuration.
+
+    `variables` are those of the dotenv file that was named; None: none was. `shown` gives what is shown of a token in
+    lines of evidence, in place of its shape.
+    """
 
     chosen: Mapping[str, object]
     device_key: str | None
     place: str
     settings: local.Settings
     deploys: tuple[Deploy, ...] = ()
+    variables: Mapping[str, str | None] | None = field(default=None, repr=False)
+    shown: Callable[[str], str | None] | None = None
 
 
 def planned(
@@ -47,16 +55,29 @@ def planned(
     memory: int | None,
     work_dir: str | Path | None,
     deploys: str | Path | None = None,
+    env_file: str | Path | None = None,
+    secrets: str | Path | None = None,
+    jwks: Sequence[str | Path] | str | Path = (),
+    show_claims: bool = False,
+    fingerprint_key: bytes | None = None,
 ) -> Plan:
     """Check what the caller chose, by the names of `analyze`'s arguments; they win over the configuration.
 
     Raises:
-        UsageError: a name, time or zone that can't be used, or the list of deploys.
+        UsageError: a name, time or zone that can't be used, the list of deploys, or a file of keys.
     """
     chosen: dict[str, Any] = {"format": format, "log_format": log_format, "tz": tz, "since": since, "until": until}
     chosen |= {"path": path, "status": status, "device": listed(device), "device_key": device_key}
     chosen |= {"only": list(only), "skip": list(skip), "strict": strict, "nginx_conf": nginx_conf and str(nginx_conf)}
-    chosen |= {"deploys": deploys and str(deploys)}
+    chosen |= {"deploys": deploys and str(deploys), "env_file": env_file and str(env_file)}
+    chosen |= {
+        "secrets": secrets and str(secrets),
+        "jwks": [str(one) for one in listed(jwks)],
+        "show_claims": show_claims,
+    }
+    variables = None if env_file is None else environment(Path(env_file))
+    key_sets = [Path(one) for one in listed(jwks)]
+    candidates = gather(environment=variables, secrets=None if secrets is None else Path(secrets), key_sets=key_sets)
     wanted = detect.chosen(only, skip)
     detect.check_thresholds(settings.thresholds, settings.place)
     if settings.format is not None and settings.format not in collect.formats():
@@ -94,7 +115,11 @@ def planned(
             thresholds=settings.thresholds,
             memory=local.MEMORY if memory is None else memory,
             work_dir=None if work_dir is None else Path(work_dir),
+            candidates=candidates,
+            fingerprint_key=fingerprint_key,
         ),
+        variables=variables,
+        shown=said if show_claims else None,
         deploys=() if deploys is None else read_deploys(deploys, tz or settings.zone),
     )
 

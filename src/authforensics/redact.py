@@ -15,6 +15,8 @@ from functools import partial
 
 _MARK = "[redacted]"
 _Span = tuple[int, int]
+#: What is shown of a token in place of its shape; None: its shape all the same.
+Shown = Callable[[str], str | None]
 
 #: JWS or JWE in compact form, whole or cut: a base64url header that starts a JSON object, then any further segments.
 #: `eyJ` is `{"` and a letter; the other beginnings are `{` and white space, and must stand at the start of a word.
@@ -119,10 +121,15 @@ def redact(text: str) -> str:
     return visible(conceal(text))
 
 
-def conceal(text: str) -> str:
-    """`text` without tokens, secrets and cookies; all else, control characters as well, as it was."""
+def conceal(text: str, shown: Shown | None = None) -> str:
+    """`text` without tokens, secrets and cookies; all else, control characters as well, as it was.
+
+    What `shown` gives in place of a token is looked at like all other text.
+    """
     if _PEM_LINE.fullmatch(text):
         return _MARK
+    if shown is not None:
+        text = _JWT.sub(lambda match: shown(match[0]) or match[0], text)
     lower = text.lower()
     for words, step in _STEPS:
         if any(map(lower.__contains__, words)):

@@ -89,6 +89,23 @@ TIMESTAMP = pl.Datetime("us", "UTC")
 #: nginx writes into its log.
 TOO_LARGE = (431, 494)
 
+#: What the token says that a line carries, all null if it carries none: `token` tells it from others; `token_where` is
+#: where in the line it stands and what it is called there (`query access_token`; null: masked, so that nobody could use
+#: it). The times are its claims iat, nbf and exp.
+CARRIED: dict[str, pl.DataType] = {
+    "token": pl.UInt64(),
+    "token_where": TEXT,
+    "algorithm": TEXT,
+    "key_id": TEXT,
+    "token_type": TEXT,
+    "issuer": TEXT,
+    "audience": TEXT,
+    "jti": pl.String(),
+    "issued_at": TIMESTAMP,
+    "not_before": TIMESTAMP,
+    "expires_at": TIMESTAMP,
+}
+
 #: What `collect` makes of a line that is an event. `timestamp` is the end of the request, `started_at` its start;
 #: `action` holds the query fields that select an operation (`action=refresh_token`), `route` the path with its ids
 #: collapsed and that operation, `reason_text` what the access log
@@ -111,22 +128,19 @@ COLLECTED: dict[str, pl.DataType] = {
     "route": TEXT,
     "status": pl.UInt16(),
     "bytes": pl.Int64(),
-    "host": TEXT,
-    "user_id": TEXT,
-    "device_id": TEXT,
-    "session_id": TEXT,
+    **dict.fromkeys(("host", "user_id", "device_id", "session_id"), TEXT),
     "request_id": pl.String(),
-    "upstream": TEXT,
-    "platform": TEXT,
-    "app_version": TEXT,
+    **dict.fromkeys(("upstream", "platform", "app_version"), TEXT),
     "reason_text": pl.String(),
     "message": pl.String(),
     "clock": pl.Float32(),
     "origin": TEXT,
+    **CARRIED,
 }
 
 #: What `correlate` makes of a request on its own, line by line, and all it needs of it: numbers and categories.
-#: `timed`: its duration is known; `request_id` is a hash; `reason` what the access log's own field says.
+#: `timed`: its duration is known; `request_id` is a hash; `reason` what the access log's own field says, `claimed` what
+#: the token's own claims do. Of the token that it carries `token` to `expires_at`, see `CARRIED`.
 REQUESTS: dict[str, pl.DataType] = {
     "system": TEXT,
     "source": TEXT,
@@ -138,16 +152,15 @@ REQUESTS: dict[str, pl.DataType] = {
     "method": TEXT,
     "route": TEXT,
     "status": pl.UInt16(),
-    "client_ip": TEXT,
-    "user_agent": TEXT,
-    "user_id": TEXT,
-    "device_id": TEXT,
-    "session_id": TEXT,
+    **dict.fromkeys(("client_ip", "user_agent", "user_id", "device_id", "session_id"), TEXT),
     "request_id": pl.UInt64(),
-    "upstream": TEXT,
-    "platform": TEXT,
-    "app_version": TEXT,
+    **dict.fromkeys(("upstream", "platform", "app_version"), TEXT),
     "reason": REASON,
+    "claimed": REASON,
+    "token": pl.UInt64(),
+    "key_id": TEXT,
+    "issued_at": TIMESTAMP,
+    "expires_at": TIMESTAMP,
 }
 
 #: The same of an application's message. `reason`: why it says a token was refused, if it does; `hint` which kind of
@@ -165,6 +178,7 @@ MESSAGES: dict[str, pl.DataType] = {
     "reason": REASON,
     "hint": TEXT,
     "stem": TEXT,
+    "token": pl.UInt64(),
 }
 
 #: The exported table of events: `COLLECTED` with what `correlate` found out, without what only it needed.
@@ -176,21 +190,13 @@ EVENTS: dict[str, pl.DataType] = {
     "source": pl.String(),
     "line_number": pl.UInt32(),
     "kind": KIND,
-    "client_ip": pl.String(),
-    "user_agent": pl.String(),
-    "method": pl.String(),
-    "path": pl.String(),
-    "route": pl.String(),
+    **dict.fromkeys(("client_ip", "user_agent", "method", "path", "route"), pl.String()),
     "status": pl.UInt16(),
     "bytes": pl.Int64(),
-    "host": pl.String(),
-    "user_id": pl.String(),
-    "device_id": pl.String(),
-    "identity_key": pl.String(),
-    "request_id": pl.String(),
-    "upstream": pl.String(),
-    "platform": pl.String(),
-    "app_version": pl.String(),
+    **dict.fromkeys(
+        ("host", "user_id", "device_id", "identity_key", "request_id", "upstream", "platform", "app_version"),
+        pl.String(),
+    ),
     "endpoint_class": ENDPOINT_CLASS,
     "auth_event": AUTH_EVENT,
     "reason": REASON,
@@ -305,11 +311,7 @@ DEVICES: dict[str, pl.DataType] = {
     "system": TEXT,
     "device_id": TEXT,
     "identity_key": TEXT,
-    "platform": TEXT,
-    "app_version": TEXT,
-    "user_id": TEXT,
-    "client_ip": TEXT,
-    "user_agent": TEXT,
+    **dict.fromkeys(("platform", "app_version", "user_id", "client_ip", "user_agent"), TEXT),
     "requests": pl.UInt32(),
     "denied": pl.UInt32(),
     "state": STATE,
@@ -317,7 +319,8 @@ DEVICES: dict[str, pl.DataType] = {
 }
 
 #: What is kept of the requests that say something about a session, for those who look at all devices. `timed`: the log
-#: says how long it took; `traced`: it has a request id.
+#: says how long it took; `traced`: it has a request id; `token`, `key_id` and `issued_at` are those of the token that
+#: it carries, where the log shows it.
 TRAIL: dict[str, pl.DataType] = {
     "row": ROW,
     "system": TEXT,
@@ -330,9 +333,10 @@ TRAIL: dict[str, pl.DataType] = {
     "status": pl.UInt16(),
     "timed": pl.Boolean(),
     "traced": pl.Boolean(),
-    "upstream": TEXT,
-    "platform": TEXT,
-    "app_version": TEXT,
+    **dict.fromkeys(("upstream", "platform", "app_version"), TEXT),
+    "token": pl.UInt64(),
+    "key_id": TEXT,
+    "issued_at": TIMESTAMP,
     "auth_event": AUTH_EVENT,
     "reason": REASON,
     "state": STATE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -29,7 +29,7 @@ class Task:
 #: The tables of a study that may be large, and are put aside.
 LARGE = {"events": TRAIL, "sessions": SESSIONS, "grants": GRANTS, "episodes": EPISODES, "devices": DEVICES}
 #: Those that stay small however many devices there are.
-SMALL = ("rates", "changes", "counts", "closed", "refreshes", "refusals", "keys", "behavior")
+SMALL = ("rates", "changes", "counts", "closed", "refreshes", "refusals", "keys", "behavior", "claimed")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Study:
 
     `large` and `small` are frames by the names of `LARGE` and `SMALL`: `refreshes` is what there is to learn of
     endpoints, `refusals` how the reasons of refusals were found, `keys` how many requests each rung of the identity
-    ladder told, `behavior` what the versions of apps did after refusals.
+    ladder told, `behavior` what the versions of apps did after refusals, `claimed` how long tokens claim to live.
     """
 
     large: dict[str, pl.DataFrame]
@@ -72,6 +72,7 @@ def study(arranged: pl.DataFrame, task: Task) -> Study:
             "refusals": refusals,
             "keys": _keys(arranged),
             "behavior": diagnose.behavior.observe(sessions),
+            "claimed": diagnose.claimed.observe(sessions),
         },
         observed=detect.observe(sessions, task.wanted, task.thresholds),
     )
@@ -88,15 +89,23 @@ class Studies:
     """The studies of all partitions: large tables put aside, the others at hand."""
 
     def __init__(self, work: WorkDirectory | None) -> None:
+        self._work = work
         self._large = {name: Table(schema, work, name) for name, schema in LARGE.items()}
         self._small: dict[int, dict[str, pl.DataFrame]] = {}
-        self._observed: dict[int, detect.Observed] = {}
+        self._frames: dict[str, Table] = {}
+        self._lines: dict[int, pl.DataFrame] = {}
 
     def add(self, number: int, one: Study) -> None:
         """Take in the study of one partition."""
         for name, frame in one.large.items():
             self._large[name].add(number, frame)
-        self._small[number], self._observed[number] = one.small, one.observed
+        self._small[number], self._lines[number] = one.small, one.observed.lines
+        for name, frame in one.observed.frames.items():
+            if name not in self._frames:
+                # Lists are of few rows.
+                flat = not any(dtype.is_nested() for dtype in frame.dtypes)
+                self._frames[name] = Table(frame.schema, self._work if flat else None, f"observed-{name}")
+            self._frames[name].add(number, frame)
 
     def small(self, name: str) -> list[pl.DataFrame]:
         """The frames of that name, in order of partition."""
@@ -105,7 +114,7 @@ class Studies:
     @property
     def observed(self) -> list[detect.Observed]:
         """What detectors observed, in order of partition."""
-        return [self._observed[number] for number in sorted(self._observed)]
+        return [detect.Observed(_Observed(self._frames, number), self._lines[number]) for number in sorted(self._lines)]
 
     def history(self, known: correlate.Ground) -> History:
         """All of them together."""
@@ -125,3 +134,19 @@ class Studies:
 
 def _summed(parts: Sequence[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
     return pl.concat(parts).group_by(keys).agg(pl.exclude(keys).sum())
+
+
+class _Observed(Mapping[str, pl.DataFrame]):
+    """What each detector observed in one partition, read when it is asked for: there may be much of all of them."""
+
+    def __init__(self, frames: Mapping[str, Table], number: int) -> None:
+        self._frames, self._number = frames, number
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        return self._frames[name].part(self._number)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)

@@ -20,8 +20,9 @@ _SLACK = timedelta(seconds=60)
 _WINDOW = timedelta(minutes=5)
 #: What is seen in reasons only: a log that tells none is no place to look for it.
 _TOLD = frozenset({"signature_failure_burst", "malformed_token"})
-#: What is for refusals that no other detector explains.
-_LEFT_OVER = "denial_surge"
+#: What is for refusals that no other detector explains, and what only informs, where another says that something is
+#: wrong: sessions that end at their own time each, or whose end no reason explains, are no wave.
+_LEFT_OVER = frozenset({"denial_surge", "mass_logout"})
 #: The share of the devices of one of them that two incidents which are one must have in common.
 _COMMON = 0.5
 
@@ -114,7 +115,7 @@ def judge(truth: Truth, document: Document, variant: str, seconds: float = 0.0) 
         seed=truth["seed"],
         healthy=truth["healthy"],
         lines=sum(one["lines"] for one in truth["logs"].values()),
-        detectors=_of_devices(truth, document.findings, people) | _of_fleets(truth, document.findings, people),
+        detectors=_of_devices(truth, document.findings, people) | _of_fleets(truth, document, people),
         incidents=incidents,
         given=given,
         alarms=_alarms(truth, document.findings, people),
@@ -174,21 +175,28 @@ def _of_devices(truth: Truth, findings: Sequence[Finding], people: _People) -> d
     return told
 
 
-def _explained(true: Truth, detector: str, findings: Sequence[Finding], people: _People) -> bool:
-    """Whether other findings are about most devices of an incident, of a detector that is for what these leave over."""
-    if detector != _LEFT_OVER:
+def _explained(true: Truth, detector: str, document: Document, people: _People) -> bool:
+    """Whether other findings are about most devices of an incident, of a detector that is for what these leave over.
+
+    By themselves, or through an incident that they made: a finding about a whole fleet names no device.
+    """
+    if detector not in _LEFT_OVER:
         return False
-    seen = set[str]().union(*(people.devices(one.device_id) for one in findings if one.device_id is not None))
-    return len(seen & set(true["devices"])) >= _COMMON * len(true["devices"])
+    named = [one.device_id for one in document.findings if one.device_id is not None]
+    made = [one for one in document.incidents if set(one.detectors) - _LEFT_OVER and _beside(one, true, _WINDOW)]
+    groups = [named, *(one.device_ids for one in made)]
+    affected = set(true["devices"])
+    seen = max(len(affected & set[str]().union(*map(people.devices, group))) for group in groups)
+    return seen >= _COMMON * len(affected)
 
 
-def _of_fleets(truth: Truth, findings: Sequence[Finding], people: _People) -> dict[str, Counts]:
+def _of_fleets(truth: Truth, document: Document, people: _People) -> dict[str, Counts]:
     """Detectors of whole fleets: counted are true incidents, and findings that are of none."""
     told: dict[str, Counts] = {}
     for name in OF_FLEETS:
-        mine = [one for one in findings if one.detector == name]
+        mine = [one for one in document.findings if one.detector == name]
         due = [one for one in truth["incidents"] if name in one["detectors"] and one["onset"] is not None]
-        due = [one for one in due if not _explained(one, name, findings, people)] if _visible(name, truth) else []
+        due = [one for one in due if not _explained(one, name, document, people)] if _visible(name, truth) else []
         may = [one for one in truth["incidents"] if one["onset"] is not None]
         hit = [one for one in due if any(_beside(finding, one, _WINDOW) for finding in mine)]
         # What is for information only claims no incident.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bare, commands
+from benchmarks import bare, carrying, commands
 from benchmarks.board import Board, Bound
 from benchmarks.commands import ANALYZE, BYTES, COUNT, GOACCESS, SHARE, SQL, SQL_CSV, WC
 from benchmarks.forms import FORMS, TEXT
@@ -142,6 +142,25 @@ def test_other_forms_of_the_log(board, folder, logs):
             Bound("time of gzip, of the plain file's", ratio(took["gzip"], took["combined"]), 1.3),
         )
     )
+
+
+def test_tokens_in_lines(board, folder):
+    """Tokens that are looked at, beside texts as long in their place."""
+    lines = LINES // 5
+    place = folder / f"carrying-{lines}"
+    place.mkdir(exist_ok=True)
+    run([sys.executable, "-m", "benchmarks.carrying", str(place), str(lines)], PLACE)
+    logs = {"opaque": place / "opaque.log", "tokens": place / "tokens.log"}
+    for log in logs.values():
+        read_once(log)
+    started = {name: commands.analyze(log, outputs(place, name)) for name, log in logs.items()}
+    took = {name: best(runs) for name, runs in in_turn(started, ROUNDS, PLACE).items()}
+    board.add("analyze, opaque texts in lines", took["opaque"], lines)
+    board.add("analyze, tokens in lines", took["tokens"], lines)
+    seen = json.loads((place / "tokens" / "analysis.json").read_text(encoding="utf-8"))["tokens"]["seen"]
+    assert seen == lines * carrying.TOKENS // carrying.LINES
+    share = ratio(took["tokens"], took["opaque"])
+    check(board.hold(Bound("time of lines with tokens, of those with opaque texts", share, 1.4)))
 
 
 def test_layouts(board, folder):

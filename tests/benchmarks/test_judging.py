@@ -45,13 +45,18 @@ def finding(detector, device_id, minutes=0, severity=Severity.HIGH):
     )
 
 
-def reported(cause, devices, minutes=0, confidence="high"):
+def document(*findings, incidents=()):
+    return SimpleNamespace(findings=list(findings), incidents=list(incidents))
+
+
+def reported(cause, devices, minutes=0, confidence="high", detectors=()):
     first = SimpleNamespace(cause=cause, confidence=SimpleNamespace(value=confidence), score=0.7)
     at = START + timedelta(minutes=minutes)
     return SimpleNamespace(
         first_seen=at,
         last_seen=at,
         device_ids=tuple(devices),
+        detectors=tuple(detectors),
         devices=len(devices),
         title="Refused",
         severity=Severity.HIGH,
@@ -85,11 +90,19 @@ def test_fleets_are_counted_by_incidents():
     due = incident(detectors={"denial_surge": {"must": ["a"], "may": []}})
     true = truth(device("a"), device("b"), incidents=[due])
     people = judging._People(true)
-    found = [finding("denial_surge", None, 30), finding("denial_surge", None, 300)]
+    found = document(finding("denial_surge", None, 30), finding("denial_surge", None, 300))
     counts = judging._of_fleets(true, found, people)["denial_surge"]
     assert (counts.right, counts.wrong, counts.hit) == (("denial_surge-30",), ("denial_surge-300",), 1)
-    assert judging._of_fleets(true, [], people)["denial_surge"].missed == ("stale_key_on_instance",)
-    assert "denial_surge" not in judging._of_fleets(true, [finding("refresh_loop", "id-a")], people)
+    assert judging._of_fleets(true, document(), people)["denial_surge"].missed == ("stale_key_on_instance",)
+    assert "denial_surge" not in judging._of_fleets(true, document(finding("refresh_loop", "id-a")), people)
+
+
+def test_what_is_left_over_is_not_missed_where_others_made_an_incident_of_most_devices():
+    true = truth(device("a"), device("b"), incidents=[incident(detectors={"mass_logout": {"must": ["a"], "may": []}})])
+    people = judging._People(true)
+    for detectors, missed in ((("mass_logout",), True), (("expired_refresh_storm", "mass_logout"), False)):
+        one = reported("undetermined", ["id-a"], minutes=5, detectors=detectors)
+        assert ("mass_logout" in judging._of_fleets(true, document(incidents=[one]), people)) is missed
 
 
 @pytest.mark.parametrize(

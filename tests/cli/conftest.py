@@ -25,6 +25,7 @@ class FakeAnalysis:
     rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame({"text": ["?"]}))
     sessions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame({"device_id": ["ios-0012"]}))
     findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame({"id": ["f1"]}))
+    environment_files: tuple[str, ...] = ()
     closed: bool = False
 
     def close(self) -> None:

@@ -78,6 +78,11 @@ def test_options_reach_the_pipeline(run, calls):
             "memory": 3 << 29,
             "work_dir": Path(),
             "deploys": Path("deploys.csv"),
+            "env_file": None,
+            "secrets": None,
+            "jwks": (),
+            "show_claims": False,
+            "fingerprint_key": None,
             "progress": None,
         }
     ]

@@ -25,13 +25,17 @@ def analyze(paths, progress, **options):
         time.sleep(0.1)
     if progress: progress(Step("b.log", 2, 2, 4_000_000, 4_000_000))
     time.sleep({study})
-    return types.SimpleNamespace(to_html=str, to_json=str, to_markdown=str, close=str, document=None)
+    made = types.SimpleNamespace(to_html=str, to_json=str, to_markdown=str, close=str)
+    made.document, made.environment_files = None, ()
+    return made
 pipeline = types.ModuleType("authforensics.pipeline")
 pipeline.analyze = analyze
 sys.modules["authforensics.pipeline"] = pipeline
 import authforensics.cli.analyze as command
 command.print_summary = command._exit_code = lambda *_, **__: 0
-sys.modules["authforensics.cli.remarks"] = types.SimpleNamespace(remarks=lambda document: ())
+sys.modules["authforensics.cli.remarks"] = types.SimpleNamespace(
+    remarks=lambda document: (), offers=lambda document, files: ()
+)
 from authforensics.__main__ import main
 main()
 """

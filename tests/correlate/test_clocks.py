@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from authforensics import analyze
 from authforensics.correlate import clocks
+from authforensics.schema import TEXT, TIMESTAMP
 
 AT = datetime(2025, 12, 25, 4, 0, 0, tzinfo=UTC)
 EXPIRED = "JWT validation failed: Signature has expired"
@@ -159,3 +160,14 @@ def test_a_sketch_is_the_same_in_whatever_order_blocks_come(monkeypatch):
     starts = list(range(0, 2_000, 50))
     assert_frame_equal(by_blocks(starts), by_blocks(chance.sample(starts, len(starts))))
     assert 100 <= by_blocks(starts).height < 120
+
+
+@pytest.mark.parametrize(("rows", "repeated"), [(100, 1), (9_000, 1), (30_000, 1), (30_000, 40), (30_000, 10_000)])
+def test_a_sketch_of_a_part_has_the_least_ids_of_all_of_it(rows, repeated):
+    ids = (pl.int_range(rows, eager=True) // repeated).hash(seed=7)
+    named = {"system": pl.lit("shop", TEXT), "source": pl.lit("access.log", TEXT)}
+    times = pl.lit(AT, TIMESTAMP) + pl.duration(seconds=pl.int_range(pl.len()))
+    requests = pl.DataFrame({"request_id": ids}).with_columns(**named, timestamp=times.cast(TIMESTAMP))
+    found = clocks.sketch(requests, requests.clear()).sort("request_id")
+    whole = requests.group_by("request_id").agg(at=pl.col("timestamp").min()).sort("request_id")
+    assert found.select("request_id", "at").rows() == whole.head(clocks.KEPT).rows()

@@ -11,7 +11,7 @@ import pytest
 from authforensics import detect
 from authforensics.cli.entries import DETECTOR_PARTS, split
 from authforensics.findings import Finding
-from detector_cases import CASES, detector, load, played, sessions
+from detector_cases import CASES, detector, load, played, sessions, shown
 
 NAMES = list(detect.detectors())
 #: Lines that come before what is found, and without which it can't be understood.
@@ -22,7 +22,7 @@ BEFORE = {"login_ok", "refresh_ok", "logout"}
 def test_a_case_gives_exactly_its_findings(path):
     case = load(path)
     events = played(case)
-    found = detect.find(sessions(events), [detect.detectors()[detector(path)]])
+    found = detect.find(sessions(events), [detect.detectors()[detector(path)]], carried=shown(case))
     expected = case.get("finding", [])
     assert len(found) == len(expected), [one.summary for one in found]
     for one, wanted in zip(found, expected, strict=True):

@@ -15,7 +15,7 @@ from authforensics.correlate import Options, correlate, population
 from authforensics.detect import Observed
 from authforensics.findings import Confidence
 from authforensics.schema import Sessions
-from script import ENDPOINTS, play
+from script import ENDPOINTS, play, tokens
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "detectors").glob("*.toml"))
 
@@ -64,12 +64,13 @@ def sent(observed: Observed) -> Observed:
 @pytest.mark.parametrize("parts", [2, 5])
 def test_findings_do_not_show_the_partitions(sessions, parts):
     wanted = list(detect.detectors().values())
-    whole = detect.find(sessions, wanted)
+    carried = tokens("10:00:00 phone api_ok in=query/access_token")
+    whole = detect.find(sessions, wanted, carried=carried)
     assert {one.detector for one in whole} == set(detect.detectors())
     names = sessions.devices.select("system", "device_id").with_row_index("number")
     dealt = [names.filter(pl.col("number") * 7 % parts == number).drop("number") for number in range(parts)]
     observed = [sent(detect.observe(only(sessions, part), wanted)) for part in reversed(dealt)]
-    fleet = detect.fleet_of(sessions.devices, sessions.spans)
+    fleet = detect.fleet_of(sessions.devices, sessions.spans, carried)
     assert detect.conclude(observed, fleet, wanted) == whole
 
 

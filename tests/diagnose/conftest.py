@@ -11,6 +11,7 @@ from authforensics import detect
 from authforensics.correlate import Options, correlate
 from authforensics.findings import Finding
 from authforensics.schema import History
+from authforensics.tokens.carried import Carried
 from past import history_of
 from script import ENDPOINTS
 
@@ -18,9 +19,9 @@ Past = tuple[History, list[Finding]]
 
 
 @pytest.fixture
-def past() -> Callable[[pl.DataFrame], Past]:
-    def of(events: pl.DataFrame) -> Past:
+def past() -> Callable[..., Past]:
+    def of(events: pl.DataFrame, carried: Carried | None = None) -> Past:
         sessions = correlate(events, Options(endpoints=ENDPOINTS)).sessions
-        return history_of(sessions), detect.find(sessions, detect.detectors().values())
+        return history_of(sessions), detect.find(sessions, detect.detectors().values(), carried=carried)
 
     return of

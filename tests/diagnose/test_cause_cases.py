@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from authforensics import diagnose
-from script import play
+from past import signed_of
+from script import play, tokens
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "causes").glob("*.toml"))
 NAMES = list(diagnose.known_causes())
@@ -17,8 +18,12 @@ NAMES = list(diagnose.known_causes())
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name.removesuffix(".toml"))
 def test_a_case_gives_its_incident_and_cause(path, past):
     case = tomllib.loads(path.read_text(encoding="utf-8"))
-    history, found = past(play(case["script"], case.get("devices", 1), case.get("stagger", 0.0)))
-    incidents = diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants, history.devices)})
+    how = (case["script"], case.get("devices", 1), case.get("stagger", 0.0))
+    carried = tokens(*how)
+    history, found = past(play(*how), carried)
+    lifetimes = {"case": diagnose.infer(history.grants, history.devices)}
+    signers = signed_of(history, carried, *case.get("unset", []))
+    incidents = diagnose.diagnose(history, found, lifetimes, signers=signers)
     wanted = case["incident"]
     assert len(incidents) == len(wanted), [one.title for one in incidents]
     for one, expected in zip(incidents, wanted, strict=True):

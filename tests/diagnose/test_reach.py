@@ -15,7 +15,7 @@ BEGIN, END = NOON, NOON + timedelta(hours=1)
 PACE = [(60 * minute, "signature_invalid") for minute in range(61)]
 
 
-def kept(*rows: tuple[float, str | None]) -> list[float]:
+def kept(*rows: tuple[float, str | None], by_chance: bool = False) -> list[float]:
     """The seconds after noon of the episodes that belong; each lasts a second."""
     starts = [NOON + timedelta(seconds=seconds) for seconds, _ in rows]
     frame = pl.DataFrame(
@@ -26,7 +26,7 @@ def kept(*rows: tuple[float, str | None]) -> list[float]:
         },
         schema_overrides={"why": pl.String},
     )
-    found = reached(frame, BEGIN, END, 3600.0)["first_seen"]
+    found = reached(frame, BEGIN, END, 3600.0, by_chance=by_chance)["first_seen"]
     return [(start - NOON).total_seconds() for start in found]
 
 
@@ -43,6 +43,18 @@ def test_a_slow_one_reaches_further():
     slow = [(600 * n, None) for n in range(7)]
     assert kept((-1778, None), *slow)[0] == -1778
     assert kept((-3601, None), *slow)[0] == 0
+
+
+def test_what_comes_at_the_pace_of_long_before_is_not():
+    before = [(-600.0 * n, None) for n in range(12, 1, -1)]
+    assert kept(*before, (-200, None), *PACE, by_chance=True)[0] == 0
+    assert kept(*before, (-200, None), *PACE)[0] == -200
+    assert kept(*before, (-140, None), (-100, None), (-60, None), *PACE, by_chance=True)[0] == -140
+
+
+def test_a_pace_that_quickens_is_one():
+    before = [(-240.0 * n, None) for n in range(12, 0, -1)]
+    assert kept(*before, *PACE, by_chance=True)[0] == -240 * 12
 
 
 def test_a_later_one_with_the_same_reason_is_part_of_it_unless_it_was_there_before():

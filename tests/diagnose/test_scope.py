@@ -87,3 +87,13 @@ def test_a_value_is_tested_against_as_many_as_there_are(others, found):
     table = pl.DataFrame([("a", 4, 4), (name, 0, total), *((f"v{n}", 0, 1) for n in range(2))], orient="row")
     table.columns = ["value", "hit", "total"]
     assert confined(table) == found
+
+
+def test_two_of_three_instances_together():
+    calls = pl.DataFrame([("u1", 40, 100), ("u2", 0, 100), ("u3", 38, 100)], ["value", "hit", "total"], orient="row")
+    assert confined(calls) == ("u1", "u3")
+
+
+def test_all_of_them_is_no_part():
+    calls = pl.DataFrame([("u1", 40, 100), ("u2", 35, 100), ("u3", 38, 100)], ["value", "hit", "total"], orient="row")
+    assert confined(calls) == ()

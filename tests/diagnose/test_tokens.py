@@ -1,10 +1,11 @@
-"""Waves of dying tokens: those that a restart kills all at once, not those that expire one after the other."""
+"""What became of refused tokens: the same in however many parts; and waves that a restart kills all at once."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 
 from authforensics.diagnose import tokens
 
@@ -23,6 +24,55 @@ def _refused(*rows: tuple[str, float | None, float, float | None]) -> pl.DataFra
         schema={"device_id": pl.String, **dict.fromkeys(names, pl.Datetime("us", "UTC"))},
         orient="row",
     )
+
+
+#: Of two devices: when, of which token, what was called where, and whether it was refused.
+CALLS = [
+    ("d0", None, 0, "/a", "s1", False),
+    ("d0", None, 1, "/a", "s1", True),
+    ("d0", None, 2, "/a", "s2", False),
+    ("d0", None, 3, "/b", "s2", False),
+    ("d0", None, 4, "/a", "s1", False),
+    ("d0", None, 5, "/a", None, True),
+    ("d1", 2, 3, "/a", None, True),
+    ("d1", 2, 4, "/a", None, False),
+    ("d1", 5, 6, "/b", "s1", True),
+    ("d2", 1, 2, "/a", "s1", False),
+]
+
+
+@pytest.mark.parametrize("parts", [[["d0", "d1", "d2"]], [["d1"], ["d2", "d0"]], [["d2"], ["d0"], ["d1"], []]])
+def test_what_becomes_of_tokens_does_not_show_the_parts(parts):
+    events = pl.DataFrame(
+        [
+            (device, None if given is None else START + timedelta(minutes=given), START + timedelta(minutes=at), *call)
+            for device, given, at, *call in CALLS
+        ],
+        schema={
+            "device_id": pl.Categorical,
+            "granted_at": pl.Datetime("us", "UTC"),
+            "timestamp": pl.Datetime("us", "UTC"),
+            "route": pl.String,
+            "upstream": pl.String,
+            "refused": pl.Boolean,
+        },
+        orient="row",
+    ).with_columns(
+        auth_event=pl.when("refused").then(pl.lit("api_denied")).otherwise(pl.lit("api_ok")),
+        granted_by=pl.lit("login_ok"),
+        straggler=pl.lit(value=False),
+    )
+    dealt = [events.lazy().filter(pl.col("device_id").is_in(part)) for part in parts]
+    found = tokens.refused(dealt, events.filter("refused").reverse()).sort("device_id", "granted_at")
+    assert found["device_id"].to_list() == ["d0", "d1", "d1"]
+    assert found["refusals"].to_list() == [2, 1, 1]
+    minutes = {
+        name: ((found[name] - START).dt.total_minutes()).to_list() for name in ("again_at", "here_at", "good_until")
+    }
+    assert minutes == {"again_at": [2, 4, None], "here_at": [4, 4, None], "good_until": [0, None, None]}
+    assert found["between"].to_list() == [1, 0, 0]
+    assert found["elsewhere"].to_list() == [1, 0, 0]
+    assert found["used_before"].to_list() == [True, False, False]
 
 
 def test_two_restarts_are_two_waves():

@@ -9,6 +9,7 @@ from authforensics.document import (
     Device,
     Document,
     Endpoint,
+    EnvironmentRemark,
     Identity,
     Join,
     Leak,
@@ -411,8 +412,20 @@ def incident(timelines: int = 12) -> Document:
         incidents=(_incident(),),
         tokens=Tokens(
             seen=12,
-            leaks=(Leak(source="access.log", line_number=812, where="query"),),
-            signed_by=(Signer(candidate="env:SECRET_KEY", tokens=12, kind="configured"),),
+            tried=4,
+            leaks=(
+                Leak(
+                    system=SYSTEM,
+                    source="access.log",
+                    line_number=812,
+                    where="query",
+                    field="access_token",
+                    tokens=12,
+                    lines=40,
+                ),
+            ),
+            signed_by=(Signer(system=SYSTEM, candidate="env:SECRET_KEY", tokens=4, kind="configured"),),
+            environment=(EnvironmentRemark(code="fallback", level="error", text="ACCESS_SECRET is not set here."),),
         ),
         devices=devices,
         timelines=tuple(
@@ -520,6 +533,7 @@ _CHOICES = {
     "role",
     "how",
     "where",
+    "level",
     "kind",
     "name",
     "state",

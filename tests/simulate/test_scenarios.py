@@ -60,6 +60,11 @@ def test_there_are_enough_and_every_cause_has_one():
     assert sum(any(group.nat > 1 for group in one.clients) for one in scenarios) >= 3
 
 
+def test_where_an_access_log_does_not_tell_the_cause_the_reason_is_said():
+    faults = [(name, fault) for name in NAMES for fault in simulate.load(name).faults]
+    assert [name for name, fault in faults if (fault.decidable == "access") is not (fault.undecided is None)] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_is_as_large_and_noisy_as_a_real_day(name):
     one = simulate.load(name)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from authforensics.errors import BadValue, MissingInput
-from authforensics.tokens import candidates, read
+from authforensics.tokens import candidates, environment, read
 from authforensics.tokens.candidates import Candidates, gather, published
 from authforensics.tokens.proof import prove
 from tokens.made import CLAIMS, KEY, of, signed
@@ -174,3 +174,17 @@ def test_a_dotenv_file_is_read_without_its_environment(tmp_path, monkeypatch):
     with pytest.raises(BadValue, match=r"\.env:3: expected NAME=value") as error:
         candidates.environment(tmp_path / ".env")
     assert "open secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "lacking"),
+    [
+        ({"SECRET_KEY": "x"}, ("ACCESS_SECRET", "REFRESH_SECRET")),
+        ({"SECRET_KEY": "x", "REFRESH_SECRET": ""}, ("ACCESS_SECRET", "REFRESH_SECRET")),
+        ({"JWT_ACCESS_SECRET": "x", "JWT_REFRESH_SECRET": "y"}, ()),
+        ({"JWT_SECRET": "x", "JWT_REFRESH_SECRET": "y"}, ("ACCESS_SECRET",)),
+        ({"DB_PASSWORD": "x"}, ()),
+    ],
+)
+def test_what_an_environment_lacks_is_told_where_it_has_a_signing_secret(variables, lacking):
+    assert environment.unset(variables) == lacking

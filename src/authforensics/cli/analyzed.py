@@ -14,7 +14,7 @@ from authforensics.cli.progress import progress_bar
 from authforensics.cli.sources import COLORS, check_choice, check_log_format, load_config
 
 if TYPE_CHECKING:
-    from authforensics.pipeline import Analysis
+    from authforensics.analysis import Analysis
 
 
 @contextmanager
@@ -39,6 +39,12 @@ def analyzed(
     quiet: bool,
     no_progress: bool,
     color: str,
+    env_file: Path | None = None,
+    secrets: Path | None = None,
+    jwks: Sequence[Path] = (),
+    show_claims: bool = False,
+    anonymize: bool = False,
+    fingerprint_key: str | None = None,
     device: Sequence[str] = (),
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
@@ -58,9 +64,10 @@ def analyzed(
     check_choice("engine", "--engine", engine, ENGINES)
     check_master(master, engine)
     most, place = bounds.memory(memory), bounds.work_dir(work_dir)
+    key = bounds.fingerprint_key(fingerprint_key)
     settings = load_config(config, paths)
 
-    from authforensics.cli.remarks import remarks
+    from authforensics.cli.remarks import offers, remarks
 
     with progress_bar(enabled=not (no_progress or quiet), color=color) as bar, engine_named(engine, master) as run:
         analysis = run(
@@ -82,12 +89,21 @@ def analyzed(
             memory=most,
             work_dir=place,
             deploys=deploys,
+            env_file=env_file,
+            secrets=secrets,
+            jwks=jwks,
+            show_claims=show_claims,
+            fingerprint_key=key,
             progress=bar and bar.step,
         )
         with closing(analysis):
             if bar is not None:
                 bar.doing(then)
+            if anonymize:
+                analysis = analysis.anonymized(key)
             yield analysis
     if not quiet:
         for remark in remarks(analysis.document):
             say("warning", remark)
+        for note in offers(analysis.document, analysis.environment_files if env_file is None else ()):
+            say("note", note)

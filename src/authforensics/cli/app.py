@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -112,13 +113,23 @@ def _usage(error: typer.TyperException) -> int:
 
 
 def _bug(error: BaseException, arguments: list[str]) -> int:
-    """A bug: its message may quote the log, so only its place is told."""
+    """A bug: its message may quote the log, so only its place is told, with -vv the way there."""
     if "-vv" in arguments:
-        traceback.print_exception(error)
+        sys.stderr.write("".join(_way(error)))
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     say("error", f"internal error at {place}: {type(error).__name__}; please report it (-vv shows where it came from)")
     return FAILED
+
+
+def _way(error: BaseException) -> Iterator[str]:
+    """A traceback without what exceptions say and without values: places in the code, and names of exceptions."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _way(before)
+        yield "\nand then:\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__name__} (what it says is left out: it may quote the log)\n"
 
 
 def _flush() -> None:

@@ -10,6 +10,8 @@ from authforensics.errors import BadValue
 
 #: With less than this a run would be nothing but small files.
 LEAST = "16M"
+#: Bytes of a key that nobody guesses.
+_KEY = 16
 _EXPECTED = "expected a size such as 512M, 2G or 1.5GiB; a plain number is bytes"
 _SIZE = re.compile(r"\s*(\d+(\.\d+)?|\.\d+)\s*([kmgtp]?b?|[kmgtp]ib)\s*", re.IGNORECASE | re.ASCII)
 
@@ -54,3 +56,26 @@ def work_dir(text: str | None) -> Path | None:
     if not os.access(path, os.W_OK | os.X_OK):
         raise BadValue(f"--work-dir: directory {path} can't be written to")
     return path
+
+
+def fingerprint_key(text: str | None) -> bytes | None:
+    """The key that `--fingerprint-key` names: what a file holds, or, after `env:`, a variable of the environment.
+
+    Raises:
+        BadValue: there is none, or too short a one.
+    """
+    if text is None:
+        return None
+    name = text.removeprefix("env:")
+    if name != text:
+        key = os.environ.get(name, "").encode()
+        if not key:
+            raise BadValue(f"--fingerprint-key: the variable {name} is not set")
+    else:
+        try:
+            key = Path(text).read_bytes().strip()
+        except OSError as error:
+            raise BadValue(f"--fingerprint-key: {text}: can't be read: {error.strerror}") from error
+    if len(key) < _KEY:
+        raise BadValue(f"--fingerprint-key: {text}: expected at least {_KEY} bytes, found {len(key)}")
+    return key

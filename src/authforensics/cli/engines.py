@@ -11,7 +11,7 @@ from authforensics.cli.signals import cleaned_by, handle_again, undivided
 from authforensics.errors import BadValue
 
 if TYPE_CHECKING:
-    from authforensics.pipeline import Analysis
+    from authforensics.analysis import Analysis
 
 LOCAL, SPARK = ENGINES = ("local", "spark")
 

@@ -161,7 +161,8 @@ def _weights(cause: Cause) -> Iterator[tuple[str, ...]]:
 
 
 def _weight(one: Weight) -> str:
-    return f"({one.value:+g})" if one.extra else f"{one.value:+g}{'*' if one.decides else ''}"
+    mark = f"{one.value:+g}{'*' if one.decides else ''}"
+    return f"({mark})" if one.extra else mark
 
 
 def _thresholds(detector: Detector) -> tuple[tuple[str, ...], ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authforensics.cli.options import Color, LogFormat
+from authforensics.cli.options import Color, LogFormat, ShowClaims
 from authforensics.cli.sources import COLORS, check_choice, check_log_format, reading
 from authforensics.errors import BadValue, UnknownName
 
@@ -49,6 +49,7 @@ def explain(
     tz: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Zone of a time that carries none. [default: UTC]")
     ] = None,
+    show_claims: ShowClaims = False,
     verbose: Annotated[
         int,
         typer.Option(
@@ -63,10 +64,12 @@ def explain(
     if line is not None:
         if name is not None:
             raise BadValue(f"--line and the name '{name}' exclude each other")
-        _explain_line(line, reading(format, log_format, tz, nginx_conf=nginx_conf), color, verbose=bool(verbose))
+        options = reading(format, log_format, tz, nginx_conf=nginx_conf)
+        _explain_line(line, options, color, verbose=bool(verbose), show_claims=show_claims)
         return
-    if format != "auto" or any(given is not None for given in (log_format, nginx_conf, tz)):
-        raise BadValue("--format, --log-format, --nginx-conf and --tz tell how a line is read: name one with --line")
+    if format != "auto" or show_claims or any(given is not None for given in (log_format, nginx_conf, tz)):
+        asked = "--format, --log-format, --show-claims, --nginx-conf and --tz"
+        raise BadValue(f"{asked} tell how a line is read: name one with --line")
     _explain_name(name, color)
 
 
@@ -116,10 +119,11 @@ def _meanings(name: str) -> RenderableType:
     return drawn(found)
 
 
-def _explain_line(line: str, options: Options, color: str, *, verbose: bool) -> None:
+def _explain_line(line: str, options: Options, color: str, *, verbose: bool, show_claims: bool) -> None:
     from authforensics.cli.line import drawn
     from authforensics.cli.terminal import print_rich, width
     from authforensics.collect.trace import trace
+    from authforensics.tokens.said import said
 
     text = _first_line() if line == STDIN else line
     cleaned = text.removeprefix("\ufeff").rstrip("\r\n")
@@ -127,7 +131,7 @@ def _explain_line(line: str, options: Options, color: str, *, verbose: bool) -> 
         raise BadValue("--line: expected a line of a log, found nothing")
     if "\n" in cleaned:
         raise BadValue("--line: expected one line, found several; analyze reads files")
-    print_rich(drawn(trace(cleaned, options), width(), verbose=verbose), color)
+    print_rich(drawn(trace(cleaned, options), width(), said if show_claims else None, verbose=verbose), color)
 
 
 def _first_line() -> str:

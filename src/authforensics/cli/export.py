@@ -18,7 +18,7 @@ import polars.selectors as cs
 from authforensics.redact import redact, visible
 
 if TYPE_CHECKING:
-    from authforensics.pipeline import Analysis
+    from authforensics.analysis import Analysis
 
 #: What a spreadsheet takes for a formula.
 #: Reference: OWASP, CSV Injection.

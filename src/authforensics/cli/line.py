@@ -15,7 +15,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from authforensics.redact import conceal, redact, visible
+from authforensics.redact import Shown, conceal, redact, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,9 +28,9 @@ _INDENT = "  "
 _TOKENS = re.compile(r"\w+|\W")
 
 
-def drawn(traced: Traced, width: int, *, verbose: bool) -> RenderableType:
-    """All that is known of a line, for a terminal of that width."""
-    parts: list[RenderableType] = [_facts(traced)]
+def drawn(traced: Traced, width: int, shown: Shown | None = None, *, verbose: bool) -> RenderableType:
+    """All that is known of a line, for a terminal of that width; `shown` as in `redact.conceal`."""
+    parts: list[RenderableType] = [_facts(traced, shown)]
     if traced.fields:
         parts += [Text(), Text("Fields", "bold"), _grid((name, _value(value)) for name, value in traced.fields.items())]
     taken = [one for one in traced.tried if one.confidence]
@@ -41,8 +41,8 @@ def drawn(traced: Traced, width: int, *, verbose: bool) -> RenderableType:
     return Group(*parts)
 
 
-def _facts(traced: Traced) -> Table:
-    facts = [("Line", redact(traced.line))]
+def _facts(traced: Traced, shown: Shown | None) -> Table:
+    facts = [("Line", visible(conceal(traced.line, shown)))]
     if traced.wrappers:
         facts += [("Wrapped in", " > ".join(traced.wrappers)), ("Inside", redact(traced.inner))]
     form = "none" if traced.format is None else f"{traced.format} ({traced.confidence:.0%} sure)"

@@ -49,6 +49,29 @@ Devices = Annotated[
 DeviceKey = Annotated[
     str | None, typer.Option(metavar="FIELD", help="The field that tells devices apart. [default: found out]")
 ]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A dotenv file: which of its secrets signed the tokens, and what it lacks."),
+]
+SecretsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Secrets to be tried, one a line.")]
+KeySets = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Public keys to be tried: a JSON Web Key Set, or PEM; repeatable."),
+]
+ShowClaims = Annotated[
+    bool, typer.Option("--show-claims", help="Show what tokens say in log lines, never their signatures.")
+]
+Anonymize = Annotated[
+    bool,
+    typer.Option("--anonymize", help="Pseudonyms for client addresses and users, so that a result can be shared."),
+]
+FingerprintKey = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|env:NAME",
+        help="A key of yours: pseudonyms and fingerprints are the same in every run. [default: made for the run]",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Any input that can't be read whole is an error.")]
 Engine = Annotated[str, typer.Option(metavar="local|spark", help="What runs the analysis.")]
 Master = Annotated[

@@ -14,7 +14,7 @@ from authforensics.cli.signals import cleaned_by, undivided
 from authforensics.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
-    from authforensics.pipeline import Analysis
+    from authforensics.analysis import Analysis
 
 REPORT = "authforensics-report.html"
 STDOUT = "-"

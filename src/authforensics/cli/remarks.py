@@ -15,6 +15,7 @@ _NAMES_SHOWN = 3
 def remarks(document: Document) -> Iterator[str]:
     """Every warning about the input of `document`."""
     yield from about(document.sources)
+    yield from document.tokens.notes
     for system in document.systems:
         yield from (f"{system.system}: {offset.note}" for offset in system.offsets if offset.note)
         join = system.join
@@ -23,6 +24,13 @@ def remarks(document: Document) -> Iterator[str]:
                 f"{system.system}: the application log explains {join.explained:,} of {join.denials:,} denials; "
                 "a request id in both logs would join the rest"
             )
+
+
+def offers(document: Document, environment_files: Sequence[str]) -> Iterator[str]:
+    """What could be done with dotenv files that lie among the logs, and is not unless somebody asks."""
+    why = "prove who signed the tokens" if document.tokens.seen else "compare its secrets with those that code reads"
+    for name in environment_files[:_NAMES_SHOWN]:
+        yield f"found {name}, and did not open it: to {why}, add --env-file {shlex.quote(name)}"
 
 
 def about(sources: Sequence[Source]) -> Iterator[str]:

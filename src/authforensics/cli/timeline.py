@@ -10,11 +10,15 @@ import typer
 from authforensics.cli.analyzed import analyzed
 from authforensics.cli.messages import say
 from authforensics.cli.options import (
+    Anonymize,
     Color,
     ConfigFile,
     DeviceKey,
     Engine,
+    EnvFile,
+    FingerprintKey,
     FormatName,
+    KeySets,
     LogFormat,
     Master,
     Memory,
@@ -22,6 +26,8 @@ from authforensics.cli.options import (
     NoProgress,
     PathPattern,
     Paths,
+    SecretsFile,
+    ShowClaims,
     Since,
     Statuses,
     Strict,
@@ -48,6 +54,12 @@ def timeline(
     status: Statuses = None,
     tz: Zone = None,
     device_key: DeviceKey = None,
+    env_file: EnvFile = None,
+    secrets: SecretsFile = None,
+    jwks: KeySets = None,
+    show_claims: ShowClaims = False,
+    anonymize: Anonymize = False,
+    fingerprint_key: FingerprintKey = None,
     strict: Strict = False,
     engine: Engine = "local",
     master: Master = None,
@@ -61,8 +73,6 @@ def timeline(
     Outputs.plan(html=html, no_html=html is None, json=None, markdown=None, export=None, export_format="parquet").check(
         paths
     )
-    from authforensics import journal
-
     with analyzed(
         paths,
         format=format,
@@ -75,6 +85,12 @@ def timeline(
         path=path,
         status=status,
         device_key=device_key,
+        env_file=env_file,
+        secrets=secrets,
+        jwks=jwks or (),
+        show_claims=show_claims,
+        anonymize=anonymize,
+        fingerprint_key=fingerprint_key,
         strict=strict,
         engine=engine,
         master=master,
@@ -84,10 +100,10 @@ def timeline(
         no_progress=no_progress,
         color=color,
     ) as analysis:
-        first, *others = journal.systems_of(analysis.history, device)
+        first, *others = analysis.systems_of(device)
         found = analysis.journal(device, first)
         if html is not None:
-            page = journal.page(analysis.history, analysis.studied.collected, analysis.document, first, device)
+            page = analysis.device_page(device, first)
             with staged() as stage:
                 stage(html, lambda file: _write(file, page))
     if others and not quiet:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from authforensics.cli.messages import say
-from authforensics.cli.options import Color
+from authforensics.cli.options import Color, EnvFile, KeySets, SecretsFile
 from authforensics.cli.sources import COLORS, check_choice
 from authforensics.errors import BadValue
 
@@ -36,15 +35,9 @@ def token(
         ),
     ] = None,
     *,
-    env_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A dotenv file: which of its secrets signed it, and what it lacks."),
-    ] = None,
-    secrets: Annotated[Path | None, typer.Option(metavar="FILE", help="Secrets to be tried, one a line.")] = None,
-    jwks: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Public keys to be tried: a JSON Web Key Set, or PEM. Repeatable."),
-    ] = None,
+    env_file: EnvFile = None,
+    secrets: SecretsFile = None,
+    jwks: KeySets = None,
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="Judge it as of then. [default: now]", show_default=False)
     ] = None,

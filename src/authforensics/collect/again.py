@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -11,14 +13,16 @@ from authforensics.collect import secrecy
 from authforensics.collect.blocks import Condition, lines, texts
 from authforensics.collect.read import File
 from authforensics.parallel import in_order
-from authforensics.redact import visible
+from authforensics.redact import Shown, visible
 
 _LONGEST = 2_000
 _SCHEMA: dict[str, pl.DataType] = {"source": pl.String(), "line_number": pl.UInt32(), "text": pl.String()}
 
 
-def fetch_lines(files: Mapping[str, File], wanted: pl.DataFrame) -> pl.DataFrame:
+def fetch_lines(files: Mapping[str, File], wanted: pl.DataFrame, shown: Shown | None = None) -> pl.DataFrame:
     """The text of the lines in `wanted` (`source`, `line_number`), redacted and cut at 2,000 characters.
+
+    `shown` gives what is shown of a token in place of its shape.
 
     Of a compressed file all that comes before them is read, too. A file that is not in `files` or has no such line
     gives no row.
@@ -27,18 +31,18 @@ def fetch_lines(files: Mapping[str, File], wanted: pl.DataFrame) -> pl.DataFrame
     asked = wanted.select(pl.col("source").cast(pl.String), pl.col("line_number").cast(pl.UInt32)).unique()
     for (source,), part in asked.group_by("source", maintain_order=True):
         if isinstance(source, str) and source in files:
-            parts.append(_fetch(source, files[source], part["line_number"].sort()))
+            parts.append(_fetch(source, files[source], part["line_number"].sort(), shown))
     return pl.concat(parts).sort("source", "line_number")
 
 
-def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
+def _fetch(source: str, file: File, numbers: pl.Series, shown: Shown | None) -> pl.DataFrame:
     found = pl.concat(
         [
             pl.DataFrame(schema={"line_number": pl.UInt32, "line": pl.String}),
             *in_order(_held(file, numbers), _gathered, pl.thread_pool_size()),
         ]
     )
-    redacted = [visible(text) for text in secrecy.readable(found["line"].str.slice(0, _LONGEST))]
+    redacted = [visible(text) for text in secrecy.readable(found["line"].str.slice(0, _LONGEST), shown)]
     return pl.DataFrame(
         {"source": [source] * found.height, "line_number": found["line_number"], "text": redacted}, schema=_SCHEMA
     )
@@ -46,9 +50,12 @@ def _fetch(source: str, file: File, numbers: pl.Series) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Held:
-    """A block, the `first` of its file or not: those of its lines that have these `numbers` are the `wanted` ones."""
+    """A block, the `first` of its file or not: those of its lines that have these `numbers` are the `wanted` ones.
 
-    data: bytes
+    `data` gives it, so that only blocks that are worked on are in memory.
+    """
+
+    data: Callable[[], bytes]
     first: bool
     numbers: pl.Series
     wanted: pl.Series
@@ -61,18 +68,21 @@ def _held(file: File, numbers: pl.Series) -> Iterator[_Held]:
             yield _Held(data, block == 0, some, some - before)
 
 
-def _blocks(file: File, numbers: pl.Series) -> Iterator[bytes | None]:
+def _blocks(file: File, numbers: pl.Series) -> Iterator[Callable[[], bytes] | None]:
     """Each block, none in place of those that hold nothing of what is asked for, where they can be left out."""
     asked = _asked(file, numbers)
     if file.ends is None:
         for data, (_, _, some) in zip(texts(file.path, file.size, Condition()), asked, strict=False):
-            yield data if len(some) else None
+            yield partial(bytes, data) if len(some) else None
         return
-    with file.path.open("rb") as opened:
-        for (_, _, some), begin, end in zip(asked, (0, *file.ends), file.ends, strict=False):
-            if len(some):
-                opened.seek(begin)
-            yield opened.read(end - begin) if len(some) else None
+    for (_, _, some), begin, end in zip(asked, (0, *file.ends), file.ends, strict=False):
+        yield partial(_part, file.path, begin, end) if len(some) else None
+
+
+def _part(path: Path, begin: int, end: int) -> bytes:
+    with path.open("rb") as opened:
+        opened.seek(begin)
+        return opened.read(end - begin)
 
 
 def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[int, int, pl.Series]]:
@@ -87,7 +97,7 @@ def _asked(file: File, numbers: pl.Series) -> Iterator[tuple[int, int, pl.Series
 
 
 def _gathered(item: _Held) -> pl.DataFrame:
-    series, _ = lines(item.data, item.first)
+    series, _ = lines(item.data(), item.first)
     # Fewer than there were, if the file has been cut off since.
     there = item.wanted < len(series)
     wanted = item.wanted.filter(there)

@@ -13,9 +13,11 @@ import polars as pl
 
 from authforensics.collect.compression import Break, chunks, compressed
 
-#: Lines that are looked at in one go, about, and the least and most bytes that they may have.
+#: Lines that are looked at in one go, about, and the least and most bytes that they may have: what is freed of 32 MB or
+#: more goes back to the system at once, and to be given it anew takes as long as to read it.
+# Reference: https://man7.org/linux/man-pages/man3/mallopt.3.html, M_MMAP_THRESHOLD
 LINES = 160_000
-LEAST, MOST = 4 << 20, 36 << 20
+LEAST, MOST = 4 << 20, 31 << 20
 _BOM = b"\xef\xbb\xbf"
 _SCHEMA: dict[str, pl.DataType] = {"line_number": pl.UInt32(), "line": pl.String()}
 

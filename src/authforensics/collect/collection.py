@@ -22,6 +22,7 @@ from authforensics.collect.account import (
     source_of,
 )
 from authforensics.collect.blocks import Condition
+from authforensics.collect.carried import Finder
 from authforensics.collect.compression import compressed
 from authforensics.collect.discover import Found, discover
 from authforensics.collect.duplicates import duplicates, lines_of
@@ -90,7 +91,7 @@ def gather_found(
 ) -> tuple[pl.DataFrame, Collected]:
     """As `gather`, of what `discover` found; `progress` is told after each block."""
     parts: list[pl.DataFrame] = []
-    digest = Digest(tuple(COLLECTED), lambda events: events)
+    digest = Digest(tuple(COLLECTED), lambda events: events, finder=Finder())
     collected = collect(found, digest, parts.append, options, progress=progress)
     events = pl.concat([pl.DataFrame(schema=COLLECTED), *parts])
     places = {source: place for place, source in enumerate(collected.bases)}
@@ -99,8 +100,9 @@ def gather_found(
 
 
 def extent(found: Sequence[Found]) -> int:
-    """About how many bytes of text there are."""
-    return sum(_size(each) * (_PACKED if _compressed(each.path) else 1) for each in found)
+    """About how many bytes of text there are; files that are left alone for their names are not opened for that."""
+    read = (each for each in found if by_name(each.path.name, each.named) is None)
+    return sum(_size(each) * (_PACKED if _compressed(each.path) else 1) for each in read)
 
 
 def checked(options: Options) -> Settings:

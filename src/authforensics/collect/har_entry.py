@@ -54,6 +54,7 @@ class Entry:
 
     Attributes:
         sent: the scheme and the fingerprint of the token that was sent.
+        authorization: what was sent, if it is a JWT: what that says is read from the line, as with all others.
         given: that of the new access token in the answer.
         reason: what the answer says about its refusal; its `challenge` (`WWW-Authenticate`) is put before it.
         error: why there was no answer.
@@ -84,6 +85,7 @@ class Entry:
     request_id: str | None = None
     platform: str | None = None
     app_version: str | None = None
+    authorization: str | None = None
     host: str | None = None
     challenge: str | None = None
     page: str | None = None
@@ -134,6 +136,7 @@ def condensed(value: object) -> Entry:
         reason=_reason(status, answer),
         challenge=challenge if status is not None and status >= 400 else None,
         sent=bearer,
+        authorization=_jwt(sent.get("authorization")),
         given=None if issued is None else _fingerprint(issued),
         grant=grant,
         operation=_word(body.get("operationName")),
@@ -227,6 +230,11 @@ def _credential(header: str | None) -> str | None:
         # It may be the token itself.
         return f"other {_fingerprint(header)}"
     return f"{scheme} {_fingerprint(token.strip())}"
+
+
+def _jwt(header: str | None) -> str | None:
+    token = (header or "").rpartition(" ")[2]
+    return header if token.startswith("eyJ") and token.count(".") >= 2 else None
 
 
 def _fingerprint(token: str) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
 
+from authforensics.collect.found import Found
 from authforensics.collect.har import is_recording
+from authforensics.document import Source
 
 _ENVIRONMENT = re.compile(r"^\.env(?:\..+)?$|^.+\.env$|^env\.(?:local|prod|production|dev)$", re.IGNORECASE)
+#: Why a dotenv file is left alone.
+ENVIRONMENT = "looks like an environment file, not a log"
 _SETTING = re.compile(r"^(?:export\s+)?[A-Z][A-Z0-9_]*=\S*")
 _KINDS: dict[str, str] = {
     "a document": "md rst adoc html htm pdf doc docx odt",
@@ -25,7 +30,7 @@ _DOCUMENTS = {"readme", "license", "licence", "changelog", "makefile", "dockerfi
 def by_name(name: str, named: bool) -> str | None:
     """Why a file of this name is left alone; None: look at its content. A file that the caller named is looked at."""
     if _ENVIRONMENT.match(name):
-        return "looks like an environment file, not a log"
+        return ENVIRONMENT
     if named:
         return None
     if name.startswith("."):
@@ -39,13 +44,19 @@ def by_name(name: str, named: bool) -> str | None:
     return f"looks like {kind}, not a log" if kind else None
 
 
+def environment_files(found: Iterable[Found], sources: Iterable[Source]) -> tuple[str, ...]:
+    """The paths of dotenv files among what was found, but of members of archives and of objects in stores."""
+    alone = {one.source for one in sources if one.note == ENVIRONMENT}
+    return tuple(str(one.path) for one in found if one.source in alone and "!" not in one.source and one.path.is_file())
+
+
 def by_content(lines: tuple[str, ...]) -> str | None:
     """Why a file with these first lines is left alone; None: nothing speaks against its being a log."""
     if lines and lines[0].startswith("#!"):
         return "looks like a script, not a log"
     settings = [line for line in lines if not line.lstrip().startswith("#")]
     if settings and all(_SETTING.match(line) for line in settings):
-        return "looks like an environment file, not a log"
+        return ENVIRONMENT
     text = "\n".join(lines)
     if '"entries"' in text and is_recording(text):
         return "a HAR recording without entries"

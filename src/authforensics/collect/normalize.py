@@ -11,7 +11,7 @@ import polars as pl
 from authforensics.collect import fields, messages, requests, secrecy
 from authforensics.collect.distinct import each, each_of, mapped
 from authforensics.collect.format import PARSED, Format
-from authforensics.schema import COLLECTED, KIND, TEXT, TIMESTAMP, Kind
+from authforensics.schema import CARRIED, COLLECTED, KIND, TEXT, TIMESTAMP, Kind
 
 _PLAIN: tuple[str, ...] = ("host", "upstream", "platform", "app_version", "reason_text")
 #: How many characters are kept of what a line says of itself.
@@ -54,7 +54,8 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
         system=pl.lit(system).cast(TEXT),
         source=pl.lit(source).cast(TEXT),
     )
-    ordered = [pl.col(name).cast(dtype) for name, dtype in COLLECTED.items()]
+    told = [pl.col(name).cast(dtype) for name, dtype in COLLECTED.items() if name not in CARRIED]
+    ordered = [*told, *(pl.lit(None, dtype).alias(name) for name, dtype in CARRIED.items())]
     beside = ("line",) if "line" in present else ()
     return lines.select(*ordered, *beside, "matched", "problem", "zone")
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import polars as pl
 
 from authforensics.collect.blocks import Condition, Text, cleaned, counted, texts
+from authforensics.collect.carried import Finder
 from authforensics.collect.compression import compressed
 from authforensics.collect.continuations import exceptions, with_exceptions
 from authforensics.collect.declarations import below, said
@@ -67,11 +68,15 @@ class Block(Generic[Taken]):
 
 @dataclass(frozen=True, slots=True)
 class Digest(Generic[Taken]):
-    """What is made of events: those `wanted` (all, if None), with these `columns` of COLLECTED, go through `make`."""
+    """What is made of events: those `wanted` (all, if None), with these `columns` of COLLECTED, go through `make`.
+
+    `finder` looks for tokens in their lines; None: they don't matter.
+    """
 
     columns: Sequence[str]
     make: Callable[[pl.DataFrame], Taken]
     wanted: pl.Expr | None = None
+    finder: Finder | None = None
 
 
 def read(
@@ -115,6 +120,8 @@ def parse(
     # One after the other: the threads are busy with other blocks.
     whole = normal.select(*columns, "matched", "problem", "zone").collect(engine="in-memory")
     events, rejects, counts = _sorted(whole, lines, match.form, found)
+    if digest.finder is not None:
+        events = digest.finder.add(events, lines)
     zones = frozenset(events["zone"].unique().drop_nulls().to_list())
     inside = events if digest.wanted is None else events.filter(digest.wanted)
     block: Block[Taken] = Block(rejects, counts, zones, events.height, events.height - inside.height)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import polars as pl
 
-from authforensics.redact import conceal, fingerprint
+from authforensics.redact import Shown, conceal, fingerprint
 
 _NAMES = (
     "token|secret|passw(?:or)?d|passphrase|pwd|jwt|key|verifier|assertion|saml|credential|signature|sess|csrf|xsrf"
@@ -32,9 +32,9 @@ _SEGMENT = r"[/=%][A-Za-z0-9_~-]{20}"
 _PLAIN = r"^(?:[0-9a-fA-F.:-]{1,39}|[0-9a-f]+)$"
 
 
-def readable(values: pl.Series) -> pl.Series:
-    """Texts that people read, without the credentials in them."""
-    return _without(values, None)
+def readable(values: pl.Series, shown: Shown | None = None) -> pl.Series:
+    """Texts that people read, without the credentials in them; `shown` as in `redact.conceal`."""
+    return _without(values, None, shown)
 
 
 def identifying(values: pl.Series, name: str) -> pl.Series:
@@ -46,7 +46,7 @@ def identifying(values: pl.Series, name: str) -> pl.Series:
     return _without(values, sha256(name.encode()).digest())
 
 
-def _without(values: pl.Series, key: bytes | None) -> pl.Series:
+def _without(values: pl.Series, key: bytes | None, shown: Shown | None = None) -> pl.Series:
     """Each test is cheaper than the one after it, and sees only what those before it let through."""
     odd = (~values.str.contains(_PLAIN)).fill_null(value=False)
     if not odd.any():
@@ -58,7 +58,7 @@ def _without(values: pl.Series, key: bytes | None) -> pl.Series:
     if places.is_empty():
         return values
     suspects = values.gather(places)
-    clean = {value: conceal(value) for value in suspects.unique()}
+    clean = {value: conceal(value, shown) for value in suspects.unique()}
     hidden = {value: _hidden(value, text, key) for value, text in clean.items() if text != value}
     return values.clone().scatter(places, suspects.replace(hidden)) if hidden else values
 

@@ -10,13 +10,14 @@ import polars as pl
 from authforensics.correlate import clients, reasons
 from authforensics.correlate.endpoints import seen
 from authforensics.correlate.identity import LADDER
-from authforensics.schema import MESSAGES, REQUESTS, TEXT, Kind
+from authforensics.schema import CARRIED, MESSAGES, REQUESTS, TEXT, Kind
 
 #: The columns of COLLECTED that are looked at.
 COLUMNS = (
     *("system", "source", "line_number", "timestamp", "started_at", "duration_ms", "clock", "kind", "method", "route"),
     *("status", "client_ip", "user_agent", "user_id", "device_id", "session_id", "request_id", "upstream", "platform"),
     *("app_version", "reason_text", "message", "origin"),
+    *CARRIED,
 )
 _IDS = ("request_id", "device_id", "session_id", "user_id")
 
@@ -26,6 +27,7 @@ def requests(events: pl.DataFrame) -> pl.DataFrame:
     mine = _of_kind(events, Kind.REQUEST)
     narrow = mine.with_columns(
         *reasons.own(mine),
+        reasons.claimed(mine),
         _session(mine["session_id"]),
         timed=pl.col("duration_ms").is_not_null(),
         request_id=_hashed(pl.col("request_id")),

@@ -17,8 +17,8 @@ from authforensics.correlate.order import DEVICE, is_event
 from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, TEXT, EndpointClass, Sessions
 from authforensics.states import AuthEvent
 
-#: How the reason of a refusal was found; `log`: the access log's own field says so.
-REASON_HOW = pl.Enum(["log", "request_id", "path_time", "class_time"])
+#: How the reason of a refusal was found; `log`: the access log's own field says so; `claims`: the token itself does.
+REASON_HOW = pl.Enum(["log", "request_id", "path_time", "class_time", "claims"])
 #: The rungs of the identity ladder, the strongest first.
 _RUNGS = (*LADDER, FALLBACK)
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -134,14 +134,17 @@ def sessions_of(
 
 
 def _with_reasons(classed: pl.DataFrame, explained: pl.DataFrame | None) -> pl.DataFrame:
-    """Decide `reason`, and `reason_how` it was found: the log's own, else the message's, as read at its endpoint."""
-    doubtful = pl.col("reason").is_not_null()
+    """Decide `reason`, as read at its endpoint, and `reason_how` it was found.
+
+    The log's own, else that of a message, else that of the token's own claims.
+    """
+    doubtful = pl.col("reason").is_not_null() | pl.col("claimed").is_not_null()
     if explained is not None and explained.height:
         doubtful |= pl.col("status").is_in(_DOUBTFUL_AT_REFRESH)
     at = classed.select(pl.arg_where(doubtful)).to_series()
     if at.is_empty():
         return classed.with_columns(reason_how=pl.lit(None, REASON_HOW))
-    told = classed.select("row", "reason", "endpoint_class")[at]
+    told = classed.select("row", "reason", "claimed", "endpoint_class")[at]
     if explained is None or explained.is_empty():
         told = told.with_columns(_joined=pl.lit(None, REASON), how=pl.lit(None, REASON_HOW))
     else:
@@ -151,9 +154,12 @@ def _with_reasons(classed: pl.DataFrame, explained: pl.DataFrame | None) -> pl.D
             _joined=pl.col("reason").cast(pl.String).cast(REASON),
         )
         told = told.join(joined, on="row", how="left", maintain_order="left")
+    claims = pl.when(pl.col("claimed").is_not_null()).then(pl.lit("claims", REASON_HOW))
     told = told.select(
-        reason=reasons.at_endpoint(pl.coalesce("reason", "_joined"), pl.col("endpoint_class")),
-        reason_how=pl.when(pl.col("reason").is_not_null()).then(pl.lit("log", REASON_HOW)).otherwise("how"),
+        reason=reasons.at_endpoint(pl.coalesce("reason", "_joined", "claimed"), pl.col("endpoint_class")),
+        reason_how=pl.when(pl.col("reason").is_not_null())
+        .then(pl.lit("log", REASON_HOW))
+        .otherwise(pl.coalesce("how", claims)),
     )
     return classed.with_columns(
         _scattered(at, told["reason"], classed.height), _scattered(at, told["reason_how"], classed.height)

@@ -19,6 +19,7 @@ from authforensics.errors import BadValue, UnknownName
 from authforensics.findings import Confidence, Evidence, Finding, Severity
 from authforensics.schema import ROW, TEXT, Sessions
 from authforensics.states import AuthEvent
+from authforensics.tokens.carried import Carried
 
 __all__ = [
     "Detector",
@@ -31,6 +32,7 @@ __all__ = [
     "detectors",
     "find",
     "fleet_of",
+    "graded",
     "observe",
 ]
 
@@ -41,6 +43,11 @@ _DECLARED = {1: Severity.CRITICAL, 2: Severity.HIGH, 3: Severity.LOW}
 def detectors() -> dict[str, Detector]:
     """All detectors by name."""
     return _registry.load(patterns, "DETECTOR", Detector)
+
+
+def graded() -> set[str]:
+    """The detectors that look at logs and not at devices: their findings are as bad as they say, whatever happened."""
+    return {name for name, one in detectors().items() if one.grade is not None}
 
 
 def chosen(only: Sequence[str] = (), skip: Sequence[str] = ()) -> dict[str, Detector]:
@@ -63,7 +70,7 @@ class Observed:
     `lines` has `row`, `source`, `line_number`, `timestamp`, `auth_event`.
     """
 
-    frames: dict[str, pl.DataFrame]
+    frames: Mapping[str, pl.DataFrame]
     lines: pl.DataFrame
 
 
@@ -125,20 +132,32 @@ def _explaining(findings: Iterable[Finding], detectors: Iterable[Detector]) -> p
     return pl.DataFrame(rows, schema=FOUND, orient="row")
 
 
-def find(sessions: Sessions, wanted: Iterable[Detector], overrides: Overrides | None = None) -> list[Finding]:
+def find(
+    sessions: Sessions,
+    wanted: Iterable[Detector],
+    overrides: Overrides | None = None,
+    carried: Carried | None = None,
+) -> list[Finding]:
     """Run detectors over sessions that are all there are: `observe` and `conclude` in one."""
     chosen = list(wanted)
-    fleet = fleet_of(sessions.devices, sessions.spans)
+    fleet = fleet_of(sessions.devices, sessions.spans, carried)
     return conclude([observe(sessions, chosen, overrides)], fleet, chosen, overrides)
 
 
-def fleet_of(devices: pl.DataFrame, spans: pl.DataFrame) -> Fleet:
-    """What detectors need to know of the whole fleet, from its DEVICES."""
+def fleet_of(
+    devices: pl.DataFrame,
+    spans: pl.DataFrame,
+    carried: Carried | None = None,
+    formats: Mapping[str, str] | None = None,
+) -> Fleet:
+    """What detectors need to know of the whole fleet, from its DEVICES, and of what its logs carry."""
     counts = devices.filter("alive").group_by("system").len()
     return Fleet(
         active=dict(counts.select(pl.col("system").cast(pl.String), "len").rows()),
         spans=spans,
         weak=devices.filter(pl.col("identity_key") == WEAK).select(NAMES),
+        carried=carried or Carried(),
+        formats=formats or {},
     )
 
 
@@ -226,7 +245,8 @@ def _findings(detector: Detector, drafts: pl.DataFrame, observed: Sequence[Obser
     if drafts.is_empty():
         return []
     rows = _rows(drafts).unique().to_frame()
-    lines = pl.concat([part.lines.join(rows, on="row", how="semi") for part in observed])
+    shown = [part.lines for part in observed] if detector.lines is None else [detector.lines(fleet)]
+    lines = pl.concat([frame.join(rows, on="row", how="semi") for frame in shown])
     texts = pl.col("source", "auth_event").cast(pl.String)
     by_row = {event.pop("row"): Evidence(**event) for event in lines.with_columns(texts).to_dicts()}
     named = drafts.with_columns(pl.col(NAMES).cast(TEXT))
@@ -246,17 +266,27 @@ def _finding(
     rows = list(dict.fromkeys(draft.pop("rows")))
     measures = {name: value for name, value in draft.pop("measures").items() if value is not None}
     device = draft["device_id"]
-    identity = f"{draft['system']}\n{detector.name}\n{device}\n{draft['first_seen'].isoformat()}"
+    place = "".join(value for value in measures.values() if isinstance(value, str))
+    identity = f"{draft['system']}\n{detector.name}\n{place or device}\n{draft['first_seen'].isoformat()}"
     return Finding(
         id=f"{detector.name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}",
         detector=detector.name,
-        severity=Severity.NONE if measures.get("benign") else _DECLARED[detector.severity],
-        confidence=_confidence(draft["reason"], weak=(draft["system"], device) in weak),
+        severity=_severity(detector, measures),
+        # What a line shows is certain.
+        confidence=Confidence.HIGH
+        if detector.grade is not None
+        else _confidence(draft["reason"], weak=(draft["system"], device) in weak),
         summary=detector.describe({**measures, "devices": draft["devices"], "count": draft["count"]}),
         measures=measures,
         evidence=tuple(lines[row] for row in rows),
         **draft,
     )
+
+
+def _severity(detector: Detector, measures: Mapping[str, Any]) -> Severity:
+    if detector.grade is not None:
+        return detector.grade(measures)
+    return Severity.NONE if measures.get("benign") else _DECLARED[detector.severity]
 
 
 def _confidence(reason: str | None, *, weak: bool) -> Confidence:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from authforensics.findings import Severity
 from authforensics.schema import REASON, ROW, TIMESTAMP, Sessions
+from authforensics.tokens.carried import Carried
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,15 @@ class Fleet:
     `active` counts the devices with a session per system; `spans` tells when each system's log begins and ends; `weak`
     are the devices (`system`, `device_id`) that may in truth be many. `found` is what detectors found before one that
     comes `after_others`: `system`, `device_id`, `first_seen`, `last_seen` of each finding of those that `explains`.
+    `carried` are the tokens that can be read in the logs, `formats` those of the sources.
     """
 
     active: Mapping[str, int]
     spans: pl.DataFrame
     weak: pl.DataFrame
     found: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FOUND))
+    carried: Carried = field(default_factory=Carried)
+    formats: Mapping[str, str] = field(default_factory=dict)
 
 
 #: What `conclude` returns, beside a struct `measures`: one row a finding. `rows` are the events that carry it. Of
@@ -79,6 +84,8 @@ class Detector:
     `rows` the events that may become evidence; `conclude` sees that of all devices together, in their order, and
     returns DRAFTS with `measures`; `after_others` if it must know what those found that `explains` why calls are
     refused. `describe` says one draft in words.
+    One that looks at logs and not at devices gives in `grade` how bad a draft is by its measures: no incident decides
+    that. Its rows are those of `lines`, what it shows of all that logs carry, with numbers of their own.
     Accepted calls that say nothing more than that are kept from it (see `detect.observe`), and all columns of events
     but SEEN, unless it `sees_all`.
     """
@@ -93,6 +100,8 @@ class Detector:
     sees_all: bool = False
     after_others: bool = False
     explains: bool = True
+    grade: Callable[[Mapping[str, float]], Severity] | None = None
+    lines: Callable[[Fleet], pl.DataFrame] | None = None
 
     def limits(self, overrides: Mapping[str, float]) -> dict[str, float]:
         """Its thresholds by name, with `overrides` in place of the declared values."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from authforensics import _registry
-from authforensics.diagnose import behavior, case, causes, incidents
+from authforensics.diagnose import behavior, case, causes, claimed, forged, incidents, recalled
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import UNDETERMINED, Cause, Weight
 from authforensics.diagnose.clusters import Cluster, cluster, keep
 from authforensics.diagnose.lifetimes import infer
 from authforensics.diagnose.recovery import recovery
 from authforensics.diagnose.refusals import denials
+from authforensics.diagnose.signed import UNSIGNED, Signed, signed
 from authforensics.diagnose.tally import Tally, tally
-from authforensics.diagnose.united import Judged, united
+from authforensics.diagnose.united import Judged, alone, united
 from authforensics.diagnose.verdict import verdict
 from authforensics.document import Lifetimes
 from authforensics.findings import Deploy, Finding, Incident
@@ -26,11 +28,13 @@ __all__ = [
     "Tally",
     "Weight",
     "behavior",
+    "claimed",
     "diagnose",
     "infer",
     "keep",
     "known_causes",
     "recovery",
+    "signed",
     "tally",
     "verdict",
 ]
@@ -40,13 +44,21 @@ __all__ = [
 _EXPIRED = {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
 
 
+#: Kinds that may be what another incident did to the same devices: then they are none by themselves.
+_SIGNS = (recalled.KIND, "forgotten")
+
+
 def known_causes() -> dict[str, Cause]:
     """All root causes by name."""
     return _registry.load(causes, "CAUSE", Cause)
 
 
 def diagnose(
-    history: History, findings: list[Finding], lifetimes: Mapping[str, Lifetimes], deploys: Sequence[Deploy] = ()
+    history: History,
+    findings: list[Finding],
+    lifetimes: Mapping[str, Lifetimes],
+    deploys: Sequence[Deploy] = (),
+    signers: Signed = UNSIGNED,
 ) -> list[Incident]:
     """Make incidents of findings and explain them.
 
@@ -55,25 +67,65 @@ def diagnose(
         findings: what `detect` found in it.
         lifetimes: per system, what `infer` gave.
         deploys: what is known of deploys and restarts.
+        signers: what `signed` gave of the tokens in the logs.
 
     Returns:
         Incidents, the worst first, then those still going on, then the earliest.
     """
     known = known_causes()
     clusters = cluster(history.episodes, findings)
-    judged: list[Judged] = []
-    for one, refused in zip(clusters, denials(history.events, clusters), strict=True):
-        if refused.is_empty() or (_informs(one) and _reasons(refused) <= _EXPIRED):
-            continue
-        built = case.build(
-            one, refused, history, lifetimes.get(one.system, Lifetimes()), deployed=deploys, findings=findings
+    built = [
+        case.build(
+            one,
+            refused,
+            history,
+            lifetimes.get(one.system, Lifetimes()),
+            deployed=deploys,
+            findings=findings,
+            signed=signers,
         )
-        judged.append(_judged(built, known))
+        for one, refused in _refusals(clusters, history, lifetimes)
+    ]
+    judged = [_judged(one, known) for one in built if one.cluster.kind not in _SIGNS]
+    judged += _signs([one for one in built if one.cluster.kind in _SIGNS], judged, known)
     found = [
         incidents.incident(one.case, one.causes, harmless=one.harmless)
         for one in united(judged, lambda joined: _judged(joined, known), UNDETERMINED)
     ]
-    return sorted(found, key=lambda one: (-one.severity.rank, not one.ongoing, one.first_seen, one.system, one.id))
+    found = forged.adopted(found, forged.incidents(signers.carried, history, findings, known[forged.CAUSE]))
+    return sorted(found, key=_worst_first)
+
+
+def _refusals(
+    clusters: Sequence[Cluster], history: History, lifetimes: Mapping[str, Lifetimes]
+) -> Iterator[tuple[Cluster, pl.DataFrame]]:
+    """Each cluster that may be an incident, with its refusals."""
+    for one, told in zip(clusters, denials(history.events, clusters), strict=True):
+        if one.kind == recalled.KIND:
+            refused = recalled.early(told, lifetimes.get(one.system, Lifetimes()).access)
+        elif _informs(one) and _reasons(told) <= _EXPIRED:
+            continue
+        else:
+            refused = told
+        if not refused.is_empty():
+            yield one, refused
+
+
+def _signs(cases: Sequence[Case], judged: Sequence[Judged], known: Mapping[str, Cause]) -> Iterator[Judged]:
+    """Of `_SIGNS` those that no other incident did."""
+    others = [one.case for one in judged]
+    for sign in cases:
+        if not alone(sign, others):
+            continue
+        if sign.cluster.kind != recalled.KIND:
+            yield _judged(sign, known)
+        elif recalled.stands(sign):
+            yield replace(_judged(sign, known), harmless=True)
+
+
+def _worst_first(one: Incident) -> tuple[object, ...]:
+    """What hurts somebody comes before what could."""
+    return -one.severity.rank, not one.ongoing, not one.requests_denied, one.first_seen, one.system, one.id
 
 
 def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:

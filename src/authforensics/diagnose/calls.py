@@ -64,6 +64,30 @@ def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFra
     )
 
 
+def accepted_on(events: Sequence[pl.LazyFrame], denials: pl.DataFrame, upstreams: Sequence[str]) -> int:
+    """How many calls of the affected devices some instances accepted, from the first refusal of theirs to the last.
+
+    Args:
+        events: those of the system.
+        denials: the refusals of the incident.
+        upstreams: the instances.
+    """
+    spans = denials.group_by("device_id").agg(begin=pl.col("timestamp").min(), end=pl.col("timestamp").max())
+    counted = by_part(
+        events,
+        lambda part: (
+            part.filter(
+                pl.col("auth_event") == AuthEvent.API_OK.value, pl.col("upstream").cast(pl.String).is_in(upstreams)
+            )
+            .select("device_id", "timestamp")
+            .join(spans.lazy(), on="device_id")
+            .filter(pl.col("timestamp").is_between("begin", "end"))
+            .select(count=pl.len())
+        ),
+    )
+    return int(counted["count"].sum())
+
+
 def before(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> int:
     """How many calls were granted before the first refusal, to anybody, on the routes that were refused since.
 

@@ -14,6 +14,8 @@ from authforensics.diagnose.clusters import Cluster
 from authforensics.diagnose.lifetimes import applying
 from authforensics.diagnose.meanwhile import Meanwhile
 from authforensics.diagnose.parts import Part
+from authforensics.diagnose.refusals import counts, share
+from authforensics.diagnose.signed import UNSIGNED, Signed
 from authforensics.diagnose.steps import AfterFailure
 from authforensics.diagnose.tokens import FirstUses, Held, Replaced
 from authforensics.document import Lifetimes
@@ -30,7 +32,7 @@ class Case:
     """One incident's cluster within the history of its system.
 
     `denials` is every refusal that belongs to it, in no order; `begin` and `end` are the log's; `fleet` is
-    DEVICES of the system, `deploys` all that are known, `findings` those of the system.
+    DEVICES of the system, `deploys` all that are known, `findings` those of the system, `signed` who signed tokens.
     """
 
     cluster: Cluster
@@ -43,6 +45,7 @@ class Case:
     lifetimes: Lifetimes
     deploys: Sequence[Deploy] = ()
     findings: Sequence[Finding] = ()
+    signed: Signed = UNSIGNED
 
     def stuck(self) -> Case:
         """Without the clients that obeyed; itself, if there are none, or no others."""
@@ -74,6 +77,12 @@ class Case:
     def devices(self) -> list[str]:
         """Their names, sorted."""
         return self.hit["device_id"].cast(pl.String).sort().to_list()
+
+    @cached_property
+    def mistakable(self) -> bool:
+        """Whether most of them are known by an address and a user agent only: one may be many, and many be one."""
+        known = self.fleet.join(self.hit, on="device_id", how="semi")["identity_key"].cast(pl.String)
+        return 2 * int((known == scope.PAIR).sum()) > len(known)
 
     @cached_property
     def users(self) -> int | None:
@@ -126,9 +135,12 @@ class Case:
 
     @cached_property
     def writes_lost(self) -> int:
-        """Refused POST, PUT, PATCH and DELETE calls on the API, with a credential or without, or for their size."""
+        """Refused POST, PUT, PATCH and DELETE calls on the API, with a credential or without, for whatever reason."""
+        if self.cluster.kind == "recalled":  # repeated with the new token
+            return 0
         calls = [AuthEvent.API_DENIED.value, AuthEvent.API_ANONYMOUS.value]
-        calls += [AuthEvent.IGNORED.value] if self.cluster.kind == "oversized" else []
+        others = {"oversized": AuthEvent.IGNORED, "forbidden": AuthEvent.FORBIDDEN}
+        calls += [others[self.cluster.kind].value] if self.cluster.kind in others else []
         return self.denials.filter(pl.col("auth_event").is_in(calls), pl.col("write")).height
 
     @cached_property
@@ -188,28 +200,28 @@ class Case:
     @cached_property
     def reason_counts(self) -> dict[str, int]:
         """Refusals by stated reason, most first; those without one are left out."""
-        return _counts(self.denials)
+        return counts(self.denials)
 
     def api_share_of(self, *reasons: Reason) -> float:
         """As `share_of`, of the refused calls on the API."""
-        return _share(self._api_reasons, reasons)
+        return share(self._api_reasons, reasons)
 
     @cached_property
     def _api_reasons(self) -> dict[str, int]:
-        return _counts(self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value))
+        return counts(self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value))
 
     def refresh_share_of(self, *reasons: Reason) -> float:
         """As `share_of`, of the refused refreshes."""
-        return _share(self.refresh_reasons, reasons)
+        return share(self.refresh_reasons, reasons)
 
     @cached_property
     def refresh_reasons(self) -> dict[str, int]:
         """As `reason_counts`, of the refused refreshes."""
-        return _counts(self.denials.filter(pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value))
+        return counts(self.denials.filter(pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value))
 
     def share_of(self, *reasons: Reason) -> float:
         """Share of the refusals with a stated reason that have one of these; 0 where none has any."""
-        return _share(self.reason_counts, reasons)
+        return share(self.reason_counts, reasons)
 
     def outcomes(self, event: AuthEvent, *, before: bool = False) -> tuple[int, int]:
         """Of the tokens given by `event` to any device: how many were refused at first use, how many accepted at all.
@@ -344,8 +356,7 @@ class Case:
 
     def logged_in(self, devices: Collection[str]) -> int:
         """How many of these devices logged in during the incident."""
-        logins = self.meanwhile.devices.filter("login")["device_id"].cast(pl.String)
-        return int(logins.is_in(list(devices)).sum())
+        return int(self.meanwhile.devices.filter("login")["device_id"].cast(pl.String).is_in(list(devices)).sum())
 
     def refreshing(self, first_login: datetime) -> tuple[int, int]:
         """Devices given a token by a refresh since the onset: with a session begun before `first_login`, and since."""
@@ -356,17 +367,6 @@ def _stretch(*, before: bool) -> pl.Expr:
     return pl.col("when").is_in([meanwhile.BEFORE, meanwhile.ONSET] if before else [meanwhile.ONSET, meanwhile.SINCE])
 
 
-def _counts(denials: pl.DataFrame) -> dict[str, int]:
-    told = denials.filter(pl.col("reason").is_not_null()).group_by("reason").len()
-    table = told.with_columns(pl.col("reason").cast(pl.String)).sort("len", "reason", descending=[True, False])
-    return dict(zip(table["reason"].to_list(), table["len"].to_list(), strict=True))
-
-
-def _share(counts: dict[str, int], reasons: tuple[Reason, ...]) -> float:
-    total = sum(counts.values())
-    return sum(counts.get(reason.value, 0) for reason in reasons) / total if total else 0.0
-
-
 def build(
     cluster: Cluster,
     denials: pl.DataFrame,
@@ -375,6 +375,7 @@ def build(
     *,
     deployed: Sequence[Deploy] = (),
     findings: Sequence[Finding] = (),
+    signed: Signed = UNSIGNED,
 ) -> Case:
     """The case of a cluster and its refusals."""
     mine = pl.col("system") == cluster.system
@@ -392,4 +393,5 @@ def build(
         lifetimes=applying(lifetimes, denials, fleet),
         deploys=deployed,
         findings=[one for one in findings if one.system == cluster.system],
+        signed=signed,
     )

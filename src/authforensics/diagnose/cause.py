@@ -14,6 +14,8 @@ UNDETERMINED = "undetermined"
 CARRIES = 0.4
 #: One that has less than half of that is not even an alternative.
 WORTH_A_LOOK = CARRIES / 2
+#: The most that one gets for which nothing speaks that it needs: an alternative, and no more.
+_OPEN = 0.9 * CARRIES
 #: What speaks against a cause must weigh less than this to leave it certain.
 WEIGHTY = 1.0
 
@@ -52,8 +54,10 @@ class Judgement:
 class Cause:
     """One explanation.
 
-    `weights` name every piece of evidence; those that speak against have negative values. `spares`: a client that obeys
-    is not hurt by it, so that refreshes refused to those that then log in are not part of the incident.
+    `weights` name every piece of evidence; those that speak against have negative values. `needs`: the pieces without
+    any of which another cause leaves the very same lines, so that it carries nothing, whatever else speaks for it.
+    `spares`: a client that obeys is not hurt by it, so that refreshes refused to those that then log in are not part of
+    the incident.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Cause:
     remediation: str
     weights: Mapping[str, Weight]
     judge: Callable[[Case], Judgement]
+    needs: tuple[str, ...] = ()
     spares: bool = False
 
     def weigh(self, case: Case) -> RootCause:
@@ -74,6 +79,8 @@ class Cause:
         contrary = sum(-weight.value * strength for weight, strength, _ in minus)
         total = sum(weight.value * strength for weight, strength, _ in plus) - contrary
         score = min(max(total / possible, 0.0), 1.0) if possible else 0.0
+        if self.needs and not any(key in self.needs and strength for key, strength, _ in found.for_):
+            score = min(score, _OPEN)
         decided = any(weight.decides and strength >= 0.5 for weight, strength, _ in plus)
         return RootCause(
             cause=self.name,

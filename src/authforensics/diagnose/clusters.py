@@ -23,6 +23,8 @@ GAP_SECONDS = 3600.0
 OBEYS = 2
 #: How long a client may try until a refresh gets a verdict, before it is more than a hiccup.
 _HICCUP_SECONDS = 60.0
+#: Refused calls before the login, and seconds over which they last, of a client that didn't care: as for a zombie.
+_CALLS_ON, _CALLS_ON_SECONDS = 3, 60.0
 _KINDS = pl.Enum(["ignored", "key", "refresh", "rejected", "unanswered"])
 #: Detectors of fleets that are about refusals of every kind.
 _OF_FLEET: Mapping[str, str | None] = {"denial_surge": None}
@@ -73,12 +75,18 @@ def _kind() -> pl.Expr:
     """What is wrong in an episode; null in an ordinary expiry, which a refresh heals.
 
     `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused),
-    `unanswered` (it got no verdict, and none soon), `ignored` (refused, and the client never tried to refresh).
+    `unanswered` (it got no verdict, and none soon), `ignored` (refused, and the client never tried to refresh, or only
+    logged in after a time).
     """
     faults = [fault.value for fault in KEY_FAULTS]
     key = pl.col("reason").is_in(faults) | pl.col("refresh_reason").is_in(faults)
     soon = (pl.col("closed_at") - pl.col("first_seen")).dt.total_seconds() <= _HICCUP_SECONDS
-    tried = pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") > 0
+    refreshed = pl.sum_horizontal("refresh_ok", "refresh_denied", "refresh_failed") > 0
+    tried = refreshed | (pl.col("login_ok") > 0)
+    lasted = (pl.col("last_seen") - pl.col("first_seen")).dt.total_seconds() >= _CALLS_ON_SECONDS
+    # Who logs in for the first time is no client that lost its session.
+    known = (pl.col("episode") > 0) | pl.col("reason").is_not_null()
+    late = ~refreshed & known & lasted & (pl.col("denied") >= _CALLS_ON)
     return (
         pl.when(key.fill_null(value=False))
         .then(pl.lit("key", _KINDS))
@@ -88,7 +96,7 @@ def _kind() -> pl.Expr:
         .then(pl.lit("refresh", _KINDS))
         .when((pl.col("refresh_failed") > 0) & ((pl.col("refresh_ok") == 0) | ~soon.fill_null(value=False)))
         .then(pl.lit("unanswered", _KINDS))
-        .when(~tried & pl.col("session_seen"))
+        .when((~tried | late) & pl.col("session_seen"))
         .then(pl.lit("ignored", _KINDS))
     )
 
@@ -159,13 +167,16 @@ def _with_witnessed(
     told: list[Cluster], findings: list[Finding], like: pl.DataFrame, kinds: Mapping[str, str]
 ) -> list[Cluster]:
     """Add those that findings make by themselves; where most of their devices have another at that time, it is that."""
-    done, rushes = list(told), []
+    done, rushes, costs = list(told), [], []
     for (system, kind), found in _at_once(findings, kinds).items():
         for group in found:
             rows = witnessed.episodes(group, like.drop("kind", "cluster", "why"))
             one = Cluster(system=system, kind=kind, findings=tuple(group), episodes=rows)
             if kind == "rush":
                 rushes.append(one)
+                continue
+            if kind in witnessed.COSTS:
+                costs.append(one)
                 continue
             host = next((index for index, other in enumerate(told) if one.is_part_of(other)), None)
             if host is None:
@@ -174,7 +185,13 @@ def _with_witnessed(
                 done[host] = replace(done[host], findings=done[host].findings + one.findings)
     for one in rushes:
         done = _with_rush(done, one)
-    return done
+    return done + [one for one in costs if _alone(one, done)]
+
+
+def _alone(cost: Cluster, clusters: list[Cluster]) -> bool:
+    """Whether what only costs is of several devices, and nothing worse goes on meanwhile: then it may be its echo."""
+    worse = any(one.system == cost.system and one.meets(cost) for one in clusters)
+    return not worse and cost.episodes["device_id"].n_unique() >= witnessed.SOME
 
 
 def _with_rush(clusters: list[Cluster], rush: Cluster) -> list[Cluster]:
@@ -279,9 +296,14 @@ def _members(groups: dict[tuple[str, str, int], list[Finding]], episodes: pl.Dat
     alike = episodes.join(keys, on=_GROUP).drop("cluster").partition_by("group", as_dict=True, include_key=False)
     return [
         reached(
-            alike[index,], min(one.first_seen for one in found), max(one.last_seen for one in found), GAP_SECONDS
+            alike[index,],
+            min(one.first_seen for one in found),
+            max(one.last_seen for one in found),
+            GAP_SECONDS,
+            # Somebody who leaves before the refresh, or a call that was on its way.
+            by_chance=kind == "ignored",
         ).drop("why")
-        for index, found in enumerate(groups.values())
+        for index, ((_, kind, _), found) in enumerate(groups.items())
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from authforensics.diagnose.case import Case
@@ -16,6 +18,33 @@ NOT_DECIDED = (
 )
 #: So often the client of a device must change for two clients to take turns: an update changes it once.
 _TURNS = 3
+
+
+def judge(case: Case, *, copied: bool, more: Callable[[Case, set[str], Judgement], None]) -> Judgement:
+    """Judge sessions that are used from two places, for one of two causes that mirror one another.
+
+    Args:
+        case: the incident.
+        copied: the whole device was copied, and its client with it: the second one is of the same kind; else only the
+            token, and it is of another.
+        more: records what speaks for that cause alone, by the devices.
+    """
+    found = Judgement()
+    shared = two_places(case, found)
+    if not shared:
+        return found
+    other, same = second_clients(case, shared)
+    alike, known = same >= other, other + same
+    if known:
+        weight = "same_client" if alike else "other_client"
+        who = "one version of the app only" if alike else "a client of another kind, by turns"
+        count = same if alike else other
+        words = f"on {count:,} of {plural(known, 'device')} calls came from {who}"
+        record = found.speaks_for if alike == copied else found.speaks_against
+        record(weight, count / known, words)
+    more(case, shared, found)
+    found.missing.append(NOT_DECIDED)
+    return found
 
 
 def second_clients(case: Case, shared: set[str]) -> tuple[int, int]:

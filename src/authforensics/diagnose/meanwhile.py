@@ -32,6 +32,8 @@ _COLUMNS = (
     "route",
     "app_version",
     "platform",
+    "token",
+    "key_id",
     "auth_event",
     "straggler",
 )
@@ -44,7 +46,8 @@ class Meanwhile:
     """From the onset to the last refusal of an incident, for the devices of its system, affected or not.
 
     `upstreams`: the `total` of the calls that show whether a token is good, per `upstream`; `routes`: that of those on
-    the API, per `route`; of both, how many calls on the API were `accepted`.
+    the API, per `route`; `keys`: that of the first with a token that can be read, per `key_id` that it names; of all,
+    how many calls on the API were `accepted`.
     `devices`, one row each: whether it made such a `call`, showed a `session`, had a `login`, was refused one
     (`login_denied`), and its `platform` and `app_version`. `attempts`: `count` of refreshes and logins per `auth_event`
     and `when`. `tokens`: of those given, per `granted_by` and `when`, how many were `refused` at first use, and
@@ -55,6 +58,7 @@ class Meanwhile:
 
     upstreams: pl.DataFrame
     routes: pl.DataFrame
+    keys: pl.DataFrame
     accepted: int
     devices: pl.DataFrame
     attempts: pl.DataFrame
@@ -93,11 +97,12 @@ def measure(
     """
     stretch = _Stretch(onset, last, last_row)
     seen = list(in_order(events, partial(_seen, affected=affected, stretch=stretch), PARTS))
-    upstreams, routes, devices, attempts, proofs = map(pl.concat, zip(*seen, strict=True))
+    upstreams, routes, keys, devices, attempts, proofs = map(pl.concat, zip(*seen, strict=True))
     routes = routes.group_by("route").agg(pl.col("total", "accepted").sum())
     return Meanwhile(
         upstreams=upstreams.group_by("upstream").agg(pl.col("total", "accepted").sum()),
         routes=routes,
+        keys=keys.group_by("key_id").agg(pl.col("total", "accepted").sum()),
         accepted=int(routes["accepted"].sum()),
         devices=devices,
         attempts=attempts.group_by("auth_event", "when").agg(pl.col("count").sum()),
@@ -108,7 +113,7 @@ def measure(
 
 
 def _seen(part: pl.LazyFrame, affected: pl.DataFrame, stretch: _Stretch) -> list[pl.DataFrame]:
-    """`upstreams`, `routes`, `devices`, `attempts` and `proofs` of a part of the events."""
+    """`upstreams`, `routes`, `keys`, `devices`, `attempts` and `proofs` of a part of the events."""
     # Read once, with no more than is needed: five times would take as long again.
     events = part.select(_COLUMNS).collect(engine="in-memory").lazy()
     now = events.filter(pl.col("timestamp").is_between(stretch.onset, stretch.last))
@@ -122,6 +127,9 @@ def _seen(part: pl.LazyFrame, affected: pl.DataFrame, stretch: _Stretch) -> list
             .group_by("upstream")
             .agg(total=pl.len(), accepted=accepted.sum()),
             now.filter(pl.col("auth_event").is_in(_API)).group_by("route").agg(total=pl.len(), accepted=accepted.sum()),
+            now.filter(pl.col("auth_event").is_in(_CALLS), pl.col("token").is_not_null())
+            .group_by("key_id")
+            .agg(total=pl.len(), accepted=accepted.sum()),
             _devices(now),
             attempts.group_by("auth_event", when=_when("timestamp", stretch.onset)).agg(count=pl.len()),
             _proofs(events.filter(accepted), stretch).join(affected.lazy(), on="device_id", how="semi"),
@@ -182,6 +190,7 @@ def _refused(grants: pl.LazyFrame, onset: datetime, last: datetime) -> pl.DataFr
             "refresh_denied_age",
             "refresh_denied_reason",
             "granted_by",
+            "granted_at",
             used=pl.col("accepted") > 0,
             session_age=(pl.col("refresh_denied_at") - pl.col("login_at")).dt.total_microseconds() / 1e6,
         )

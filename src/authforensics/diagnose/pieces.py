@@ -25,6 +25,8 @@ LOG_REASON = (
 LOG_UPSTREAM = "the instance that answered (nginx: $upstream_addr): it tells one bad instance from all"
 #: Of causes that begin with a change. As weak as what merely agrees: other things change at that moment, too.
 DEPLOY = Weight(1.0, "something was deployed or restarted just before it began", extra=True)
+#: A token that is refused after a smaller share of its life did not expire: no clock and no leeway is that wrong.
+EARLY = 0.8
 #: Fewer tokens prove nothing.
 FEW = 2
 #: Reasons other than the one looked for that may be there by chance: other users' ordinary trouble.
@@ -167,7 +169,7 @@ def young(case: Case) -> tuple[int, int]:
         return 0, 0
     age = (pl.col("first_refused") - pl.col("granted_at")).dt.total_seconds()
     known = case.tokens.filter(pl.col("granted_at").is_not_null())
-    return known.filter(age < 0.8 * access.low).height, known.height
+    return known.filter(age < EARLY * access.low).height, known.height
 
 
 def one_part(case: Case, found: Judgement, weight: str) -> None:

@@ -2,11 +2,13 @@
 
 What is ill for other reasons shows now and then at any time, so that an episode some minutes before the first finding
 may be chance. Within an incident episodes follow at a pace. Where they come at random, one gap in 150 is five times as
-long as they are on average: what is further away is not part of it.
+long as they are on average: what is further away is not part of it. Of a kind that chance brings on any day, nor is,
+before the first finding, what comes at the pace that such episodes had long before.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import polars as pl
@@ -15,11 +17,17 @@ import polars as pl
 _GAPS = 5.0
 #: Seconds that it may be in any case: clients that poll do so every five minutes, and are found to be ill later.
 _LEAST = 300.0
-#: Seconds that it may be where fewer than three episodes tell no pace: the most common access lifetime.
+#: Fewer episodes tell no pace.
+_PACE = 3
+#: A pace so many times that of before is another thing.
+_TIMES = 5.0
+#: Seconds that it may be where they tell none: a common access lifetime.
 _UNKNOWN = 900.0
 
 
-def reached(rows: pl.DataFrame, begin: datetime, end: datetime, most: float) -> pl.DataFrame:
+def reached(
+    rows: pl.DataFrame, begin: datetime, end: datetime, most: float, *, by_chance: bool = False
+) -> pl.DataFrame:
     """The episodes that belong to an incident.
 
     Those that overlap its findings; before and after these what follows at the same pace; and all later ones that give
@@ -30,6 +38,7 @@ def reached(rows: pl.DataFrame, begin: datetime, end: datetime, most: float) -> 
         begin: of the first finding.
         end: of the last one.
         most: seconds that a gap may be at most.
+        by_chance: episodes of this kind happen on any day.
     """
     inside = (pl.col("last_seen") >= begin) & (pl.col("first_seen") <= end)
     ordered = rows.sort("first_seen").with_columns(_inside=inside)
@@ -38,16 +47,46 @@ def reached(rows: pl.DataFrame, begin: datetime, end: datetime, most: float) -> 
     gap = (pl.col("first_seen") - pl.col("first_seen").shift()).dt.total_seconds(fractional=True)
     chained = ordered.with_columns(_chain=(gap > allowed).fill_null(value=False).cum_sum())
     told = chained.with_columns(_near=pl.col("_inside").any().over("_chain"))
+    if by_chance:
+        since = pl.col("_inside") | (pl.col("first_seen") >= _onset(ordered, begin, starts))
+        told = told.with_columns(pl.col("_near") & since)
     why = _reason(told, begin)
     later = (pl.col("first_seen") > end) & (pl.col("why") == why) if why is not None else pl.lit(value=False)
     return told.filter(pl.col("_near") | later).drop("_inside", "_chain", "_near")
 
 
 def _allowed(starts: pl.Series, most: float) -> float:
-    if len(starts) < 3:
+    if len(starts) < _PACE:
         return min(_UNKNOWN, most)
     span: float = (starts[-1] - starts[0]).total_seconds()
     return min(max(_GAPS * span / (len(starts) - 1), _LEAST), most)
+
+
+def _onset(ordered: pl.DataFrame, begin: datetime, starts: pl.Series) -> datetime:
+    """When the pace changed before the first finding: the likeliest change from one rate to that of the incident.
+
+    Reference: D. R. Cox and P. A. W. Lewis, The Statistical Analysis of Series of Events, 1966: a Poisson process whose
+    rate changes once.
+    """
+    lead = ordered.filter(~pl.col("_inside"), pl.col("first_seen") < begin).select("first_seen")
+    lasted = (starts[-1] - starts[0]).total_seconds() if len(starts) >= _PACE else 0.0
+    if lead.is_empty() or not lasted:
+        return ordered["first_seen"][0]  # type: ignore[no-any-return]
+    rate = (len(starts) - 1) / lasted
+    at = pl.concat([lead["first_seen"], pl.Series([begin], dtype=lead["first_seen"].dtype)]).to_frame("at")
+    before = pl.int_range(pl.len())
+    since = (pl.col("at") - pl.col("at").first()).dt.total_microseconds() / 1e6
+    until = (pl.col("at").last() - pl.col("at")).dt.total_microseconds() / 1e6
+    likely = at.select(
+        pl.when(before > 0).then(before * (before / since.clip(lower_bound=1e-6)).log() - before).otherwise(0.0)
+        + (pl.len() - 1 - before) * math.log(rate)
+        - rate * until
+    ).to_series()
+    place = int(likely.arg_max() or 0)
+    lasted = (at["at"][place] - at["at"][0]).total_seconds()
+    # One process that quickens is one.
+    changed = place > 0 and rate * lasted >= _TIMES * place
+    return at["at"][place if changed else 0]  # type: ignore[no-any-return]
 
 
 def _reason(told: pl.DataFrame, begin: datetime) -> str | None:

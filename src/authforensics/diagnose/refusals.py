@@ -28,6 +28,9 @@ _COLUMNS = (
     "write",
     "traced",
     "timed",
+    "token",
+    "key_id",
+    "issued_at",
     "obeyed",
 )
 
@@ -77,3 +80,16 @@ def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iter
         return
     for index in range(len(clusters)):
         yield found.filter(pl.col("incident") == index).drop("incident")
+
+
+def counts(denials: pl.DataFrame) -> dict[str, int]:
+    """Refusals by stated reason, most first; those without one are left out."""
+    told = denials.filter(pl.col("reason").is_not_null()).group_by("reason").len()
+    table = told.with_columns(pl.col("reason").cast(pl.String)).sort("len", "reason", descending=[True, False])
+    return dict(zip(table["reason"].to_list(), table["len"].to_list(), strict=True))
+
+
+def share(counted: dict[str, int], reasons: tuple[Reason, ...]) -> float:
+    """Of refusals with a stated reason, the share that has one of `reasons`; 0 where none has any."""
+    total = sum(counted.values())
+    return sum(counted.get(reason.value, 0) for reason in reasons) / total if total else 0.0

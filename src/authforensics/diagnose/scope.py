@@ -20,7 +20,7 @@ EXPLAINS = 0.95
 #: More values than this are no dimension to confine anything to (app versions of a fleet are tens, not hundreds).
 MAX_VALUES = 200
 #: How a device is known that has no name but its address and user agent.
-_PAIR = "client_ip+user_agent"
+PAIR = "client_ip+user_agent"
 
 
 def measure(hits: pl.DataFrame, meanwhile: Meanwhile, fleet: pl.DataFrame) -> Scope:
@@ -45,6 +45,7 @@ def measure(hits: pl.DataFrame, meanwhile: Meanwhile, fleet: pl.DataFrame) -> Sc
         upstream=_of_calls(hits, meanwhile.upstreams, "upstream"),
         app_version=version,
         platform=platform,
+        key_id=_of_calls(hits, meanwhile.keys, "key_id"),
         endpoint=_of_calls(hits.filter(on_api), meanwhile.routes, "route"),
         # What these say already: browsers name Mozilla, all versions of an app the app.
         client=() if version or platform else _of_devices(devices, "client"),
@@ -55,7 +56,7 @@ def measure(hits: pl.DataFrame, meanwhile: Meanwhile, fleet: pl.DataFrame) -> Sc
 def whereabouts(fleet: pl.LazyFrame) -> pl.LazyFrame:
     """Of each device its `client` and its `network`; where these are its name, they are taken from it."""
     name = pl.col("device_id").cast(pl.String)
-    pair = pl.col("identity_key").cast(pl.String) == _PAIR
+    pair = pl.col("identity_key").cast(pl.String) == PAIR
     address = pl.coalesce("client_ip", pl.when(pair).then(name.str.extract(r"^([^|]+)\|")).cast(pl.String))
     agent = pl.coalesce("user_agent", pl.when(pair).then(name.str.extract(r"^[^|]*\|(.+)$")).cast(pl.String))
     return fleet.with_columns(pl.col("client_ip", "user_agent").cast(pl.String)).select(
@@ -85,16 +86,20 @@ def confined(table: pl.DataFrame) -> tuple[str, ...]:
     if not 1 < known.height <= MAX_VALUES:
         return ()
     hits, everything = int(known["hit"].sum()), int(known["total"].sum())
-    values: list[str] = []
-    explained = 0
-    for value, hit, total in known.select(pl.col("value").cast(pl.String), "hit", "total").sort("value").rows():
-        rest_hit, rest = hits - hit, everything - total
-        rate, rest_rate = hit / total, rest_hit / rest
-        likely = P_VALUE / known.height
-        if rate >= RATIO * rest_rate and hit and fisher(hit, total - hit, rest_hit, rest - rest_hit) < likely:
-            values.append(value)
-            explained += hit
-    return tuple(values) if values and len(values) < known.height and explained >= EXPLAINS * hits else ()
+    rate = pl.col("hit") / pl.col("total")
+    ranked = known.filter(pl.col("hit") > 0).with_columns(pl.col("value").cast(pl.String)).sort(-rate, "value")
+    # The fewest that explain enough, those with the highest rates; each is held against what is left.
+    count = int((ranked["hit"].cum_sum() < EXPLAINS * hits).sum()) + 1
+    chosen = ranked.head(count)
+    rest_hit, rest = hits - int(chosen["hit"].sum()), everything - int(chosen["total"].sum())
+    if not 0 < chosen.height < known.height or not rest:
+        return ()
+    alike = all(
+        hit * rest >= RATIO * rest_hit * total
+        and fisher(hit, total - hit, rest_hit, rest - rest_hit) < P_VALUE / known.height
+        for hit, total in chosen.select("hit", "total").rows()
+    )
+    return tuple(chosen["value"].sort()) if alike else ()
 
 
 def fisher(hit: int, miss: int, rest_hit: int, rest_miss: int) -> float:

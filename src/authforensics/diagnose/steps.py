@@ -63,15 +63,17 @@ def siblings(steps: pl.DataFrame, onset: datetime, last: datetime) -> pl.DataFra
         onset: the first refusal of the incident.
         last: the last one.
     """
+    refused = pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value
+    hit = steps.filter(refused, pl.col("timestamp").is_between(onset, last)).select("device_id").unique()
     granted = pl.when(pl.col("auth_event") == AuthEvent.REFRESH_OK.value).then("timestamp")
     since = pl.col("timestamp") - granted.forward_fill().over("device_id")
     until = granted.backward_fill().over("device_id") - pl.col("timestamp")
     beside = (since.dt.total_microseconds() <= AFTER * 1e6).fill_null(value=False) | (
         until.dt.total_microseconds() <= BEFORE * 1e6
     ).fill_null(value=False)
-    refused = pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value
     return (
         steps.filter(pl.col("auth_event").is_in(REFRESHES))
+        .join(hit, on="device_id", how="semi", maintain_order="left")
         .with_columns(beside=beside)
         .filter(refused, pl.col("timestamp").is_between(onset, last))
         .select("device_id", "timestamp", "reason", "beside")
@@ -85,7 +87,8 @@ def after_logout(denials: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
         denials: the refusals.
         steps: what `steps` gave of their devices.
     """
-    told = denials.filter(pl.col("auth_event").is_in(_REFUSED)).sort("timestamp")
+    left = steps.filter(pl.col("auth_event") == AuthEvent.LOGOUT.value).select("device_id").unique()
+    told = denials.filter(pl.col("auth_event").is_in(_REFUSED)).join(left, on="device_id", how="semi").sort("timestamp")
     for name, event in (("logged_out_at", AuthEvent.LOGOUT), ("logged_in_at", AuthEvent.LOGIN_OK)):
         turns = steps.filter(pl.col("auth_event") == event.value).sort("timestamp")
         # What ended in the tick of the clock in which the logout did may have been sent before it.

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
-from authforensics.parallel import by_part
+from authforensics.parallel import PARTS, in_order
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
 _TOKEN = ["device_id", "granted_at"]
+#: What is looked at of refused calls.
+_REFUSED = ["granted_at", "granted_by", "timestamp", "route", "upstream"]
 #: More waves than this are no waves: then every new token is refused.
 MAX_WAVES = 12
 #: Devices of a wave. One that is refused with a new token has a trouble of its own.
@@ -58,6 +61,18 @@ class Held:
         return self.refused + self.accepted
 
 
+@dataclass(frozen=True)
+class Due:
+    """Granted refreshes of tokens that were given in one stretch: `late` or `young` in their life; and of `older` ones.
+
+    The latter while an incident lasted.
+    """
+
+    late: int
+    young: int
+    older: int
+
+
 def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFrame:
     """The tokens refused on the API in an incident, one row each.
 
@@ -70,43 +85,53 @@ def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFra
         events: those of the system.
         denials: the refusals of the incident.
     """
-    told = denials.lazy().filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, ~pl.col("straggler"))
-    found = told.group_by(_TOKEN).agg(
+    told = denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, ~pl.col("straggler"))
+    # One row a device: what is refused to those of one part is all that it is held against.
+    calls = told.group_by("device_id").agg(_REFUSED)
+    nothing = _tokens(told.clear(), told.select(*_TOKEN, "timestamp", "route", "upstream").clear())
+    return pl.concat([nothing, *in_order(events, partial(_of_part, calls=calls), PARTS)])
+
+
+def _of_part(part: pl.LazyFrame, calls: pl.DataFrame) -> pl.DataFrame:
+    """The refused tokens of the devices of one part; `calls` has what was refused, in lists, to each device."""
+    mine = part.join(calls.lazy().select("device_id"), on="device_id", how="semi")
+    seen = mine.select(*_TOKEN, "timestamp", "route", "upstream", "auth_event").collect(engine="in-memory")
+    told = calls.join(seen.select("device_id").unique(), on="device_id", how="semi").explode(_REFUSED)
+    return _tokens(told, seen.filter(pl.col("auth_event") == AuthEvent.API_OK.value).drop("auth_event"))
+
+
+def _tokens(told: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
+    """The tokens of the refused calls `told`, and what became of them by the `accepted` calls of the same devices."""
+    tokens = told.group_by(_TOKEN).agg(
         pl.col("granted_by").first(),
         first_refused=pl.col("timestamp").min(),
         last_refused=pl.col("timestamp").max(),
         refusals=pl.len(),
     )
-    asked = told.select(*_TOKEN, "route", "upstream").unique().with_columns(here=pl.lit(value=True))
-    tokens, calls = pl.collect_all([found, asked])
-    routes = calls.select(*_TOKEN, "route").unique().with_columns(own=pl.lit(value=True))
-    span = tokens.lazy().select(*_TOKEN, "first_refused", "last_refused")
-    affected = tokens.lazy().select("device_id").unique()
+    calls = told.lazy().select(*_TOKEN, "route", "upstream").unique().with_columns(here=pl.lit(value=True))
+    routes = told.lazy().select(*_TOKEN, "route").unique().with_columns(own=pl.lit(value=True))
     since = pl.col("timestamp") > pl.col("first_refused")
     own, here = (since & pl.col(name).fill_null(value=False) for name in ("own", "here"))
-    uses = by_part(
-        events,
-        lambda part: (
-            part.filter(pl.col("auth_event") == AuthEvent.API_OK.value)
-            .select(*_TOKEN, "timestamp", "route", "upstream")
-            # Few devices: one key is sought many times faster than two.
-            .join(affected, on="device_id", how="semi")
-            .join(span, on=_TOKEN, nulls_equal=True)
-            .join(routes.lazy(), on=[*_TOKEN, "route"], how="left", nulls_equal=True)
-            .join(calls.lazy(), on=[*_TOKEN, "route", "upstream"], how="left", nulls_equal=True)
-            .group_by(_TOKEN)
-            .agg(
-                again_at=pl.col("timestamp").filter(own).min(),
-                here_at=pl.col("timestamp").filter(here).min(),
-                between=(here & (pl.col("timestamp") < pl.col("last_refused"))).sum(),
-                elsewhere=(since & pl.col("own").is_null()).sum(),
-                used_before=(~since).any(),
-                good_until=pl.col("timestamp").filter(~since).max(),
-            )
-        ),
+    uses = (
+        accepted.lazy()
+        .join(tokens.lazy().select(*_TOKEN, "first_refused", "last_refused"), on=_TOKEN, nulls_equal=True)
+        .join(routes, on=[*_TOKEN, "route"], how="left", nulls_equal=True)
+        .join(calls, on=[*_TOKEN, "route", "upstream"], how="left", nulls_equal=True)
+        .group_by(_TOKEN)
+        .agg(
+            again_at=pl.col("timestamp").filter(own).min(),
+            here_at=pl.col("timestamp").filter(here).min(),
+            between=(here & (pl.col("timestamp") < pl.col("last_refused"))).sum(),
+            elsewhere=(since & pl.col("own").is_null()).sum(),
+            used_before=(~since).any(),
+            good_until=pl.col("timestamp").filter(~since).max(),
+        )
     )
-    return tokens.join(uses, on=_TOKEN, how="left", nulls_equal=True).with_columns(
-        pl.col("between", "elsewhere").fill_null(0), pl.col("used_before").fill_null(value=False)
+    return (
+        tokens.lazy()
+        .join(uses, on=_TOKEN, how="left", nulls_equal=True)
+        .with_columns(pl.col("between", "elsewhere").fill_null(0), pl.col("used_before").fill_null(value=False))
+        .collect(engine="in-memory")
     )
 
 
@@ -174,6 +199,28 @@ def first_uses(grants: pl.LazyFrame, hit: pl.DataFrame, event: AuthEvent, onset:
     )
     told = {bool(hit): Uses(int(refused), int(total)) for hit, refused, total in counted.rows()}
     return FirstUses(told.get(True, Uses(0, 0)), told.get(False, Uses(0, 0)))
+
+
+def due(grants: pl.LazyFrame, given: tuple[datetime, datetime], lasted: tuple[datetime, datetime], age: float) -> Due:
+    """What refreshes gave, to any device, by when the token was given that they replaced.
+
+    Args:
+        grants: those of the system.
+        given: the first and the last moment of the stretch.
+        lasted: the first and the last refusal; older tokens count if they were refreshed in between.
+        age: in seconds; tokens refreshed younger than this are `young`.
+    """
+    begin, end = given
+    refreshed = grants.filter(pl.col("next_granted_by") == AuthEvent.REFRESH_OK.value)
+    within = pl.col("granted_at").is_between(begin, end)
+    young = (pl.col("next_granted_at") - pl.col("granted_at")).dt.total_microseconds() < age * 1e6
+    older = (pl.col("granted_at") < begin) | pl.col("granted_at").is_null()
+    counts = refreshed.select(
+        late=(within & ~young).sum(),
+        young=(within & young).sum(),
+        older=(older & pl.col("next_granted_at").is_between(*lasted)).sum(),
+    ).collect(engine="streaming")
+    return Due(*(int(count) for count in counts.row(0)))
 
 
 def refreshing(grants: pl.LazyFrame, onset: datetime, first_login: datetime) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -32,6 +32,17 @@ def united(judged: Sequence[Judged], judge: Callable[[Case], Judged], unknown: s
         else:
             done[host] = judge(_joined(done[host].case, one.case))
     return done
+
+
+def alone(case: Case, others: Iterable[Case]) -> bool:
+    """Whether no other incident of its system and time is about half of its devices."""
+    hit = case.hit["device_id"].cast(pl.String)
+    shared = (
+        int(hit.is_in(other.hit["device_id"].cast(pl.String).implode()).sum())
+        for other in others
+        if other.cluster.system == case.cluster.system and other.onset <= case.last and case.onset <= other.last
+    )
+    return all(2 * both < len(hit) for both in shared)
 
 
 def _alike(one: Judged, other: Judged, unknown: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -26,13 +27,21 @@ _KIND_OF: Mapping[str, str] = {
     "malformed_token": "malformed",
     "premature_logout": "given_up",
     "session_shared": "shared",
+    "mass_logout": "forgotten",
+    "refresh_churn": "churn",
     "login_failure_surge": "login",
     "denial_surge": "oversized",
     "refresh_stampede": "rush",
 }
-KINDS = tuple(_KIND_OF.values())
+#: Of clients that go on, whatever it is that is refused.
+_CALL_ON = frozenset({"zombie_client", "retry_without_refresh"})
+KINDS = (*_KIND_OF.values(), "recalled", "forbidden")
 #: Those of whole fleets: a finding says when, and who is affected is everybody who met it then.
-FLEET = ("login", "oversized", "rush")
+FLEET = ("login", "oversized", "rush", "recalled", "forbidden", "forgotten")
+#: Those that cost something and hurt nobody: fewer than `SOME` devices with one are no incident (severity scale: from
+#: three devices it is more than one user's trouble).
+COSTS = ("churn",)
+SOME = 3
 TITLES: Mapping[str, str] = {
     "race": "Refreshes of one session run beside one another, and one is refused",
     "lost": "Answers to refreshes get lost, and the old tokens are refused",
@@ -42,9 +51,13 @@ TITLES: Mapping[str, str] = {
     "malformed": "Clients send what is no token",
     "given_up": "Clients give their sessions up for a failure",
     "shared": "Sessions are used from two places at once",
+    "forgotten": "Devices log in again though their sessions were good",
+    "churn": "Clients refresh far more often than they need to",
     "login": "Logins fail",
     "oversized": "Requests are refused for the size of their header",
     "rush": "Many devices refresh at once, and many of them in vain",
+    "forbidden": "All calls are answered 403, as if a permission were missing",
+    "recalled": "Tokens are refused at once, long before they expire, and replaced",
 }
 
 
@@ -64,22 +77,29 @@ _PART: Mapping[str, pl.Expr] = {
     "malformed": pl.col("reason").eq_missing(pl.lit(Reason.MALFORMED.value)),
     "given_up": _is(AuthEvent.REFRESH_FAILED, AuthEvent.API_DENIED),
     "shared": _is(AuthEvent.API_OK, AuthEvent.API_DENIED),
+    "forgotten": _is(AuthEvent.LOGIN_OK),
+    "churn": _is(AuthEvent.REFRESH_OK),
     "login": _is(AuthEvent.LOGIN_DENIED) | (_is(AuthEvent.IGNORED) & ~pl.col("status").is_in(TOO_LARGE)),
     "oversized": _is(AuthEvent.IGNORED) & pl.col("status").is_in(TOO_LARGE),
     "rush": _is(AuthEvent.REFRESH_FAILED, AuthEvent.REFRESH_DENIED, AuthEvent.API_DENIED),
+    "recalled": _is(AuthEvent.API_DENIED),
+    "forbidden": _is(AuthEvent.FORBIDDEN),
 }
-
-
-#: All that kinds of whole fleets are made of, where no single device is named: few events.
-_OF_FLEET = _PART["login"] | _PART["oversized"] | _is(AuthEvent.REFRESH_FAILED)
+#: What kinds of whole fleets are made of, where no single device is named: few events.
+_OF_FLEET: Mapping[str, pl.Expr] = {**{name: _PART[name] for name in FLEET}, "rush": _is(AuthEvent.REFRESH_FAILED)}
+#: The rush shows the refreshes, seconds after what made clients ask for them; the first may have been a minute before,
+#: and those that call seldom come later: 15 min is how long access tokens often live.
+_BEFORE, _AFTER = timedelta(minutes=1), timedelta(minutes=15)
 
 
 def kind(finding: Finding) -> str | None:
     """The kind of incident that a finding makes by itself; None: it belongs to one of episodes, if to any."""
     found = _KIND_OF.get(finding.detector)
     if found == "oversized" and 2 * float(finding.measures.get("too_large", 0)) < finding.count:
-        return None
+        return "forbidden" if 2 * float(finding.measures.get("forbidden", 0)) >= finding.count else None
     if found == "rush" and finding.measures.get("benign"):
+        return "recalled"
+    if found == "forgotten" and not finding.measures.get("unasked"):
         return None
     # Refreshes beside one another that are all granted do no harm.
     return None if found == "race" and harmless(finding) else found
@@ -88,24 +108,25 @@ def kind(finding: Finding) -> str | None:
 def kinds(findings: Sequence[Finding]) -> dict[str, str]:
     """The kinds of all findings that make incidents by themselves, by id.
 
-    Among them those that others explain: a client that goes on after its logout is seen as one that does so after a
-    refusal, too.
+    Among them those that others explain: a client that goes on after its logout, or with what is no token, is seen as
+    one that does so after a refusal, too.
     """
     found = {one.id: name for one in findings if (name := kind(one)) is not None}
-    outlived = defaultdict(list)
+    by_device = defaultdict(list)
     for one in findings:
-        if found.get(one.id) == "outlived":
-            outlived[one.system, one.device_id].append(one)
+        if found.get(one.id) in {"outlived", "malformed"}:
+            by_device[one.system, one.device_id].append((one, found[one.id]))
     for one in findings:
-        over = outlived.get((one.system, one.device_id), ())
-        if any(other.first_seen <= one.first_seen and one.last_seen <= other.last_seen for other in over):
-            found[one.id] = "outlived"
+        for other, name in by_device.get((one.system, one.device_id), ()):
+            inside = other.first_seen <= one.first_seen and one.last_seen <= other.last_seen
+            if inside and (name == "outlived" or one.detector in _CALL_ON):
+                found[one.id] = name
     return found
 
 
 def harmless(finding: Finding) -> bool:
     """Whether it is noise or cost only, and part of no incident."""
-    return finding.detector == "refresh_churn" or finding.measures.get("siblings_refused") == 0
+    return finding.detector == "token_exposed" or finding.measures.get("siblings_refused") == 0
 
 
 def episodes(findings: Sequence[Finding], like: pl.DataFrame) -> pl.DataFrame:
@@ -117,7 +138,8 @@ def episodes(findings: Sequence[Finding], like: pl.DataFrame) -> pl.DataFrame:
     """
     rows = [
         (
-            *(one.system, one.device_id, number, one.first_seen, one.last_seen),
+            *(one.system, one.device_id, number),
+            *_span(one),
             # An acceptance is the last line of a finding of no other kind.
             one.last_seen if kind(one) == "early" else None,
             *(False, one.reason is not None),
@@ -139,6 +161,15 @@ def episodes(findings: Sequence[Finding], like: pl.DataFrame) -> pl.DataFrame:
         orient="row",
     )
     return frame.select(like.columns).cast(like.schema)
+
+
+def _span(finding: Finding) -> tuple[datetime, datetime]:
+    """When the events of a finding may be: those that are shared begin when the other one comes, its second line."""
+    if kind(finding) == "shared" and len(finding.evidence) > 1:
+        return finding.evidence[1].timestamp, finding.last_seen
+    if kind(finding) == "recalled":
+        return finding.first_seen - _BEFORE, finding.last_seen + _AFTER
+    return finding.first_seen, finding.last_seen
 
 
 def of_devices(episodes: pl.DataFrame, refusals: pl.DataFrame) -> pl.DataFrame:
@@ -166,9 +197,12 @@ def events(part: pl.LazyFrame, kinds: Mapping[int, str], members: pl.DataFrame) 
     belongs = pl.any_horizontal((pl.col("incident") == number) & _PART[name] for number, name in kinds.items())
     of_fleet = members.filter(pl.col("device_id").is_null()).drop("device_id")
     joined = part.join(members.lazy(), on=["system", "device_id"])
-    if of_fleet.height:
+    fleets = {number: name for number, name in kinds.items() if name in FLEET}
+    if fleets:
         columns = joined.collect_schema().names()
-        joined = pl.concat([joined, part.filter(_OF_FLEET).join(of_fleet.lazy(), on="system").select(columns)])
+        asked = pl.any_horizontal(_OF_FLEET[name] for name in set(fleets.values()))
+        met = pl.any_horizontal((pl.col("incident") == number) & _OF_FLEET[name] for number, name in fleets.items())
+        joined = pl.concat([joined, part.filter(asked).join(of_fleet.lazy(), on="system").filter(met).select(columns)])
     return joined.filter(pl.col("timestamp").is_between(pl.col("begin"), pl.col("end")), belongs).unique(
         ["incident", "row"], keep="first"
     )

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from authforensics.redact import redact, visible
-from authforensics.report import clients, lifetimes, selection, wording
+from authforensics.report import clients, lifetimes, selection, tokens, wording
 from authforensics.report.hanging import Hanging
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _EVIDENCE_LINES = 4
 _OTHERS = 12
 _FILES = 6
 _CLIENTS = 4
+_PLACES = 4
+_LEVELS = {"error": "red", "warning": "yellow", "note": "dim"}
 #: A method in quotes, or the key before it in JSON; no further to the right than this, it is seen anyway.
 _REQUEST = re.compile(r'"(?:(?:request_)?method": ?"|request": ?")?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b')
 _FAR = 60
@@ -55,6 +57,7 @@ def render(document: Document, report_path: str | None = None, verbose: int = 0)
         shown = _further(document, incident, several, advice=number == 1) if number else None
         parts += [Text(), *(shown or _incident(document, incident, several))]
     parts += _clients(document, several)
+    parts += _tokens(document)
     if not document.incidents:
         parts += _lifetimes(document)
     if verbose and document.findings:
@@ -115,8 +118,11 @@ def _facts(incident: Incident) -> Iterator[RenderableType]:
     if incident.deploys:
         yield _named("Before", Text(visible(f"deployed: {facts['Just before']}")))
     yield _named("Now", Text(wording.is_over(incident), "bold red" if incident.ongoing else ""))
-    who = f"{facts['Devices affected'].replace(')', ') devices', 1)}; afterwards {facts['Afterwards']}"
-    yield _named("Who", Text(who))
+    who = facts["Devices affected"].replace(")", ") devices", 1)
+    if not wording.failed(incident):
+        yield _named("Who", Text(who))
+        return
+    yield _named("Who", Text(f"{who}; afterwards {facts['Afterwards']}"))
     counts = ((incident.requests_denied, "request", " denied"), (incident.writes_lost, "write", " lost"))
     cost = [f"{wording.count(value, noun)}{what}" for value, noun, what in counts if value]
     yield _named("Cost", Text(", ".join([*cost, facts["Time lost"]])))
@@ -173,7 +179,8 @@ def _from_request(text: str) -> str:
 
 
 def _finding(finding: Finding, verbose: int) -> Iterator[RenderableType]:
-    who = visible(finding.device_id) if finding.device_id is not None else wording.count(finding.devices, "device")
+    fleet = wording.count(finding.devices, "device") if finding.devices else "the log"
+    who = visible(finding.device_id) if finding.device_id is not None else fleet
     severity = finding.severity.value
     yield Hanging(Text.assemble((severity, _STYLE[severity]), " "), Text(f"{visible(finding.detector)}, {who}"))
     yield Hanging(Text("  "), _prose(finding.summary))
@@ -192,6 +199,26 @@ def _clients(document: Document, several: bool) -> Iterator[RenderableType]:
         yield Hanging(Text(f"  {visible(named)}: "), Text(clients.sentence(one)))
     if len(found) > _CLIENTS:
         yield Text(f"  and {wording.count(len(found) - _CLIENTS, 'further version')}: see the report", "dim")
+
+
+def _tokens(document: Document) -> Iterator[RenderableType]:
+    """Where tokens can be read, who signed them, and what the environment lacks; nothing where there is none."""
+    if not tokens.told(document):
+        return
+    yield from (Text(), Text("Tokens in the logs", "bold"))
+    said = tokens.summary(document.tokens)
+    if said:
+        yield Hanging(Text("  "), _prose(said))
+    found = tokens.places(document)
+    for one in found[:_PLACES]:
+        yield Hanging(Text("  "), Text(visible(f"{one.name}: {one.tokens} on {one.lines}, first at {one.first}")))
+    if len(found) > _PLACES:
+        yield Text(f"  and {wording.count(len(found) - _PLACES, 'further place')}: see the report", "dim")
+    for key in tokens.keys(document):
+        line = f"{key.tokens} of them signed by {key.name} ({key.whose})"
+        yield Hanging(Text("  "), Text(visible(line), "bold red" if key.alarming else ""))
+    for remark in document.tokens.environment:
+        yield Hanging(Text("  environment: "), _prose(remark.text, _LEVELS[remark.level]))
 
 
 def _lifetimes(document: Document) -> Iterator[RenderableType]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from authforensics.redact import redact, visible
-from authforensics.report import clients, lifetimes, selection, wording
+from authforensics.report import clients, lifetimes, selection, tokens, wording
 
 if TYPE_CHECKING:
     from authforensics.document import Document
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _EVIDENCE_LINES = 10
 _PIPE = "\\|"
 _DEVICES = 30
+_PLACES = 20
 _SPECIAL = re.compile(r"[\\`*_\[\]|~]")
 _ENTITY = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
@@ -29,6 +30,7 @@ def render(document: Document) -> str:
     for incident in selection.incidents(document):
         blocks += _incident(document, incident, several)
     blocks += _clients(document, several)
+    blocks += _tokens(document)
     if document.systems:
         blocks += ["## Token lifetimes", _lifetimes(document)]
     if document.sources:
@@ -161,6 +163,30 @@ def _clients(document: Document, several: bool) -> Iterator[str]:
     heads = (*(["System"] if several else []), "Client", "Devices refused", "Right", *clients.HEADS.values())
     yield _table(heads, rows)
     yield from clients.notes(found)
+
+
+def _tokens(document: Document) -> Iterator[str]:
+    """Where tokens can be read, who signed them, and what the environment lacks; nothing where there is none."""
+    if not tokens.told(document):
+        return
+    yield "## Tokens in the logs"
+    said = tokens.summary(document.tokens)
+    if said:
+        yield prose(said)
+    found = tokens.places(document)
+    if found:
+        rows = [(code(one.name), one.tokens, one.lines, code(one.first)) for one in found[:_PLACES]]
+        yield _table(("Where", "Tokens", "Lines", "First"), rows)
+        if len(found) > _PLACES:
+            yield f"{wording.count(len(found) - _PLACES, 'further place')} in the JSON document."
+        yield "\n".join(f"- {where}: {prose(advice)}" for where, advice in tokens.stops(document.tokens.leaks))
+    keys = [(code(key.name), prose(key.whose), key.tokens) for key in tokens.keys(document)]
+    if keys:
+        yield _table(("Signed by", "Whose key", "Tokens"), keys)
+    remarks = [f"- {one.level}: {prose(one.text)}" for one in document.tokens.environment]
+    if remarks:
+        yield "### The environment that was named"
+        yield "\n".join(remarks)
 
 
 def _lifetimes(document: Document) -> str:

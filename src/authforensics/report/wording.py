@@ -117,8 +117,15 @@ def shorten(text: str, limit: int) -> str:
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
 
+def failed(incident: Incident) -> bool:
+    """Whether anything failed for anybody; what could be forged needs no failure."""
+    return bool(incident.requests_denied or incident.device_seconds or incident.phases)
+
+
 def is_over(incident: Incident) -> str:
     """Whether it is over, as far as the log tells."""
+    if not failed(incident):
+        return "nothing fails; it lasts as long as tokens are signed so"
     if incident.ongoing:
         ill = incident.devices_ill
         return "still going on when the log ends" + (f": {count(ill, 'device')} still refused" if ill else "")
@@ -148,6 +155,12 @@ def facts(incident: Incident) -> list[tuple[str, str]]:
         ("Lasted", duration(lasted) if lasted >= 1 else "under a second"),
         *([("Just before", deploys(incident))] if incident.deploys else []),
         ("Devices affected", f"{number(incident.devices)} of {number(incident.devices_seen)} ({share}){users}"),
+        *(_cost(incident, after) if failed(incident) else []),
+    ]
+
+
+def _cost(incident: Incident, after: Sequence[str]) -> list[tuple[str, str]]:
+    return [
         ("Afterwards", ", ".join(after)),
         ("Requests denied", number(incident.requests_denied)),
         ("Writes lost", number(incident.writes_lost)),

@@ -2,6 +2,11 @@
 
 A device must be seen for what it plainly did, and may be for what is on the edge; no label depends on any detector. How
 much is plain is decided here alone (`_PLAIN`), far beyond the edge.
+
+Where the log tells no reasons, what only a reason could tell from something ordinary is on the edge, too: a 403 or 422
+that is about the token, and not about a permission or a form; calls refused before the first sign that there ever was a
+session, as a visitor's are; and an old refresh token sent in place of the one that was given long ago, when a session
+that is over at its age looks the same.
 """
 
 from __future__ import annotations
@@ -38,22 +43,37 @@ _REUSED_WEIGHT = 3
 _SHARE_OF_RETRIES = 3
 _LATE = 6.0
 _LONG_AGO = 30.0
+_UNAUTHORIZED = 401
 
 #: Why a new token may be refused for a while.
 _SOON = {Reason.NOT_YET_VALID, Reason.REVOKED}
 
 Exchanges = Sequence[Exchange]
+Found = Iterator[tuple[str, int]]
+Rule = Callable[[Exchanges], Found]
 
 
-def labels(exchanges: Exchanges, *, shared: bool) -> dict[str, bool]:
+def labels(exchanges: Exchanges, *, shared: bool, told: bool = True) -> dict[str, bool]:
     """The detectors that may see a device: True where they must.
 
     Args:
         exchanges: what the log has of the device, in the order in which it ended.
         shared: somebody else has its session, too.
+        told: the log tells why requests were refused.
     """
+    found = _found(exchanges, _RULES, shared=shared)
+    seen = found if told else _found(_plain(exchanges), _BY_SIGHT, shared=shared)
+    known = [name for name, times in sorted(found.items()) if times >= _EDGE.get(name, 1)]
+    must = {name: seen[name] >= _PLAIN[name] for name in known}
+    if must.get("retry_without_refresh") and must.get("zombie_client"):
+        must["zombie_client"] = False
+    return must
+
+
+def _found(exchanges: Exchanges, rules: Sequence[Rule], *, shared: bool) -> Counter[str]:
+    """How often each thing happened."""
     found: Counter[str] = Counter()
-    for rule in _RULES:
+    for rule in rules:
         for name, times in rule(exchanges):
             found[name] = max(found[name], times)
     if shared:
@@ -61,14 +81,19 @@ def labels(exchanges: Exchanges, *, shared: bool) -> dict[str, bool]:
         of_agents = Counter(one.agent for one in exchanges)
         found["session_shared"] = min(of_agents.values()) if len(of_agents) > 1 else 1
         found["logged_out_reuse"] = max(found["logged_out_reuse"], 1)
-    known = {name: times for name, times in found.items() if times >= _EDGE.get(name, 1)}
-    told = {name: times >= _PLAIN[name] for name, times in sorted(known.items())}
-    if told.get("retry_without_refresh") and told.get("zombie_client"):
-        told["zombie_client"] = False
-    return told
+    return found
 
 
-Found = Iterator[tuple[str, int]]
+def _plain(exchanges: Exchanges) -> Exchanges:
+    """Those that speak for themselves where no reason is told."""
+    proofs = (at for at, one in enumerate(exchanges) if one.accepted or one.issued or one.kind is Kind.REFRESH)
+    first = next(proofs, len(exchanges))
+    calls = [one.kind is Kind.API and one.refused for one in exchanges]
+    return [
+        one
+        for at, (one, call) in enumerate(zip(exchanges, calls, strict=True))
+        if not call or (at > first and one.status == _UNAUTHORIZED)
+    ]
 
 
 def _expired(one: Exchange) -> bool:
@@ -125,14 +150,12 @@ def _refreshes(exchanges: Exchanges) -> Found:
     """Refreshes denied again and again, at once, in vain, or far too early."""
     denied = again = early = overlaps = 0
     refused_at = 0.0
-    newest: Exchange | None = None
     lost: set[int] = set()
     before: list[Exchange] = []
     for one in (one for one in exchanges if one.kind in {Kind.REFRESH, Kind.LOGIN}):
         if one.kind is Kind.LOGIN:
             if one.issued:
                 denied = again = 0
-                newest = None
             continue
         if one.issued:
             denied = again = 0
@@ -148,13 +171,7 @@ def _refreshes(exchanges: Exchanges) -> Found:
         if one.intent != "lazy" and one.issued and one.age and one.lifetime and one.age < 0.1 * one.lifetime:
             early += 1
             yield "refresh_churn", early
-        others = [other for other in before[-8:] if other.grant == one.grant and one.started < other.ended]
-        if one.issued and one.received:
-            newest = one
-        elif one.reason is Reason.REFRESH_REUSED and not others and newest is not None:
-            # It was given another one long ago, as the client that it still is, and sends this one.
-            own = newest.agent == one.agent and newest.issued != one.grant
-            yield "lost_refresh_response", int(own and one.started - newest.ended > _LONG_AGO)
+        others = _beside(one, before)
         if others and one.grant:
             reused = any(each.reason is Reason.REFRESH_REUSED for each in (one, *others))
             overlaps += _REUSED_WEIGHT if reused else 1
@@ -162,13 +179,41 @@ def _refreshes(exchanges: Exchanges) -> Found:
         before.append(one)
 
 
+def _beside(one: Exchange, before: Exchanges) -> Exchanges:
+    """Earlier ones with its token that it ran beside."""
+    return [other for other in before[-8:] if other.grant == one.grant and one.started < other.ended]
+
+
+def _not_kept(exchanges: Exchanges) -> Found:
+    """Refused for a token used before, by who was given another one long ago and is the same client."""
+    newest: Exchange | None = None
+    before: list[Exchange] = []
+    for one in (one for one in exchanges if one.kind in {Kind.REFRESH, Kind.LOGIN}):
+        if one.kind is Kind.LOGIN:
+            newest = None if one.issued else newest
+            continue
+        if one.issued and one.received:
+            newest = one
+        elif one.reason is Reason.REFRESH_REUSED and newest is not None and not _beside(one, before):
+            own = newest.agent == one.agent and newest.issued != one.grant
+            yield "lost_refresh_response", int(own and one.started - newest.ended > _LONG_AGO)
+        before.append(one)
+
+
 def _early(exchanges: Exchanges) -> Found:
-    """New tokens refused at first and accepted later."""
+    """New tokens refused at first and accepted later; plainly so by the same call: another may ask for less."""
     first = {one.grant: one for one in reversed(exchanges) if one.kind is Kind.API and one.refused and one.fresh_by}
     accepted = {one.grant: one for one in exchanges if one.accepted}
+    same = {(one.grant, _call(one)): one for one in exchanges if one.accepted}
     found = [one for grant, one in first.items() if grant in accepted and accepted[grant].started > one.ended]
-    soon = sum(one.reason in _SOON for one in found)
+    again = [(one, same.get((one.grant, _call(one)))) for one in found if one.reason in _SOON]
+    soon = sum(later is not None and later.started > one.ended for one, later in again)
     yield "early_rejection", max(soon, min(len(found), _PLAIN["early_rejection"] - 1))
+
+
+def _call(one: Exchange) -> str:
+    """Its path, whatever it is about."""
+    return "/".join(part for part in one.path.split("?")[0].split("/") if not part.isdigit())
 
 
 def _single(exchanges: Exchanges) -> Found:
@@ -198,7 +243,9 @@ def _dies(exchanges: Exchanges) -> Found:
     yield "silent_expiry", min(len(begun & expired), _PLAIN["silent_expiry"] - 1)
 
 
-_RULES: tuple[Callable[[Exchanges], Found], ...] = (_loops, _dead_ends, _refreshes, _early, _dies, _single)
+#: What the log shows, whether or not it tells reasons.
+_BY_SIGHT: tuple[Rule, ...] = (_loops, _dead_ends, _refreshes, _early, _dies, _single)
+_RULES = (*_BY_SIGHT, _not_kept)
 
 _SIGNING = {Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED}
 #: What a device must have met to be one of those that a detector of fleets counts.

@@ -187,6 +187,8 @@ class Fault(Policy):
     also: Words = ()
     #: The least log that suffices to tell the cause.
     decidable: Literal["access", "application", "never"]
+    #: Why less does not, where an access log alone is less.
+    undecided: str | None = None
     #: Detectors of whole fleets that should see it; those of single devices follow from what each device did.
     detectors: Words = ()
     clients: Manners | None = None

@@ -43,7 +43,8 @@ def truth(
     strangers: dict[str, list[Exchange]] = defaultdict(list)
     for one in sorted(written, key=lambda one: one.ended):
         (by_device if one.actor.known else strangers)[one.actor.name].append(one)
-    told = {device: labels(mine, shared=device in shared) for device, mine in sorted(by_device.items())}
+    reasons = not logs or "app.log" in logs or any("reason" in one["tells"] for one in logs.values())
+    told = {device: labels(mine, shared=device in shared, told=reasons) for device, mine in sorted(by_device.items())}
     incidents = [
         _incident(scenario, cause, by_device, strangers, told)
         for cause in dict.fromkeys(fault.cause for fault in scenario.faults)
@@ -125,6 +126,7 @@ def _incident(
         "decidable": {
             "access": all(fault.decidable == "access" for fault in faults),
             "application": all(fault.decidable != "never" for fault in faults),
+            "why_not": next((fault.undecided for fault in faults if fault.undecided), None),
         },
         "began": None if begun is None else _when(scenario, begun * HOUR),
         "first_effect": _when(scenario, effects[0].ended) if effects else None,

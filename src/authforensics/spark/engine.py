@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from authforensics import collect, correlate, detect, local, pipeline
+from authforensics.analysis import Analysis
 from authforensics.config import Config
 from authforensics.correlate import condense, endpoints
 from authforensics.errors import InputError
@@ -22,6 +23,7 @@ from authforensics.schema import REQUESTS, ROW, TEXT
 from authforensics.spark import jobs
 from authforensics.spark.reading import Intake, read_logs, write
 from authforensics.study import LARGE, Studies, Study, Task, study
+from authforensics.tokens import carried
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -52,8 +54,13 @@ def analyze(
     memory: int | None = None,
     work_dir: str | Path | None = None,
     deploys: str | Path | None = None,
+    env_file: str | Path | None = None,
+    secrets: str | Path | None = None,
+    jwks: Sequence[str | Path] | str | Path = (),
+    show_claims: bool = False,
+    fingerprint_key: bytes | None = None,
     progress: pipeline.Progress | None = None,
-) -> pipeline.Analysis:
+) -> Analysis:
     """As `authforensics.analyze`, on Spark; the document is the same but for its `run`.
 
     The files must be where the driver and every executor see them by the same path, and so must `work_dir`: storage
@@ -88,6 +95,11 @@ def analyze(
         memory=memory,
         work_dir=work_dir,
         deploys=deploys,
+        env_file=env_file,
+        secrets=secrets,
+        jwks=jwks,
+        show_claims=show_claims,
+        fingerprint_key=fingerprint_key,
     )
     work = WorkDirectory(plan.settings.work_dir)
     try:
@@ -161,6 +173,7 @@ def study_requests(
         explained=explained,
         studies=_studied(spark, requests, task, work),
         work=work,
+        carried=carried.carried(intake.sightings, intake.samples.signed(settings.candidates)).within(ground.folders),
     )
 
 

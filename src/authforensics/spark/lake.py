@@ -19,6 +19,7 @@ from authforensics.schema import REJECTS
 from authforensics.spark import columns, jobs, tables
 from authforensics.spark.engine import study_requests
 from authforensics.spark.reading import Files, shipped, taken_in
+from authforensics.tokens.candidates import Candidates
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -41,7 +42,7 @@ def study_table(events: DataFrame, settings: local.Settings, work: WorkDirectory
     columns.check(schema)
     names = columns.looked_at(schema.names(), settings.collect.device_field)
     kept = events.select(*names).persist(StorageLevel.DISK_ONLY)
-    sent = replace(settings, wanted=(), thresholds={})
+    sent = replace(settings, wanted=(), thresholds={}, candidates=Candidates(), fingerprint_key=None)
     place = work.path / "requests"
     place.mkdir()
     try:

@@ -33,6 +33,9 @@ from authforensics.correlate import clocks, condense, endpoints
 from authforensics.partitions import Partitions, WorkDirectory, room
 from authforensics.schema import MESSAGES, REJECTS, REQUESTS
 from authforensics.spark import jobs
+from authforensics.tokens import carried
+from authforensics.tokens.candidates import Candidates
+from authforensics.tokens.signers import Samples
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,6 +70,8 @@ class Intake:
     messages: pl.DataFrame
     seen: tuple[pl.DataFrame, ...]
     sketch: pl.DataFrame
+    sightings: pl.DataFrame
+    samples: Samples
     covered: Mapping[str, Mapping[str, int]]
     heard: Mapping[str, int]
 
@@ -89,7 +94,7 @@ def read_logs(
         wanted = within(options, _last(spark, units, settings) if after_last(options.since, options.until) else None)
     place = work.path / "requests"
     place.mkdir()
-    shipped = replace(settings, wanted=(), thresholds={})
+    shipped = replace(settings, wanted=(), thresholds={}, candidates=Candidates(), fingerprint_key=None)
     made = jobs.run(spark, list(enumerate(units)), partial(_read_unit, settings=shipped, wanted=wanted, place=place))
     parts: dict[str, list[jobs.Pieces]] = {}
     for unit, pieces in zip(units, made, strict=True):
@@ -163,7 +168,7 @@ def _data(unit: Unit) -> bytes:
 
 def _last(spark: SparkSession, units: Sequence[Unit], settings: local.Settings) -> datetime | None:
     """The last event of all inputs: one reading more, of the times alone."""
-    shipped = replace(settings, wanted=(), thresholds={})
+    shipped = replace(settings, wanted=(), thresholds={}, candidates=Candidates(), fingerprint_key=None)
     made = jobs.run(spark, list(enumerate(units)), partial(_read_unit, settings=shipped, wanted=None, place=None))
     ends = [block["last"] for pieces in made for block in json.loads(pieces["account"])["blocks"] if block["last"]]
     return max(map(datetime.fromisoformat, ends), default=None)
@@ -221,7 +226,8 @@ def _read_unit(
     number, unit = task
     files = Files(place or Path(), number)
     intake = local.Intake(files, settings)
-    digest: collect.Digest[Any] = collect.Digest(condense.COLUMNS, intake.digest)
+    finder = collect.Finder()
+    digest: collect.Digest[Any] = collect.Digest(condense.COLUMNS, intake.digest, finder=finder)
     if wanted is not None:
         digest = narrowed(digest, wanted)
     if place is None:
@@ -251,6 +257,7 @@ def _read_unit(
     return {
         "account": json.dumps(account).encode(),
         "rejects": jobs.packed(pl.concat([pl.DataFrame(schema=REJECTS), *rejects]).with_columns(text=texts)),
+        "tokens": json.dumps([*finder.samples]).encode(),
         **shipped(intake, files),
     }
 
@@ -307,6 +314,7 @@ def shipped(intake: local.Intake, files: Files) -> jobs.Pieces:
         "taken": json.dumps(taken).encode(),
         "messages": jobs.packed(pl.concat([pl.DataFrame(schema=MESSAGES), *intake.messages])),
         "sketch": jobs.packed(intake.sketch()),
+        "sightings": jobs.packed(intake.sightings()),
         **{f"seen {place}": jobs.packed(seen) for place, seen in enumerate(intake.seen)},
     }
 
@@ -323,6 +331,9 @@ def taken_in(made: Sequence[jobs.Pieces]) -> Intake:
                 sums[name] = sums.get(name, 0) + count
         for folder, count in one["heard"].items():
             heard[folder] = heard.get(folder, 0) + count
+    samples = Samples()
+    for pieces in made:
+        samples.add(json.loads(pieces.get("tokens", b"[]")))
     files = [(Path(file), rows) for one in told for file, rows in one["files"]]
     seen = [jobs.unpacked(piece) for pieces in made for name, piece in pieces.items() if name.startswith("seen ")]
     return Intake(
@@ -331,6 +342,8 @@ def taken_in(made: Sequence[jobs.Pieces]) -> Intake:
         messages=pl.concat([pl.DataFrame(schema=MESSAGES), *(jobs.unpacked(pieces["messages"]) for pieces in made)]),
         seen=(endpoints.seen(pl.DataFrame(schema=REQUESTS)), *seen),
         sketch=clocks.merged([jobs.unpacked(pieces["sketch"]) for pieces in made]),
+        sightings=carried.merged([jobs.unpacked(pieces["sightings"]) for pieces in made]),
+        samples=samples,
         covered=covered,
         heard=heard,
     )

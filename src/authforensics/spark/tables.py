@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union, cast
 import polars as pl
 
 from authforensics import collect, correlate, local, pipeline
+from authforensics.analysis import Analysis
 from authforensics.collect.collection import checked, within
 from authforensics.config import Config
 from authforensics.correlate import condense, endpoints
@@ -51,7 +52,7 @@ def analyze_table(
     memory: int | None = None,
     work_dir: str | Path | None = None,
     deploys: str | Path | None = None,
-) -> pipeline.Analysis:
+) -> Analysis:
     """As `authforensics.analyze`, of events that are in a table already: a data lake's, or an exported EVENTS table.
 
     The columns are those of EVENTS; `timestamp` and `status` are needed, what else is missing is unknown, what is not

@@ -5,8 +5,6 @@ A candidate is known by where it comes from; its key never leaves this package.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from authforensics.errors import BadValue, MissingInput
+from authforensics.tokens.segments import decode
 
 if TYPE_CHECKING:
     from jwt.types import JWKDict
@@ -75,7 +74,7 @@ class Candidates:
         notes: keys that were left out, and why.
     """
 
-    secrets: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     keys: tuple[PublicKey, ...] = ()
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -252,10 +251,7 @@ def _defaults(candidates: Candidates) -> Iterator[Secret]:
 
 def _base64(text: str) -> bytes | None:
     """What a text is in base64 or base64url; None: it is none."""
-    try:
-        return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
+    return decode("secret", text, None).data
 
 
 @cache

@@ -16,14 +16,16 @@ from authforensics.tokens.remark import Remark
 #: Claims that are times; `auth_time` is OpenID Connect's.
 TIMES = ("iat", "nbf", "exp", "auth_time")
 #: Seconds since 1970 are below the first until the year 5138; milliseconds are below the second.
-_MILLISECONDS, _MICROSECONDS = 1e11, 1e14
+MILLISECONDS, MICROSECONDS = 1e11, 1e14
 _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 #: Claims whose values are texts. Reference: RFC 7519, 4.1; RFC 9068, 2.2.
 _TEXTS = ("iss", "sub", "jti", "client_id", "azp", "scope")
 #: Reference: RFC 9068, 2.2.
 _ACCESS = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 #: Names of what must not be readable. Reference: RFC 7519, 12.
-_PRIVATE = re.compile(r"passw|secret|pwd|ssn|card|cvv|iban|private", re.IGNORECASE)
+PRIVATE = re.compile(
+    r"passw|passphrase|secret|pwd|api_?key|(?:access|refresh|id)_?token|ssn|card|cvv|iban|private", re.IGNORECASE
+)
 #: Header parameters that name or bring a key. Reference: RFC 8725, 3.10; RFC 7515, 4.1.2 to 4.1.8.
 _BROUGHT = ("jku", "jwk", "x5u", "x5c")
 _STRANGE_KID = re.compile(r"[/\\'\";`|<>$]|\.\.")
@@ -60,9 +62,9 @@ def _time(name: str, value: object) -> Time:
     except (ValueError, OverflowError):
         number = float("nan")
     unit, size = "seconds", 1.0
-    if abs(number) >= _MICROSECONDS:
+    if abs(number) >= MICROSECONDS:
         unit, size = "microseconds", 1e6
-    elif abs(number) >= _MILLISECONDS:
+    elif abs(number) >= MILLISECONDS:
         unit, size = "milliseconds", 1e3
     seconds = number / size
     # Not a number compares false.
@@ -152,7 +154,7 @@ def _practice(claims: Mapping[str, Any]) -> list[Remark]:
     if "aud" not in claims:
         why = "it names no audience (aud): it counts everywhere where its key counts (RFC 8725, 3.9)"
         remarks.append(Remark("no_audience", "note", why))
-    private = next((name for name in claims if _PRIVATE.search(str(name))), None)
+    private = next((name for name in claims if PRIVATE.search(str(name))), None)
     if private is not None:
         why = f"the claim {str(private)[:40]!r} can be read by everybody who has the token: it is signed, not encrypted"
         remarks.append(Remark("private_claim", "warning", why))

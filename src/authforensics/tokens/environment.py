@@ -17,6 +17,21 @@ _SHORTEST = 32
 _PLACEHOLDER = re.compile(r"change[-_ ]?me|your[-_ ]|example|placeholder|replace|<.*>|\$\{?\w|todo|xxx", re.IGNORECASE)
 
 
+def unset(variables: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Names that code reads for the keys of access and of refresh tokens and that an environment lacks.
+
+    Only where it has some signing secret: of an environment of something else nothing can be said. The plainest name
+    stands for all of its kind; one that is there under any name that tells its kind is not missing.
+    """
+    names = secret_names()
+    has = {name for name, value in variables.items() if value}
+    if not has.intersection(*[(*names["access"], *names["refresh"])]):
+        return ()
+    kinds = (("ACCESS_SECRET", "ACCESS"), ("REFRESH_SECRET", "REFRESH"))
+    known = {*names["access"], *names["refresh"], *names["keys"]}
+    return tuple(name for name, word in kinds if not any(word in one for one in has & known))
+
+
 def check(variables: Mapping[str, str | None], signers: Iterable[Signer] = ()) -> list[Remark]:
     """What is wrong with the secrets of an environment.
 

@@ -36,6 +36,11 @@ class Signer:
     how: str = ""
     what: str = ""
 
+    @property
+    def label(self) -> str:
+        """Its name, and what was done to it: by this it is told from all others."""
+        return f"{self.name} ({self.how})" if self.how else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:

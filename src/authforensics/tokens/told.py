@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from authforensics.tokens.candidates import Candidates
-from authforensics.tokens.claims import Time, judge, lifetime, times
+from authforensics.tokens.claims import PRIVATE, Time, judge, lifetime, times
 from authforensics.tokens.proof import Proof, Signer, prove
 from authforensics.tokens.remark import Remark, worst_first
 from authforensics.tokens.structure import Token, read
 
 SCHEMA = "authforensics-token/1"
-#: Names of values that are secrets: of claims, and of the private parts of keys (RFC 7518, 6.2.2, 6.3.2, 6.4.1).
-_SECRET = re.compile(r"passw|passphrase|secret|pwd|api_?key|(?:access|refresh|id)_?token", re.IGNORECASE)
+#: Private parts of keys. Reference: RFC 7518, 6.2.2, 6.3.2 and 6.4.1.
 _PRIVATE_PARTS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _NOTHING = "[redacted]"
 #: Longer texts are cut: they say nothing to a person.
@@ -111,7 +109,7 @@ def _shown(name: str, value: object, depth: int) -> Any:  # noqa: ANN401
         return [_shown(name, inner, depth + 1) for inner in value]
     if isinstance(value, str):
         if (
-            _SECRET.search(name)
+            PRIVATE.search(name)
             or "-----BEGIN" in value
             or ("eyJ" in value and read(value).kind not in {"none", "opaque"})
         ):

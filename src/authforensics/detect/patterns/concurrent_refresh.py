@@ -106,27 +106,18 @@ def _chained(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         denied=denied,
         sessions=border.cum_sum(),
         refusals=refusal.cum_sum(),
-        refused_at=_next_refusal(refusal),
     ).filter(granted | denied)
     pause = (pl.col("timestamp") - pl.col("timestamp").shift()).dt.total_microseconds() / 1e6
     # Seconds for which both were under way; of a clock that tells seconds it may be one more, or one less.
     both = (pl.col("timestamp").shift() - pl.col("started_at")).dt.total_microseconds() / 1e6
-    one_refused = pl.col("granted").shift() != pl.col("granted")
     used = pl.col("refusals") > pl.col("refusals").shift()
-    used_in_tick = used | (pl.col("refused_at") == pl.col("timestamp")).fill_null(value=False)
-    perhaps = coarse & (both > -tick()) & (one_refused | ~used_in_tick)
+    # Two that were granted within a second may have followed one another; a refusal beside a grant hardly does.
+    perhaps = coarse & (both > -tick()) & (pl.col("granted").shift() != pl.col("granted"))
     outrun = pl.col("granted").shift() & pl.col("denied") & (pause <= limits["race_window"])
     at_once = ~pl.col("timed") & (pause <= limits["grace"])
     beside = (both >= tick()) | perhaps | (~used & (outrun | at_once))
     linked = (pl.col("sessions") == pl.col("sessions").shift()) & beside & ~one_of("reason", _OTHER)
     return refreshes.with_columns(chain=(~linked.fill_null(value=False)).cum_sum())
-
-
-def _next_refusal(refusal: pl.Expr) -> pl.Expr:
-    """When the device is refused next."""
-    last = changed("device").shift(-1, fill_value=True)
-    at = pl.when(refusal | last).then(pl.int_range(pl.len())).backward_fill()
-    return pl.when(refusal).then("timestamp").gather(at)
 
 
 def _describe(measures: Mapping[str, float]) -> str:

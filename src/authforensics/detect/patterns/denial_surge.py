@@ -2,11 +2,12 @@
 
 What it sees: devices with a session whose call or refresh is refused and that get no new token soon (by a refresh, or
 by a login unless a refresh without a verdict came before it), or that log in because a refresh had no verdict or was
-refused for showing no token soon after the last, or whose calls are refused for the size of their header; their share
+refused for showing no token soon after the last, or because the token it gave was refused, or whose calls are refused
+for the size of their header; their share
 of the devices there in five minutes, far above its own baseline. What findings of other detectors explain is left out,
 and a surge at a time when those explain more devices than not.
-Evidence: `api_denied|refresh_denied|refresh_failed|ignored`, the first line of each of the first five devices (a header
-that is too large is no event of the session).
+Evidence: `api_denied|refresh_denied|refresh_failed|forbidden|ignored`, the first line of each of the first five
+devices (a header that is too large is no event of the session).
 Sequence:
     10:00:00  20 phones  login_ok        60 s apart
     10:00:05  20 phones  api_ok          60 s apart, 115x every 60 s
@@ -17,8 +18,9 @@ Sequence:
 Why it matters: something refuses users who did nothing wrong, in a way no single device shows: a refresh endpoint that
 is down, refusals out of a cache, sessions that were revoked.
 False positives: ordinary expiry, whose baseline it is; the release of a new protected path (refusals on a path that
-nobody was ever granted before, or not an hour before they began, do not count); callers without a session; the rhythm
-of night and day, which moves both sides of the share.
+nobody was ever granted before, or not an hour before they began, do not count); callers without a session; a missing
+permission, whose 403 is followed by calls that are accepted; the rhythm of night and day, which moves both sides of the
+share.
 At the log's edges: less than an hour of log is no baseline and gives no finding; of a surge longer than half the log
 nothing is seen; one in the last ten minutes is ongoing.
 Check: what answered the first lines shown (upstream, status, age of the answer), and what was released, restarted or
@@ -36,7 +38,7 @@ import polars as pl
 
 from authforensics.detect.bursts import ongoing
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
-from authforensics.detect.runs import NAMES, changed, is_event, seconds, with_reason
+from authforensics.detect.runs import NAMES, changed, is_event, seconds, tick, with_reason
 from authforensics.detect.surges import surging, together, window
 from authforensics.findings import duration
 from authforensics.schema import ROW, TEXT, TOO_LARGE, Reason, Sessions
@@ -45,6 +47,7 @@ from authforensics.states import AuthEvent
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
 _STEPS = (*_REFUSALS, *_GRANTS, AuthEvent.REFRESH_FAILED)
+_ON_ROUTE = (AuthEvent.API_DENIED, AuthEvent.FORBIDDEN)
 _OF_STEP = (
     *(
         "device",
@@ -59,6 +62,9 @@ _OF_STEP = (
         "episode",
         "status",
         "age",
+        "rejection",
+        "granted_by",
+        "clock",
     ),
 )
 _NO_TOKEN = [Reason.MISSING_TOKEN.value, Reason.MALFORMED.value]
@@ -73,11 +79,11 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     """
     events = sessions.events
     accepted = events["auth_event"] == AuthEvent.API_OK.value
-    stepping = events.select((is_event(*_STEPS) | _TOO_LARGE).fill_null(value=False)).to_series()
+    stepping = events.select((is_event(*_STEPS) | _TOO_LARGE).fill_null(value=False)).to_series() | _barred(events)
     steps = events.select(_OF_STEP).filter(stepping)
     hits = (
         steps.filter(_unhealed(steps, limits))
-        .with_columns(at=window(limits["window"]), route=pl.when(pl.col("auth_event") == "api_denied").then("route"))
+        .with_columns(at=window(limits["window"]), route=pl.when(is_event(*_ON_ROUTE)).then("route"))
         .group_by("device", "at", "route", maintain_order=True)
         .agg(
             *(pl.col(name).first() for name in (*NAMES, "episode")),
@@ -85,6 +91,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
             last_seen=pl.col("timestamp").last(),
             count=pl.len(),
             too_large=_TOO_LARGE.sum(),
+            forbidden=is_event(AuthEvent.FORBIDDEN).sum(),
             reason=pl.col("reason").drop_nulls().first(),
             row=pl.col("row").first(),
         )
@@ -103,8 +110,21 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     ).with_columns(pl.col("device_id").cast(TEXT))
 
 
+def _barred(events: pl.DataFrame) -> pl.Series:
+    """Which calls are answered 403 with none accepted after them, until a new token: no permission bars from all."""
+    forbidden = events["auth_event"] == AuthEvent.FORBIDDEN.value
+    if not forbidden.any():
+        return forbidden
+    settles = (events["auth_event"] == AuthEvent.API_OK.value) | forbidden
+    settles |= events.select(is_event(*_GRANTS)).to_series()
+    calls = events.select("device", "auth_event").with_row_index("place").filter(settles)
+    accepted = (pl.col("auth_event") == AuthEvent.API_OK.value) & ~changed("device")
+    followed = calls.filter(accepted.shift(-1, fill_value=False))["place"]
+    return forbidden & ~pl.int_range(events.height, eager=True).is_in(followed.implode())
+
+
 def _unhealed(steps: pl.DataFrame, limits: Limits) -> pl.Series:
-    """Which are refusals that no new token followed soon, or refreshes without a verdict that ended in a login."""
+    """Which are refusals that no new token followed soon, or steps of a refresh in vain that ended in a login."""
     last = changed("device").shift(-1, fill_value=True)
     place = pl.when(is_event(*_GRANTS) | last).then(pl.int_range(pl.len())).backward_fill()
     failed = is_event(AuthEvent.REFRESH_FAILED).cast(pl.UInt32).cum_sum()
@@ -113,18 +133,26 @@ def _unhealed(steps: pl.DataFrame, limits: Limits) -> pl.Series:
     lost = (
         is_event(AuthEvent.REFRESH_DENIED) & pl.col("reason").is_in(_NO_TOKEN) & (pl.col("age") <= limits["settling"])
     )
+    # Within a tick of a clock that tells seconds the old token may have been sent, whatever comes first in the log.
+    on_its_way = is_event(AuthEvent.API_DENIED) & ~pl.col("rejection") & (tick() >= 1) & (pl.col("age") <= tick())
     looked = steps.select(
+        on_its_way=on_its_way.fill_null(value=False),
         known=(pl.col("grant") > 0) | (pl.col("episode") > 0),
         lost=lost.fill_null(value=False),
-        refused=is_event(*_REFUSALS) | _TOO_LARGE.fill_null(value=False),
+        refused=is_event(*_REFUSALS, AuthEvent.FORBIDDEN) | _TOO_LARGE.fill_null(value=False),
         silent=is_event(AuthEvent.REFRESH_FAILED),
+        rejected=is_event(AuthEvent.API_DENIED)
+        & pl.col("rejection")
+        & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value).fill_null(value=False),
         by_refresh=is_event(AuthEvent.REFRESH_OK).gather(place) & (waited <= limits["patience"]),
         by_login=is_event(AuthEvent.LOGIN_OK).gather(place) & (waited <= limits["login_patience"]),
         failed=(failed.gather(place) - failed) > 0,
     )
-    refused = pl.col("refused") & ~pl.col("by_refresh") & (~pl.col("by_login") | pl.col("failed"))
+    refused = (
+        pl.col("refused") & ~pl.col("on_its_way") & ~pl.col("by_refresh") & (~pl.col("by_login") | pl.col("failed"))
+    )
     return looked.select(
-        pl.col("known") & (refused | ((pl.col("silent") | pl.col("lost")) & pl.col("by_login")))
+        pl.col("known") & (refused | (pl.any_horizontal("silent", "lost", "rejected") & pl.col("by_login")))
     ).to_series()
 
 
@@ -155,6 +183,7 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
             "usual",
             refused=pl.col("count"),
             too_large=pl.when(pl.col("too_large") > 0).then("too_large"),
+            forbidden=pl.when(pl.col("forbidden") > 0).then("forbidden"),
             seconds=seconds(),
         ),
     )
@@ -224,6 +253,7 @@ def _told(hits: pl.DataFrame) -> pl.DataFrame:
         last_seen=pl.col("last_seen").max(),
         count=pl.col("count").sum().cast(pl.UInt32),
         too_large=pl.col("too_large").sum(),
+        forbidden=pl.col("forbidden").sum(),
         rows=pl.col("row").gather(pl.col("device_id").is_first_distinct().arg_true()).head(5).cast(ROW),
         usual=pl.col("usual").max(),
         share=(pl.col("device_id").n_unique() / pl.col("total").max()).clip(upper_bound=1.0),

@@ -12,7 +12,8 @@ Sequence:
     10:15:05  phone  refresh_denied  # the old token; the new one never arrived
 Why it matters: a slow bleed that error rates don't show: users on bad networks are logged out for good.
 False positives: refusals as expired; an idle session that expires between the two, where the log gives no reason.
-At the log's edges: a cut-off refresh before the log began is not known.
+At the log's edges: a cut-off refresh before the log began is not known; of a device that does so again, a refusal that
+says that the token was used before counts from the first line on.
 Check: refreshes that ended with 499 or a timeout; whether the token that was given was ever used; when the refused one
 was made.
 Remediation: accept the previous refresh token until the new one is first used, or for some minutes.
@@ -63,7 +64,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         waited=pl.col("waited").first(),
     )
     return drafts(
-        runs.with_columns(ongoing=pl.lit(value=False)),
+        _since_the_begin(runs, sessions.events).with_columns(ongoing=pl.lit(value=False)),
         losses=pl.col("count"),
         cut_off=pl.col("cut_off"),
         used=pl.col("used"),
@@ -103,6 +104,18 @@ def _not_kept(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         waited > limits["race_window"],
         pl.col("user_agent").eq_missing(pl.col("user_agent_before")),
     ).select(*_LOSS, pair(), cut_off=False, used=True, waited=waited, began="timestamp_before")
+
+
+def _since_the_begin(runs: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """The same, from the refusal on of a token that was given, and used, before the log began, where it goes on so."""
+    reused = one_of("auth_event", [AuthEvent.REFRESH_DENIED.value]) & one_of("reason", [Reason.REFRESH_REUSED.value])
+    mine = pl.col("device").is_in(runs.filter(pl.col("used") > 0)["device"].implode())
+    early = (
+        events.filter(mine & reused & (pl.col("grant") == 0)).group_by("device").agg(early=pl.col("timestamp").min())
+    )
+    first = ~pl.col("device").shift().eq_missing(pl.col("device"))
+    joined = runs.join(early, on="device", how="left", maintain_order="left")
+    return joined.with_columns(first_seen=pl.min_horizontal("first_seen", pl.when(first).then("early")))
 
 
 def _describe(measures: Mapping[str, float]) -> str:

@@ -1,8 +1,9 @@
 """`premature_logout`: a failure that is no verdict on the session is answered with a logout.
 
 What it sees: a refresh without a verdict (5xx, 429, time-out), then, before any other refresh is answered, the logout
-of the same device or its way back through the login screen; or one call refused, others accepted after it with the same
-token, and then at once the logout or the login, with no refresh tried. Stragglers are skipped.
+of the same device, soon after the first such failure, or its way back through the login screen; or one call refused,
+others accepted after it with the same token, and then at once the logout or the login, with no refresh tried.
+Stragglers are skipped.
 Evidence: `refresh_failed|api_denied, logout|login_ok`: the failure and what answers it, of the first two times and the
 last.
 Sequence:
@@ -12,7 +13,7 @@ Sequence:
     10:16:00  phone  login_ok
 Why it matters: a deploy or a busy minute logs users out, and their logins are the next wave; where the logout revokes
 all tokens, their other devices follow.
-False positives: a person who happens to log out within that time.
+False positives: a person who happens to log out within that time; one whose client lived with such failures before.
 At the log's edges: a logout after the log's end is not seen.
 Check: what the refresh endpoint answered just before the logouts; which statuses the client's interceptor takes for the
 end of the session.
@@ -28,7 +29,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import NAMES, drafts, follows, is_event, occurrences, one_of, pair, seconds
+from authforensics.detect.runs import NAMES, changed, drafts, follows, is_event, occurrences, one_of, pair, seconds
 from authforensics.detect.several import apart
 from authforensics.findings import duration
 from authforensics.schema import Sessions
@@ -48,7 +49,8 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
             *(AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED),
         )
     )
-    failed = _left(steps.filter(~one_of("auth_event", _REFUSALS)), _after_failure(limits), failed=True)
+    verdicts = steps.filter(~one_of("auth_event", _REFUSALS))
+    failed = _left(verdicts.with_columns(failing_since=_failing_since()), _after_failure(limits), failed=True)
     refused = _left(steps, _after_refusal(limits), failed=False)
     found = pl.concat([failed, refused]).sort("device", "row").unique("row", keep="first", maintain_order=True)
     runs = occurrences(apart(found, sessions), limits["max_pause"], failed=pl.col("failed").sum())
@@ -62,10 +64,18 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
 
 def _left(steps: pl.DataFrame, premature: pl.Expr, *, failed: bool) -> pl.DataFrame:
     """Logouts and logins right after what is no reason for them, as `occurrences` wants them."""
-    left = follows(steps, one_of("auth_event", [_LOGOUT, *_LOGINS]), "timestamp", "row", "auth_event", "episode", "age")
+    before = ("timestamp", "row", "auth_event", "episode", "age", *(("failing_since",) if failed else ()))
+    left = follows(steps, one_of("auth_event", [_LOGOUT, *_LOGINS]), *before)
     return left.filter(premature).select(
         *("device", *NAMES, "timestamp", "row", "reason"), pair(), began="timestamp_before", failed=pl.lit(failed)
     )
+
+
+def _failing_since() -> pl.Expr:
+    """When the first of the failed refreshes in a row was, of which a step is one."""
+    failed = pl.col("auth_event") == AuthEvent.REFRESH_FAILED.value
+    first = failed & (changed("device") | ~failed.shift(fill_value=False))
+    return pl.when(failed).then(pl.when(first).then("timestamp").forward_fill())
 
 
 def _pause() -> pl.Expr:
@@ -74,7 +84,8 @@ def _pause() -> pl.Expr:
 
 def _after_failure(limits: Limits) -> pl.Expr:
     failed = one_of("auth_event_before", [AuthEvent.REFRESH_FAILED.value])
-    logged_out = one_of("auth_event", [_LOGOUT]) & (_pause() <= limits["logout_within"])
+    since = (pl.col("timestamp") - pl.col("failing_since_before")).dt.total_microseconds() / 1e6
+    logged_out = one_of("auth_event", [_LOGOUT]) & (since <= limits["logout_within"])
     # Accepted meanwhile: the old token was still good, so that somebody just logs in.
     at_login = one_of("auth_event", _LOGINS) & (pl.col("episode") == pl.col("episode_before"))
     return failed & (logged_out | (at_login & (_pause() <= limits["login_within"])))

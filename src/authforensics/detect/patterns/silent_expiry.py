@@ -17,7 +17,8 @@ Why it matters: users are logged out once per access lifetime though a refresh t
 it looks like people who are not logged in.
 False positives: users who left (nothing is refused); programs that log in anew at every expiry; long sessions that end
 by design; revocations, which come at any age.
-At the log's edges: a session begun before the log has no age; a refusal right at the end may still be refreshed.
+At the log's edges: a session begun before the log has no age: its end counts where later ones of its device end so, and
+others did as soon as they could since the log began; a refusal right at the end may still be refreshed.
 Check: Max-Age of the cookie against the lifetime of its token, also in the answer to a refresh; is the refresh endpoint
 ever called?
 Remediation: let the cookie outlive the token it carries; refresh on a missing credential, too, where a session was.
@@ -37,7 +38,8 @@ from authforensics.findings import duration
 from authforensics.schema import REASON, ROW, TEXT, TIMESTAMP, Sessions
 from authforensics.states import AuthEvent
 
-#: What is observed: one row a session that died, `lower` and `age` of its token when it was last accepted, first not.
+#: What is observed: one row a session that died, `lower` and `age` of its token when it was last accepted, first not;
+#: both null where it had begun before the log.
 _DEATH: dict[str, pl.DataType] = {
     "system": TEXT,
     "device_id": TEXT,
@@ -61,12 +63,18 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         )
     ).select("device", "session")
     silent = refused.join(tried, on=["device", "session"], how="anti", maintain_order="left")
+    unknown = (
+        events.filter(is_event(AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS) & (pl.col("grant") == 0))
+        .unique("device", keep="first", maintain_order=True)
+        .join(tried, on=["device", "session"], how="anti", maintain_order="left")
+        .with_columns(lower=pl.lit(None, pl.Float64), grant_row=pl.lit(None, ROW))
+    )
     accepted = sessions.grants.filter(pl.col("last_accepted_age") > 0).select(
         *NAMES, "grant", lower="last_accepted_age"
     )
+    dead = silent.join(accepted, on=[*NAMES, "grant"], maintain_order="left").filter(pl.col("lower") < pl.col("age"))
     dead = (
-        silent.join(accepted, on=[*NAMES, "grant"], maintain_order="left")
-        .filter(pl.col("lower") < pl.col("age"))
+        pl.concat([dead, unknown.select(dead.columns)])
         .join(sessions.spans.select("system", "end"), on="system", how="left", maintain_order="left")
         .join(_logins(events), on=["device", "grant"], how="left", maintain_order="left")
     )
@@ -87,8 +95,8 @@ def _logins(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
-    del fleet
-    deaths = observed.with_columns(pl.col(NAMES).cast(pl.String))
+    named = observed.with_columns(pl.col(NAMES).cast(pl.String))
+    deaths = named.filter(pl.col("age").is_not_null())
     ages = _common_age(deaths).join(deaths, on="system", how="right", maintain_order="right")
     held = (pl.col("lower") < pl.col("common")) & (pl.col("common") <= pl.col("age"))
     exact = pl.col("age") - pl.col("lower") <= limits["precision"] * pl.col("age")
@@ -110,10 +118,25 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
         age=pl.col("common").first(),
         of_sessions=pl.col("hits").first(),
     )
-    return with_reason(runs, hit, *NAMES).select(
+    unknown = named.filter(pl.col("age").is_null()).select(*NAMES, began="timestamp")
+    return _since_the_begin(with_reason(runs, hit, *NAMES), unknown, fleet).select(
         *DRAFTS.keys(),
         measures=pl.struct("age", "of_sessions", sessions=pl.col("count"), seconds=seconds()),
     )
+
+
+def _since_the_begin(runs: pl.DataFrame, unknown: pl.DataFrame, fleet: Fleet) -> pl.DataFrame:
+    """The same, those of a system in which it goes on since the log began from the end of the first session on.
+
+    A session that begins with the log dies at the common age, at the earliest, and one more may pass until it is used.
+    """
+    begins = fleet.spans.select(pl.col("system").cast(pl.String), "begin")
+    joined = runs.join(unknown, on=NAMES, how="left", maintain_order="left").join(
+        begins, on="system", how="left", maintain_order="left"
+    )
+    waited = (pl.col("first_seen").min().over("system") - pl.col("begin")).dt.total_microseconds() / 1e6
+    since = pl.when(waited <= 2 * pl.col("age")).then("began")
+    return joined.with_columns(first_seen=pl.min_horizontal("first_seen", since)).drop("began", "begin")
 
 
 def _common_age(deaths: pl.DataFrame) -> pl.DataFrame:

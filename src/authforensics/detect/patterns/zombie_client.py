@@ -1,8 +1,8 @@
 """`zombie_client`: goes on calling the API after it should have gone to its login screen.
 
 What it sees: calls refused after the refresh was refused, with the very token that it gave and no other asked for, or
-with neither refresh nor login, for a time and a count. Says what was lost: refused writes are data that a user believes
-saved.
+before any refresh or login was tried, for a time and a count. Says what was lost: refused writes are data that a user
+believes saved.
 Evidence: `api_denied`, the first two and the last.
 Sequence:
     10:15:00  phone  api_denied      token_expired
@@ -26,26 +26,19 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import NAMES, drafts, is_event, numbered, seconds, with_ending, with_reason
+from authforensics.detect.runs import NAMES, drafts, is_event, numbered, one_of, seconds, with_ending, with_reason
 from authforensics.findings import duration
-from authforensics.schema import Sessions
+from authforensics.schema import Reason, Sessions
 from authforensics.states import AuthEvent, AuthState
+
+_TRIES = (AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED, AuthEvent.LOGIN_OK)
+#: What only those are told who had a session.
+_ENDED = [Reason.TOKEN_EXPIRED.value, Reason.REVOKED.value]
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
-    # No refresh and no login at all in the episode: the client doesn't even try.
-    idle = sessions.episodes.filter(
-        pl.col("session_seen"),
-        pl.col("refresh_ok") + pl.col("refresh_denied") + pl.col("refresh_failed") + pl.col("login_ok") == 0,
-    ).select(*NAMES, "episode", idle=pl.lit(value=True))
-    # Refused with the token just given, and no other is asked for: as dead as after a verdict.
-    after_verdict = pl.col("state").is_in([AuthState.ZOMBIE.value, AuthState.REJECTED.value])
-    # First by one name, which most devices don't have.
-    perhaps = after_verdict | pl.col("device_id").is_in(idle["device_id"].unique().implode())
-    refused = sessions.events.filter(is_event(AuthEvent.API_DENIED) & perhaps).join(
-        idle, on=[*NAMES, "episode"], how="left", maintain_order="left"
-    )
-    rows = numbered(refused.filter(after_verdict | pl.col("idle").fill_null(value=False)), "device", "grant", "episode")
+    rows = numbered(_refusals(sessions, limits), "device", "grant", "episode", "tried_later")
+    pause = pl.col("timestamp").diff().dt.total_microseconds() / 1e6
     runs = (
         rows.group_by("run", maintain_order=True)
         .agg(
@@ -53,13 +46,36 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len().cast(pl.UInt32),
+            # Calls of one screen, refused before its refresh, are one.
+            times=pl.when(pl.col("tried_later").first()).then((pause > limits["burst"]).sum() + 1).otherwise(pl.len()),
             writes=pl.col("write").sum(),
             rows=pl.concat([pl.col("row").head(2), pl.col("row").tail(1)]),
         )
-        .filter(pl.col("count") >= limits["min_calls"], seconds() >= limits["min_seconds"])
+        .filter(pl.col("times") >= limits["min_calls"], seconds() >= limits["min_seconds"])
     )
     found = with_ending(with_reason(runs, rows, "run"), sessions)
     return drafts(found, calls=pl.col("count"), writes_denied=pl.col("writes"), seconds=seconds())
+
+
+def _refusals(sessions: Sessions, limits: Limits) -> pl.DataFrame:
+    """The refused calls of who should have gone to the login screen."""
+    # Refused with the token just given, and no other is asked for: as dead as after a verdict.
+    after_verdict = pl.col("state").is_in([AuthState.ZOMBIE.value, AuthState.REJECTED.value])
+    lasting = (pl.col("denied") >= limits["min_calls"]) & (seconds() >= limits["min_seconds"])
+    tries = pl.sum_horizontal("refresh_ok", "refresh_denied", "refresh_failed", "login_ok")
+    idle = sessions.episodes.filter("session_seen", lasting).select(*NAMES, "episode", idle=tries == 0)
+    # First by one name, which most devices don't have.
+    perhaps = pl.col("device_id").is_in(idle["device_id"].unique().implode())
+    mine = sessions.events.filter(is_event(*_TRIES) | (is_event(AuthEvent.API_DENIED) & (after_verdict | perhaps)))
+    told = mine.join(idle, on=[*NAMES, "episode"], how="left", maintain_order="left")
+    # Who tried at last did not do so before, and is known to have had a session: a visitor's first login is none.
+    untried = is_event(*_TRIES).cum_sum().over("device", "episode") == 0
+    known = (pl.col("grant") > 0) | (pl.col("episode") > 0) | one_of("reason", _ENDED)
+    later = ~pl.col("idle") & ~after_verdict
+    dead = after_verdict | pl.col("idle") | (untried & known)
+    return told.with_columns(tried_later=later.fill_null(value=False)).filter(
+        is_event(AuthEvent.API_DENIED), dead.fill_null(value=False)
+    )
 
 
 def _describe(measures: Mapping[str, float]) -> str:
@@ -77,6 +93,7 @@ DETECTOR = Detector(
         Threshold(
             "min_seconds", 60, "s", "… over at least 60 s after the refresh was refused, without login or logout"
         ),
+        Threshold("burst", 5, "s", "bursts of refusals, up to 5 s, are one challenge: calls of one screen"),
     ),
     observe=_observe,
     conclude=as_observed,

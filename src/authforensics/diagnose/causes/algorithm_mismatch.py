@@ -61,4 +61,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    needs=("reason",),
 )

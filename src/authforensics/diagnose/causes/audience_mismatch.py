@@ -19,35 +19,14 @@ Pathologies: 1.2, questions 6 and 7; A3, A7.
 
 from __future__ import annotations
 
+from authforensics.diagnose import claims_expected
 from authforensics.diagnose.case import Case
-from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, fresh_refused, logins_help, says
+from authforensics.diagnose.cause import Cause, Judgement
 from authforensics.schema import Reason
-
-_WEIGHTS = {
-    "reason": Weight(4.0, "the verifier itself says so", decides=True),
-    "fresh_refresh": Weight(1.5, "tokens are refused from their first use on: they are made so"),
-    "fresh_login": Weight(0.5, "those of a login, too: the verifier expects something else"),
-    "login_accepted": Weight(0.5, "those of a login are accepted: only the refresh asks for another audience"),
-    "part": Weight(0.5, "one service, version or platform: one configuration"),
-    "other_reason": Weight(-4.0, "the verifier names something else"),
-    "deploy": DEPLOY,
-}
 
 
 def _judge(case: Case) -> Judgement:
-    found = Judgement()
-    says(case, found, [Reason.AUDIENCE_MISMATCH])
-    fresh_refused(case, found, refresh="fresh_refresh", login="fresh_login")
-    if not any(weight == "fresh_login" for weight, *_ in found.for_):
-        logins_help(case, found, "login_accepted")
-    scope = case.scope
-    part = (*scope.endpoint, *scope.upstream, *scope.app_version, *scope.platform)
-    if part and len(case.devices) >= FEW:
-        found.speaks_for("part", 1.0, f"only {', '.join(part)}")
-    found.missing.append("the claims aud, iss and scope of a refused token, and of one from a login (never the token)")
-    deployed(case, found)
-    return found
+    return claims_expected.judge(case, Reason.AUDIENCE_MISMATCH)
 
 
 CAUSE = Cause(
@@ -61,6 +40,7 @@ CAUSE = Cause(
         "Ask for the same audience or resource when refreshing as when logging in; or correct the audience that the"
         " verifier expects. Keep a test that calls each service with a refreshed token."
     ),
-    weights=_WEIGHTS,
+    weights=claims_expected.weights("audience"),
     judge=_judge,
+    needs=("reason",),
 )

@@ -73,8 +73,12 @@ def _calls(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
         found.speaks_for(
             "good_token", good / total, f"{good:,} of {plural(total, 'refused token')} were accepted meanwhile"
         )
-    if case.reason_counts:
-        found.speaks_against("token_fault", 1.0, "the refusals state a reason")
+    direct = refused.filter(pl.col("upstream").is_null())
+    told = direct["reason"].count()
+    if told:
+        found.speaks_against(
+            "token_fault", min(2 * told / direct.height, 1.0), f"{told:,} of {direct.height:,} of them state a reason"
+        )
 
 
 CAUSE = Cause(

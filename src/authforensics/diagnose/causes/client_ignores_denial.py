@@ -23,6 +23,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.pieces import young
 from authforensics.diagnose.steps import REFRESHES
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
@@ -40,6 +41,7 @@ _WEIGHTS = {
     "never_refreshes": Weight(-3.0, "they never try to refresh, and others do: no refusal of a refresh to ignore"),
     "logged_out": Weight(-4.0, "the session was logged out before: it was no refusal that ended it"),
     "not_ordinary": Weight(-3.0, "the session was raced for, lost or used from two places: that ended it"),
+    "young": Weight(-3.0, "tokens are refused long before they expire: something ended the sessions"),
 }
 #: Detectors of what ends a session before its time.
 _ENDED_BY = ("concurrent_refresh", "lost_refresh_response", "session_shared")
@@ -112,6 +114,11 @@ def _ended(case: Case, found: Judgement, stuck: set[str]) -> None:
             "not_ordinary",
             len(raced) / len(stuck),
             f"on {len(raced):,} of them refreshes raced or were lost, or a session was used from two places",
+        )
+    early, known = young(case)
+    if early > 0.5 * known:
+        found.speaks_against(
+            "young", early / known, f"{early:,} of {plural(known, 'refused token')} were not near expiry"
         )
 
 

@@ -26,6 +26,8 @@ Pathologies: A2; 1.2, question 1; 1.4, A1 or A2.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from authforensics.diagnose.case import Case
@@ -35,7 +37,11 @@ from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
+#: By how much the issuer's clock may differ from that of the log: clocks that are set by NTP differ by less than a
+#: second, and lines are written to whole seconds.
+_CLOCKS = timedelta(seconds=5)
 _WEIGHTS = {
+    "older": Weight(4.0, "the token sent after a refresh was issued before it: it is an older one", decides=True),
     "too_old": Weight(3.0, "right after a refresh the server says expired: an older token was sent", decides=True),
     "every_time": Weight(1.5, "nearly every refresh of these devices is followed by a refusal"),
     "others_fine": Weight(2.0, "refreshed tokens of the others are accepted: issuer and verifier agree"),
@@ -43,6 +49,7 @@ _WEIGHTS = {
     "login_helps": Weight(1.0, "their tokens of a login are accepted"),
     "others_refused": Weight(-4.0, "refreshed tokens of others are refused, too"),
     "login_refused": Weight(-4.0, "their tokens of a login are refused, too: those are sent"),
+    "new_sent": Weight(-4.0, "the token sent after a refresh was issued by it"),
     "raced": Weight(-4.0, "a sibling of the refresh was refused: rotation ended the session"),
     "browsers": Weight(-3.0, "browsers of every version: a second cookie of one name looks the same"),
     "instance": Weight(-3.0, "it is confined to an instance"),
@@ -86,12 +93,31 @@ def _judge(case: Case) -> Judgement:
     if case.scope.platform == ("web",) and not case.scope.app_version:
         found.speaks_against("browsers", 1.0, "only browsers, of every version")
     _reasons(case, found)
+    _issued(case, found)
     raced = case.siblings.filter("beside")["device_id"].n_unique()
     if raced > 0.2 * len(case.devices):
         found.speaks_against("raced", min(2 * raced / len(case.devices), 1.0), f"{plural(raced, 'device')} raced")
     if case.scope.upstream:
         found.speaks_against("instance", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
     return found
+
+
+def _issued(case: Case, found: Judgement) -> None:
+    """What tokens that the log shows say of themselves: whether they are those that the refresh gave."""
+    shown = case.denials.filter(
+        "rejection",
+        pl.col("granted_by") == AuthEvent.REFRESH_OK.value,
+        pl.col("issued_at").is_not_null(),
+        pl.col("granted_at").is_not_null(),
+    )
+    if shown.is_empty():
+        return
+    old = shown.filter(pl.col("issued_at") < pl.col("granted_at") - _CLOCKS).height
+    told = f"{old:,} of {shown.height:,} calls refused right after a refresh carried a token that was issued before it"
+    if old >= 0.5 * shown.height:
+        found.speaks_for("older", old / shown.height, told)
+    else:
+        found.speaks_against("new_sent", 1 - old / shown.height, told)
 
 
 def _reasons(case: Case, found: Judgement) -> None:

@@ -40,11 +40,17 @@ _WEIGHTS = {
     "good_elsewhere": Weight(-3.0, "the refused tokens are accepted on other paths: they have not expired"),
     "nobody": Weight(-2.0, "nobody refreshes: there may be no refresh in this product, or the log lacks it"),
     "young": Weight(-3.0, "tokens are refused long before they expire"),
+    "browsers": Weight(
+        -3.0, "browsers, and nothing says why: one that drops the cookie sends no token to be refreshed"
+    ),
     "other_reason": Weight(-4.0, "the server says something other than expired"),
 }
+#: The platform whose clients keep tokens in cookies, which end by themselves.
+_BROWSER = "web"
 #: A few devices may have been updated, or ran into an expiry of their own meanwhile.
 _STRAY = 0.25
-#: What others do decides, where the server says expired: a browser whose cookie is gone doesn't refresh either.
+#: What others do decides, where the server says expired: a browser whose cookie is gone doesn't refresh either. And
+#: where devices have a name: one known by its address refreshes under another when it moves.
 _UNTOLD = 0.45
 
 
@@ -65,7 +71,7 @@ def _judge(case: Case) -> Judgement:
     )
     helped = case.refreshes()["ok"]
     if helped >= FEW:
-        decided = 1.0 if case.reason_counts else _UNTOLD
+        decided = 1.0 if case.reason_counts and not case.mistakable else _UNTOLD
         found.speaks_for("others_refresh", decided, f"{helped:,} refreshes of others succeeded meanwhile")
     elif not helped + case.refreshes(before=True)["ok"]:
         found.speaks_against("nobody", 1.0, "the log has no refresh of anybody")
@@ -90,6 +96,7 @@ def _tokens(case: Case, found: Judgement) -> None:
         found.speaks_against("other_reason", 1 - expired, f"{1 - expired:.0%} of them name something else")
     if not case.reason_counts:
         found.missing.append(LOG_REASON)
+        _browsers(case, found)
     out = case.logged_out
     if out > _STRAY:
         found.speaks_against("after_logout", out, f"{out:.0%} of the refusals came after a logout")
@@ -103,6 +110,14 @@ def _tokens(case: Case, found: Judgement) -> None:
         found.speaks_against(
             "young", early / known, f"{early:,} of {plural(known, 'refused token')} were not near expiry"
         )
+
+
+def _browsers(case: Case, found: Judgement) -> None:
+    """Whether cookies that died may be what is seen: silence is what these have in common with expired tokens."""
+    mine = case.fleet.join(case.hit, on="device_id", how="semi")["platform"].cast(pl.String).drop_nulls()
+    web = int((mine == _BROWSER).sum())
+    if 2 * web > len(mine):
+        found.speaks_against("browsers", web / len(mine), f"{web:,} of {plural(len(mine), 'device')} are browsers")
 
 
 CAUSE = Cause(

@@ -13,9 +13,9 @@ Pathologies: D5; 1.4, D5 or H4.
 
 from __future__ import annotations
 
+from authforensics.diagnose import copies
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.copies import NOT_DECIDED, second_clients, two_places
 from authforensics.diagnose.wording import plural
 
 _WEIGHTS = {
@@ -27,24 +27,13 @@ _WEIGHTS = {
 }
 
 
+def _several(_: Case, shared: set[str], found: Judgement) -> None:
+    if len(shared) >= 3:
+        found.speaks_for("several", 1.0, f"it happens on {plural(len(shared), 'device')}")
+
+
 def _judge(case: Case) -> Judgement:
-    found = Judgement()
-    copied = two_places(case, found)
-    if not copied:
-        return found
-    other, same = second_clients(case, copied)
-    if other + same:
-        words = f"on {{:,}} of {plural(other + same, 'device')} calls came from {{}}"
-        if same >= other:
-            found.speaks_for("same_client", same / (other + same), words.format(same, "one version of the app only"))
-        else:
-            found.speaks_against(
-                "other_client", other / (other + same), words.format(other, "a client of another kind, by turns")
-            )
-    if len(copied) >= 3:
-        found.speaks_for("several", 1.0, f"it happens on {plural(len(copied), 'device')}")
-    found.missing.append(NOT_DECIDED)
-    return found
+    return copies.judge(case, copied=True, more=_several)
 
 
 CAUSE = Cause(

@@ -23,59 +23,53 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.diagnose import tokens
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import DEPLOY, deployed
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed
 from authforensics.diagnose.wording import clock, plural
+from authforensics.document import Lifetime
 from authforensics.findings import duration
 from authforensics.schema import Reason
 
 _WEIGHTS = {
     "reason": Weight(2.0, "the server says the refresh token has expired"),
     "first_refresh": Weight(2.5, "no refresh of the session ever succeeded: it was dead at the first expiry"),
-    "same_age": Weight(2.5, "the youngest refused session is as old as an access token gets", decides=True),
+    "same_age": Weight(2.5, "the youngest session refused is as old as an access token gets", decides=True),
     "deploy": DEPLOY,
-    "older_sessions": Weight(1.0, "sessions begun before are refreshed as ever: a lifetime was changed for new ones"),
+    "older_tokens": Weight(1.0, "tokens given before are refreshed as ever: a lifetime was changed for new ones"),
+    "younger_tokens": Weight(
+        1.0,
+        "those given meanwhile are refreshed while they are young: they only live too short",
+        decides=True,
+        extra=True,
+    ),
     "other_reason": Weight(-3.0, "the server says something other than expired"),
-    "refreshed_before": Weight(
-        -3.0, "refreshes succeeded before the refusal: then the session's end is absolute or idle"
+    "refreshed_late": Weight(
+        -3.0, "tokens given meanwhile are refreshed after an access token's life: refresh tokens live longer"
     ),
     "later": Weight(-2.0, "sessions live clearly longer than an access token"),
     "one_version": Weight(-3.0, "one app version only: lifetimes are the server's, and the same for all versions"),
     "beside": Weight(-4.0, "refused beside a granted refresh of the same device: that is a race"),
-    "younger_refresh": Weight(-3.0, "sessions begun as late are refreshed: the refresh token lives longer"),
     "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
 }
 #: Ages count as equal within this share of the lifetime and this many seconds: leeway, and a client that calls seldom.
 _TOLERANCE = 0.1
 _TOLERANCE_SECONDS = 60.0
-#: How strongly that age speaks by itself: a refresh that fails for everybody is refused at it, too. It decides only
-#: where the server says expired, or older sessions are refreshed meanwhile.
+#: How strongly that age speaks by itself: clients refresh no sooner, so a refresh that fails for everybody, or for all
+#: new tokens, is refused at it, too. It decides only where the server says expired.
 _ALONE = 0.45
+#: So many of the refused may have been given before the change, or after its end: others' troubles.
+_STRAY = 0.05
 
 
 def _judge(case: Case) -> Judgement:
     found = Judgement()
-    counts = case.reason_counts
     refused = case.refused_refreshes
     if refused.is_empty():
         return found
-    expired = counts.get(Reason.REFRESH_EXPIRED.value, 0)
-    stated = refused["refresh_denied_reason"].cast(pl.String).drop_nulls()
-    if len(stated):
-        share = (stated == Reason.REFRESH_EXPIRED.value).mean()
-        words = f"{expired:,} refused refreshes say refresh_expired"
-        if share:
-            found.speaks_for("reason", float(share), words)  # type: ignore[arg-type]
-        if share is not None and float(share) < 0.9:  # type: ignore[arg-type]
-            found.speaks_against("other_reason", 1 - float(share), "refused refreshes name another reason than expiry")  # type: ignore[arg-type]
-    else:
-        found.missing.append(
-            "why refreshes are refused: log the reason that the refresh endpoint gives (error_description)"
-        )
-    _older_sessions(case, refused, found)
-    supported = any(weight in {"reason", "older_sessions"} and strength >= 0.9 for weight, strength, _ in found.for_)
-    _sessions(case, refused, found, supported=supported)
+    _reason(refused, found)
+    _sessions(case, refused, found)
     beside = case.siblings.filter("beside").height
     if beside > 0.2 * case.siblings.height:
         found.speaks_against(
@@ -89,8 +83,23 @@ def _judge(case: Case) -> Judgement:
     return found
 
 
-def _sessions(case: Case, refused: pl.DataFrame, found: Judgement, *, supported: bool) -> None:
-    """Whether sessions died at their first refresh, and at which age."""
+def _reason(refused: pl.DataFrame, found: Judgement) -> None:
+    stated = refused["refresh_denied_reason"].cast(pl.String).drop_nulls()
+    if stated.is_empty():
+        found.missing.append(
+            "why refreshes are refused: log the reason that the refresh endpoint gives (error_description)"
+        )
+        return
+    expired = int((stated == Reason.REFRESH_EXPIRED.value).sum())
+    share = expired / len(stated)
+    if share:
+        found.speaks_for("reason", share, f"{expired:,} refused refresh tokens are said to be refresh_expired")
+    if share < 0.9:
+        found.speaks_against("other_reason", 1 - share, "refused refreshes name another reason than expiry")
+
+
+def _sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
+    """Whether sessions died at their first refresh, at which age, and since when."""
     known = (
         refused.filter(pl.col("refreshes").is_not_null())
         .sort("refresh_denied_at", "grant")
@@ -106,54 +115,54 @@ def _sessions(case: Case, refused: pl.DataFrame, found: Judgement, *, supported:
             never.height / known.height,
             f"in {never.height:,} of {plural(known.height, 'session')} the very first refresh was refused",
         )
-    before = known.height - never.height
-    tries = case.refreshes()
-    # Where no refresh of anybody succeeds any more, those before may have been of tokens issued before a change.
-    if before / known.height > 0.1 and tries["ok"] > 0.05 * sum(tries.values()):
-        found.speaks_against(
-            "refreshed_before", before / known.height, f"{plural(before, 'session')} had refreshed successfully before"
-        )
     access = case.lifetimes.access
-    youngest = never["session_age"].min() if never.height else None
-    if access is None or youngest is None:
+    if access is None or never.is_empty():
         found.missing.append("the access lifetime: too few tokens were seen to expire")
         return
-    age = float(youngest)  # type: ignore[arg-type]
+    _given(case, refused, never["login_at"], access.low * (1 - _TOLERANCE), found)
+    _youngest(access, float(never["session_age"].quantile(_STRAY, "nearest")), found)  # type: ignore[arg-type]
+
+
+def _given(case: Case, refused: pl.DataFrame, begun: pl.Series, age: float, found: Judgement) -> None:
+    """What became of the other tokens, by when they were given."""
+    first, last = (begun.quantile(share, "nearest") for share in (_STRAY, 1 - _STRAY))
+    deployed(case, found, first, what="the first affected session began")  # type: ignore[arg-type]
+    stretch = (first, last)
+    due = tokens.due(case.grants, stretch, (case.onset, case.last), age)  # type: ignore[arg-type]
+    dead = refused.filter(pl.col("granted_at").is_between(*stretch)).height
+    if due.late > 0.1 * (due.late + dead):
+        found.speaks_against(
+            "refreshed_late",
+            min(2 * due.late / (due.late + dead), 1.0),
+            f"of tokens given since {clock(first)} UTC {due.late:,} were refreshed after {duration(age)} or later,"  # type: ignore[arg-type]
+            f" {dead:,} refused",
+        )
+    elif due.older >= FEW:
+        found.speaks_for(
+            "older_tokens",
+            due.older / (due.older + due.late),
+            f"{plural(due.older, 'token')} given before {clock(first)} UTC were still refreshed; of those given since,"  # type: ignore[arg-type]
+            f" {dead:,} were refused and {due.late:,} refreshed when due",
+        )
+    if due.young >= max(FEW, 0.1 * dead):
+        found.speaks_for("younger_tokens", 1.0, f"{plural(due.young, 'token')} given since then were refreshed sooner")
+
+
+def _youngest(access: Lifetime, age: float, found: Judgement) -> None:
+    told = any(weight == "reason" and strength >= 0.9 for weight, strength, _ in found.for_)
     near = access.seconds * (1 + _TOLERANCE) + _TOLERANCE_SECONDS
     if access.low * (1 - _TOLERANCE) <= age <= near:
         found.speaks_for(
             "same_age",
-            1.0 if supported else _ALONE,
-            f"the youngest session refused was {duration(age)} old; access tokens live {duration(access.seconds)}:"
+            1.0 if told else _ALONE,
+            f"sessions were refused from {duration(age)} on; access tokens live {duration(access.seconds)}:"
             " the refresh token lives no longer",
         )
     elif age > near:
         found.speaks_against(
             "later",
             1.0,
-            f"the youngest session refused was {duration(age)} old, access tokens live {duration(access.seconds)}",
-        )
-
-
-def _older_sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
-    first_login = refused["login_at"].min()
-    if first_login is None:
-        return
-    deployed(case, found, first_login, what="the first affected session began")  # type: ignore[arg-type]
-    older, younger = case.refreshing(first_login)  # type: ignore[arg-type]
-    dead = refused["device_id"].n_unique()
-    if younger > 0.5 * dead:
-        found.speaks_against(
-            "younger_refresh",
-            min(younger / dead, 1.0),
-            f"{plural(younger, 'device')} with a session begun since {clock(first_login)} UTC refresh as ever",  # type: ignore[arg-type]
-        )
-    elif older > younger:
-        found.speaks_for(
-            "older_sessions",
-            older / (older + younger),
-            f"{plural(older, 'device')} with a session begun before {clock(first_login)} UTC still refresh;"  # type: ignore[arg-type]
-            f" of those begun since, {younger:,} do",
+            f"sessions were refused from {duration(age)} on only; access tokens live {duration(access.seconds)}",
         )
 
 
@@ -172,4 +181,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    needs=("reason", "older_tokens", "younger_tokens"),
 )

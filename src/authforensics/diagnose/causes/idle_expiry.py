@@ -1,8 +1,8 @@
 """`idle_expiry`: sessions end when they rest for too long.
 
 Deciding: no refresh succeeds after so long a rest, while sessions of any age do: the rest since the last token is what
-ends them. A rest as short as an access token's life is none: then the refresh token lives no longer. By design, as a
-rule.
+ends them. A rest as short as an access token's life is none: then the refresh token lives no longer. Where others
+rest longer, the same devices must show it again and again: their client has a limit of its own. By design, as a rule.
 Sequence:
     08:00:00  8 phones  login_ok        120 s apart
     08:00:01  8 phones  api_ok          120 s apart, 2x every 889 s
@@ -23,6 +23,7 @@ Pathologies: 1.4, C2 or C3.
 
 from __future__ import annotations
 
+from authforensics.diagnose import endings
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.endings import Clock
@@ -41,6 +42,10 @@ _WEIGHTS = {
     "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
     "other_reason": Weight(-4.0, "the server says something other than expired"),
 }
+#: Of refreshes that succeeded so many may have come after as long a rest: devices that the log can't tell apart.
+_STRAY = 0.02
+#: What the rest decides where it ends sessions of some devices only: a client that loses its tokens looks the same.
+_ALONE = 0.45
 #: A rest is longer than an access token lives by this much: clients that refresh on demand come that late anyway.
 _LONGER = 1.5
 
@@ -72,12 +77,23 @@ def _judge(case: Case) -> Judgement:
 
 
 def _rest(case: Case, rest: Clock, found: Judgement) -> None:
-    if rest.survivors >= FEW and rest.beyond <= 0.02 * rest.survivors:
+    # Clients may have limits of their own.
+    mine = endings.survived(case.grants.join(case.hit.lazy(), on="device_id", how="semi"))
+    own = endings.clock(case.refused_refreshes["refresh_denied_age"], mine, "rest")
+    if rest.survivors >= FEW and rest.beyond <= _STRAY * rest.survivors:
         found.speaks_for(
             "long_rest",
             1.0,
             f"{plural(rest.count, 'token')} had rested {duration(rest.limit)} or longer; of {rest.survivors:,}"
             f" refreshes that succeeded {rest.beyond:,} came as late",
+        )
+    elif own is not None and _again(case) and own.survivors >= FEW and own.beyond <= _STRAY * own.survivors:
+        found.speaks_for(
+            "long_rest",
+            _ALONE,
+            f"{plural(own.count, 'token')} had rested {duration(own.limit)} or longer; of {own.survivors:,} refreshes"
+            f" of the same devices that succeeded {own.beyond:,} came as late, but {rest.beyond - own.beyond:,} of"
+            " others did: they have another limit",
         )
     elif rest.beyond:
         found.speaks_against(
@@ -90,6 +106,12 @@ def _rest(case: Case, rest: Clock, found: Judgement) -> None:
         found.speaks_for(
             "older_live", 1.0, f"{session.beyond:,} refreshes of sessions older than those that ended succeeded"
         )
+
+
+def _again(case: Case) -> bool:
+    """Whether devices were refused more than once, as a rule: one whose only long rest was refused tells nothing."""
+    times = case.refused_refreshes.group_by("device_id").len()["len"]
+    return 2 * int((times >= 2).sum()) >= len(times)
 
 
 CAUSE = Cause(

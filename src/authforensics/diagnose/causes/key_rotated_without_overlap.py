@@ -109,4 +109,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    needs=("reason",),
 )

@@ -52,12 +52,14 @@ def _judge(case: Case) -> Judgement:
     else:
         found.speaks_against("strangers", 1 - known / devices, words)
     failed, during = case.denials.height, case.logins()
-    tries = failed + during["ok"]
-    words = f"{during['ok']:,} of {plural(tries, 'login')} succeeded meanwhile"
-    if during["ok"] <= 0.2 * tries:
-        found.speaks_for("none_succeeds", 1 - during["ok"] / tries, words)
+    others = case.meanwhile.devices.filter("login").join(case.hit, on="device_id", how="anti").height
+    # By devices: one that fails tries again and again.
+    tries = len(case.devices) + others
+    words = f"{during['ok']:,} of {failed + during['ok']:,} logins succeeded meanwhile, on {others:,} other devices"
+    if others <= 0.2 * tries:
+        found.speaks_for("none_succeeds", 1 - others / tries, words)
     else:
-        found.speaks_against("others", min(2 * during["ok"] / tries, 1.0), words)
+        found.speaks_against("others", min(2 * others / tries, 1.0), words)
     refused = case.siblings["device_id"].n_unique()
     if refused > 0.5 * len(case.devices):
         found.speaks_against(

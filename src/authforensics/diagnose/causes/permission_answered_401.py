@@ -23,7 +23,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, KEY_FAULTS, LOG_REASON
+from authforensics.diagnose.pieces import FEW, KEY_FAULTS, LOG_REASON, accepted_there
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 
@@ -91,9 +91,7 @@ def _judge(case: Case) -> Judgement:
 
 def _paths(case: Case, found: Judgement, *, fresh: int) -> None:
     """Whether others are accepted where these are refused."""
-    paths = case.denials.filter(pl.col("auth_event") == "api_denied")["route"].drop_nulls().unique()
-    there = case.meanwhile.routes.filter(pl.col("route").is_in(paths.implode()))
-    accepted, total = int(there["accepted"].sum()), int(there["total"].sum())
+    accepted, total = accepted_there(case)
     if total and accepted >= FEW and accepted > 0.05 * total:
         # Old tokens that are refused where new ones would pass are another thing: a connection's first token.
         found.speaks_for(

@@ -40,6 +40,7 @@ _WEIGHTS = {
     "first_refresh": Weight(-2.5, "only the first refresh of sessions is refused: then it is their refresh token"),
     "looks_expired": Weight(-3.5, "no reason is logged, and each refused token could have expired (C1)"),
     "expired": Weight(-2.5, "the endpoint works and says expired"),
+    "revoked": Weight(-2.5, "the endpoint works and says that the session was ended"),
     "signature": Weight(-2.5, "the endpoint works and can't verify the signature; the API can't either"),
 }
 
@@ -74,7 +75,12 @@ def _judge(case: Case) -> Judgement:
         )
     if case.accepted > case.denials.height:
         found.speaks_for("api_works", 1.0, f"{case.accepted:,} API calls were accepted meanwhile")
-    for weight, reason in (("expired", Reason.REFRESH_EXPIRED), ("signature", Reason.SIGNATURE_INVALID)):
+    verdicts = {
+        "expired": Reason.REFRESH_EXPIRED,
+        "revoked": Reason.REFRESH_REVOKED,
+        "signature": Reason.SIGNATURE_INVALID,
+    }
+    for weight, reason in verdicts.items():
         share = case.refresh_share_of(reason)
         if share > 0.1:
             found.speaks_against(

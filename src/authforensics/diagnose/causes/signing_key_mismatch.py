@@ -2,7 +2,8 @@
 
 Deciding: the log names the signature as the reason; tokens are refused seconds after they were given; a fresh login
 doesn't help; everybody is hit at one instant whatever the age of the token. After a key rotation new tokens would work;
-a stale key on one instance would show in one upstream only.
+a stale key on one instance would show in one upstream only. Without a reason nothing tells it from another algorithm,
+audience or issuer, or from a key that the verifier has not fetched: they leave the same lines.
 Sequence:
     10:00:00  12 phones  login_ok        3 s apart
     10:00:03  12 phones  api_ok          3 s apart
@@ -14,7 +15,7 @@ Sequence:
     10:21:00  12 phones  refresh_ok      3 s apart
     10:21:01  12 phones  write_denied    3 s apart signature_invalid
 Look-alikes: `key_rotated_without_overlap`, where new tokens work; `unknown_key_id`, where old ones do;
-`stale_key_on_instance`; `audience_mismatch`, where the log gives no reason.
+`stale_key_on_instance`; `algorithm_mismatch`, `audience_mismatch` and `issuer_mismatch`, where the log gives no reason.
 References: RFC 7515 section 5.2; RFC 8725 section 3.5; sample_logs/incident-1-secret-mismatch.
 Pathologies: 1.2 and 1.4, A1; B1, F1.
 """
@@ -23,9 +24,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.diagnose import proven
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, returned
+from authforensics.diagnose.proven import DIFFERS, SIGNER
 from authforensics.diagnose.wording import clock, plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
@@ -44,6 +47,9 @@ _WEIGHTS = {
     "confined": Weight(-3.0, "only one upstream refuses: then its key is stale"),
     "returns": Weight(-4.0, "refused tokens are accepted again, unchanged: a wrong key never accepts them"),
     "expiry": Weight(-2.0, "tokens die at one age: then it is expiry"),
+    "signer": SIGNER,
+    "differs": DIFFERS,
+    "known_to_all": Weight(-1.5, "a default that everybody knows signed what is refused: `default_secret` says more"),
     "deploy": DEPLOY,
 }
 #: Half of the devices within this time is an instant: background posts of mobile apps come every few minutes at most.
@@ -60,12 +66,22 @@ def _judge(case: Case) -> Judgement:
     _fresh_tokens(case, found)
     _onset(case, found)
     _returns(case, found)
+    _signer(case, found)
     if case.scope.upstream:
         found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
     elif not (case.scope.app_version or case.scope.platform) and len(case.devices) > 2:
         found.speaks_for("everywhere", 1.0, "not confined to an upstream, app version or platform")
     deployed(case, found)
     return found
+
+
+def _signer(case: Case, found: Judgement) -> None:
+    if not any(weight == "heals" for weight, *_ in found.against):
+        proven.key_differs(case, found, proven="signer", differs="differs")
+    known, tried = proven.signed_by_default(case)
+    if known:
+        share = sum(known.values()) / tried
+        found.speaks_against("known_to_all", share, f"what is refused is signed by {' and '.join(known)}")
 
 
 def _returns(case: Case, found: Judgement) -> None:
@@ -179,4 +195,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    needs=("reason", "signer", "differs"),
 )

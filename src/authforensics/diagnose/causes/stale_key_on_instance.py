@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.diagnose import calls
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.pieces import DEPLOY, FEW, KEY_FAULTS, LOG_UPSTREAM, deployed, returned, says
@@ -73,13 +74,15 @@ def _place(case: Case, found: Judgement) -> None:
     if case.scope.upstream:
         rest = shares.filter(~pl.col("upstream").is_in(case.scope.upstream))
         bad = shares.filter(pl.col("upstream").is_in(case.scope.upstream))
-        refused, accepted = int(bad["refused_api"].sum()), int(bad["accepted"].sum())
-        # One that accepts most has no wrong key, unless the key is what the verifier names: a clock, or its load.
+        refused = int(bad["refused_api"].sum())
+        # One that accepts most has no wrong key, unless the key is what the verifier names: a clock, or its load. Of
+        # the affected devices: others may have tokens with another key.
+        accepted = calls.accepted_on(case.events, case.denials, case.scope.upstream)
         share = refused / max(refused + accepted, 1)
         found.speaks_for(
             "confined",
             1.0 if case.share_of(*KEY_FAULTS) >= 0.5 else share,
-            f"only {', '.join(case.scope.upstream)} refuses, {share:.0%} of its calls: the others refused"
+            f"only {', '.join(case.scope.upstream)} refuses, {share:.0%} of their calls there: the others refused"
             f" {int(rest['refused'].sum()):,} of {int(rest['total'].sum()):,} meanwhile",
         )
         return

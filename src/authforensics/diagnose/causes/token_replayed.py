@@ -14,9 +14,9 @@ Pathologies: H4; 1.4, D5 or H4.
 
 from __future__ import annotations
 
+from authforensics.diagnose import copies
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.copies import NOT_DECIDED, second_clients, two_places
 from authforensics.diagnose.wording import plural
 
 _WEIGHTS = {
@@ -28,26 +28,13 @@ _WEIGHTS = {
 }
 
 
+def _few(case: Case, shared: set[str], found: Judgement) -> None:
+    if len(shared) < 0.1 * case.active:
+        found.speaks_for("few_tokens", 1.0, f"{len(shared):,} of {plural(case.active, 'active device')}")
+
+
 def _judge(case: Case) -> Judgement:
-    found = Judgement()
-    copied = two_places(case, found)
-    if not copied:
-        return found
-    other, same = second_clients(case, copied)
-    if other + same:
-        words = f"on {{:,}} of {plural(other + same, 'device')} calls came from {{}}"
-        if other > same:
-            found.speaks_for(
-                "other_client", other / (other + same), words.format(other, "a client of another kind, by turns")
-            )
-        else:
-            found.speaks_against(
-                "same_client", same / (other + same), words.format(same, "one version of the app only")
-            )
-    if len(copied) < 0.1 * case.active:
-        found.speaks_for("few_tokens", 1.0, f"{len(copied):,} of {plural(case.active, 'active device')}")
-    found.missing.append(NOT_DECIDED)
-    return found
+    return copies.judge(case, copied=False, more=_few)
 
 
 CAUSE = Cause(

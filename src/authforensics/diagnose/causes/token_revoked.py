@@ -27,7 +27,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import few, logins_help, others_obey, says, young
+from authforensics.diagnose.pieces import few, logins_help, others_obey, returned, says, young
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 
@@ -39,10 +39,12 @@ _WEIGHTS = {
     "login_helps": Weight(1.0, "a login begins a new session"),
     "everybody": Weight(-2.0, "all sessions of before are gone: nobody revokes them one by one"),
     "rotation": Weight(-2.5, "refreshes of one session overlapped, or an answer was lost: rotation revokes then"),
+    "reused": Weight(-5.0, "refresh tokens were used twice: that revoked what the others had"),
     "new_refused": Weight(-2.0, "new tokens are refused as well"),
     "login_refused": Weight(-3.0, "their logins are refused as well: it is the account"),
     "one_version": Weight(-2.5, "one app version only: whoever revokes looks at users, not at versions"),
     "newborn": Weight(-3.0, "they are refused in their first seconds: nobody revokes so fast"),
+    "returns": Weight(-4.0, "refused tokens are accepted again, unchanged: nobody takes a revocation back"),
     "logged_out": Weight(-4.0, "the session was logged out by its own client before"),
     "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
     "other_reason": Weight(-4.0, "the server says something else"),
@@ -74,6 +76,23 @@ def _judge(case: Case) -> Judgement:
             min(2 * len(racing) / len(case.devices), 1.0),
             f"{plural(len(racing), 'device')} refreshed twice",
         )
+    _reused(case, found)
+    back, total = returned(case)
+    if back.height > 0.1 * total:
+        found.speaks_against(
+            "returns",
+            min(2 * back.height / total, 1.0),
+            f"{back.height:,} of {plural(total, 'refused token')} were accepted again, unchanged",
+        )
+    _who(case, found)
+    new = case.replaced
+    if new.refused > new.accepted:
+        found.speaks_against("new_refused", 1.0, f"the next token of {new.refused:,} devices was refused, too")
+    return found
+
+
+def _who(case: Case, found: Judgement) -> None:
+    """What nobody does who revokes: tokens that were just made, users who can't log in, sessions that are over."""
     age = (pl.col("first_refused") - pl.col("granted_at")).dt.total_seconds()
     newborn = case.tokens.filter(age <= _NEWBORN, ~pl.col("used_before")).height
     if newborn > 0.3 * max(case.tokens.height, 1):
@@ -89,10 +108,20 @@ def _judge(case: Case) -> Judgement:
     out = case.logged_out
     if out > 0.2:
         found.speaks_against("logged_out", min(2 * out, 1.0), f"{out:.0%} of the refusals came after a logout")
-    new = case.replaced
-    if new.refused > new.accepted:
-        found.speaks_against("new_refused", 1.0, f"the next token of {new.refused:,} devices was refused, too")
-    return found
+
+
+def _reused(case: Case, found: Judgement) -> None:
+    """Devices whose refresh is refused as revoked, and those where it is as used twice: one may do that to another."""
+    reason = pl.col("reason").cast(pl.String)
+    told = case.siblings.filter(reason.is_in([Reason.REVOKED.value, Reason.REFRESH_REVOKED.value]))
+    twice = case.siblings.filter(reason == Reason.REFRESH_REUSED.value)["device_id"].n_unique()
+    devices = told["device_id"].n_unique() + twice
+    if twice > 0.1 * devices:
+        found.speaks_against(
+            "reused",
+            min(2 * twice / devices, 1.0),
+            f"on {twice:,} of {plural(devices, 'device')} a refresh token was used twice",
+        )
 
 
 CAUSE = Cause(

@@ -42,7 +42,9 @@ def _judge(case: Case) -> Judgement:
     for name, words in _WANTED.items():
         if told[name] < _ENOUGH:
             found.missing.append(words)
-    found.missing.append("the claims iat, exp, kid and iss of refused tokens, and a fingerprint, never the token")
+    found.missing.append(
+        "of refused tokens alg and kid, the claims iss, aud, iat and exp, and a fingerprint, never the token itself"
+    )
     return found
 
 

@@ -82,4 +82,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    needs=("reason",),
 )

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from authforensics.redact import redact
-from authforensics.report import clients, journal, lifetimes, palette, selection, wording
+from authforensics.report import clients, journal, lifetimes, palette, selection, tokens, wording
 from authforensics.report.html import view
 from authforensics.report.html.text import embed_lists, finish, pack, prose
 
@@ -95,6 +95,7 @@ def _environment() -> Environment:
         "shorten": wording.shorten,
     }
     environment.globals |= {"clients": clients, "lifetimes": lifetimes.rows, "palette": palette, "wording": wording}
+    environment.globals["tokens"] = tokens
     return environment
 
 

@@ -1,0 +1,126 @@
+"""The incident that needs no refusal: a secret that everybody knows signs the tokens, so that anybody can make them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import polars as pl
+
+from authforensics.diagnose.cause import Cause
+from authforensics.diagnose.wording import plural
+from authforensics.findings import Confidence, Finding, Incident, RootCause, Scope, Severity
+from authforensics.schema import History
+from authforensics.tokens.carried import Carried
+
+TITLE = "Anybody can sign tokens"
+CAUSE = "default_secret"
+
+
+def incidents(carried: Carried, history: History, findings: Sequence[Finding], cause: Cause) -> list[Incident]:
+    """One for each system whose tokens a default signed, of all devices with a session: their users can be forged.
+
+    Args:
+        carried: what the logs carry.
+        history: that of all devices.
+        findings: what was found.
+        cause: that of all of them.
+    """
+    known = carried.tried.filter(pl.col("candidate").is_in(carried.known_to_all()))
+    made = []
+    for (system,), lines in sorted(known.partition_by("system", as_dict=True).items()):
+        mine = [one.id for one in findings if one.system == system and _by_default(one)]
+        alive = history.devices.filter((pl.col("system") == str(system)) & pl.col("alive"))
+        if mine and alive.height:
+            why = _cause(cause, carried, str(system), lines)
+            made.append(_incident(str(system), lines, alive, mine, why))
+    return made
+
+
+def _by_default(one: Finding) -> bool:
+    return one.detector == "token_exposed" and "default" in one.measures
+
+
+def adopted(found: Sequence[Incident], made: Sequence[Incident]) -> list[Incident]:
+    """All incidents: one that is explained by the default already takes in what belongs to the other.
+
+    Args:
+        found: those of refusals.
+        made: those of `incidents`.
+    """
+    by_system: dict[str, Incident] = {one.system: one for one in made}
+    done: list[Incident] = []
+    for one in found:
+        other = by_system.get(one.system)
+        if other is None or one.root_causes[0].cause != CAUSE:
+            done.append(one)
+            continue
+        del by_system[one.system]
+        update = {
+            "findings": (*one.findings, *other.findings),
+            "detectors": tuple(sorted({*one.detectors, *other.detectors})),
+            "severity": Severity.CRITICAL,
+        }
+        done.append(one.model_copy(update=update))
+    return [*done, *by_system.values()]
+
+
+def _incident(
+    system: str, lines: pl.DataFrame, alive: pl.DataFrame, findings: Sequence[str], cause: RootCause
+) -> Incident:
+    devices = alive["device_id"].cast(pl.String).sort().to_list()
+    users = alive["user_id"].drop_nulls()
+    first, last = lines.select(first=pl.col("timestamp").min(), last=pl.col("timestamp").max()).row(0)
+    tokens = lines["token"].n_unique()
+    identity = f"{system}\n{CAUSE}\n{first.isoformat()}"
+    return Incident(
+        id=f"incident-{hashlib.sha256(identity.encode()).hexdigest()[:10]}",
+        system=system,
+        title=TITLE,
+        summary=(
+            f"{plural(tokens, 'token')} of those tried {'is' if tokens == 1 else 'are'} signed with a secret that"
+            f" everybody knows: tokens can be forged for every user, of {plural(len(devices), 'device')} with a session"
+            " in these logs. Nothing needs to fail for that."
+        ),
+        detectors=("token_exposed",),
+        severity=Severity.CRITICAL,
+        first_seen=first,
+        last_seen=last,
+        ongoing=True,
+        devices=len(devices),
+        users=users.n_unique() if len(users) else None,
+        device_ids=tuple(devices),
+        devices_seen=len(devices),
+        devices_recovered=0,
+        devices_ill=0,
+        requests_denied=0,
+        writes_lost=0,
+        device_seconds=0.0,
+        findings=tuple(findings),
+        scope=Scope(),
+        phases=(),
+        root_causes=(cause,),
+    )
+
+
+def _cause(cause: Cause, carried: Carried, system: str, lines: pl.DataFrame) -> RootCause:
+    tried = carried.tried.filter(pl.col("system") == system)["token"].n_unique()
+    counts = (
+        lines.group_by("candidate").agg(pl.col("token").n_unique()).sort("token", "candidate", descending=[True, False])
+    )
+    told = tuple(
+        f"proven: {count:,} of {plural(tried, 'token')} tried {'is' if count == 1 else 'are'} signed by {name}"
+        f" ({carried.signers[name].what})"
+        for name, count in counts.rows()
+    )
+    return RootCause(
+        cause=CAUSE,
+        title=cause.title,
+        confidence=Confidence.HIGH,
+        score=1.0,
+        **{"for": told},
+        against=(),
+        missing=(),
+        check=cause.check,
+        remediation=cause.remediation,
+    )

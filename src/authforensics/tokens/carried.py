@@ -1,0 +1,146 @@
+"""The tokens that logs carry: in which part of the lines of which files, and which keys signed those that were tried.
+
+A token is known by its number, a hash of its text; nothing else of it is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from authforensics.schema import TIMESTAMP
+from authforensics.tokens.proof import Signer
+
+_PLACE = ["system", "source", "where", "field"]
+#: One row a token and a place where it can be read: on how many lines, and the first of these. `where`: query, header,
+#: cookie, message, or body: any other field; `field` what it is called there.
+SIGHTINGS: dict[str, pl.DataType] = {
+    **dict.fromkeys(_PLACE, pl.String()),
+    "token": pl.UInt64(),
+    "expires_at": TIMESTAMP,
+    "lines": pl.UInt32(),
+    "line_number": pl.UInt32(),
+    "timestamp": TIMESTAMP,
+    "first_seen": TIMESTAMP,
+    "last_seen": TIMESTAMP,
+}
+#: One row a place: a part of the lines of a file, and the name that the token has there. How many different ones, on
+#: how many lines, and the first of these lines.
+PLACES: dict[str, pl.DataType] = {
+    **dict.fromkeys(_PLACE, pl.String()),
+    "tokens": pl.UInt32(),
+    "lines": pl.UInt32(),
+    "line_number": pl.UInt32(),
+    "timestamp": TIMESTAMP,
+    "first_seen": TIMESTAMP,
+    "last_seen": TIMESTAMP,
+}
+#: One row a place and a token that candidates were tried on, with the first line where it stands. `candidate`: the
+#: label of the one that signed it; empty: none did.
+TRIED: dict[str, pl.DataType] = {
+    **dict.fromkeys(_PLACE, pl.String()),
+    "line_number": pl.UInt32(),
+    "timestamp": TIMESTAMP,
+    "expires_at": TIMESTAMP,
+    "token": pl.UInt64(),
+    "candidate": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What tokens the logs carry.
+
+    Attributes:
+        seen: how many different ones can be read.
+        places: PLACES, in order.
+        tried: TRIED, in order.
+        signers: the candidates named in it, by label.
+    """
+
+    seen: int = 0
+    places: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PLACES))
+    tried: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRIED))
+    signers: Mapping[str, Signer] = field(default_factory=dict)
+
+    def within(self, systems: Mapping[str, str]) -> Carried:
+        """The same, each system under the name that it has in the end."""
+        if not self.seen:
+            return self
+        named = pl.col("system").replace(dict(systems))
+        return replace(self, places=self.places.with_columns(named), tried=self.tried.with_columns(named))
+
+    def known_to_all(self) -> list[str]:
+        """The candidates that everybody knows and that signed tokens of these logs."""
+        return sorted(name for name, one in self.signers.items() if one.origin == "published_default")
+
+
+def sighted(events: pl.DataFrame) -> pl.DataFrame:
+    """The SIGHTINGS of some lines of one or several files, in order of their numbers.
+
+    Args:
+        events: `system`, `source`, `line_number`, `timestamp`, and of CARRIED `token`, `token_where`, `expires_at`.
+    """
+    readable = pl.col("token").is_not_null() & pl.col("token_where").is_not_null()
+    if not events.select(readable.any()).item():
+        return pl.DataFrame(schema=SIGHTINGS)
+    key = ["system", "source", "token_where", "token"]
+    found = events.filter(readable).select(*key, "expires_at", "line_number", "timestamp")
+    found = found.group_by(key, maintain_order=True).agg(
+        pl.col("expires_at").first(),
+        pl.col("line_number", "timestamp").first(),
+        lines=pl.len().cast(pl.UInt32),
+        first_seen=pl.col("timestamp").min(),
+        last_seen=pl.col("timestamp").max(),
+    )
+    where = pl.col("token_where").cast(pl.String).str.splitn(" ", 2).struct
+    named = found.with_columns(
+        pl.col("system", "source").cast(pl.String),
+        where=where.field("field_0").replace({"field": "body"}),
+        field=where.field("field_1"),
+    )
+    return named.select(pl.col(name).cast(kind) for name, kind in SIGHTINGS.items())
+
+
+def merged(sightings: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The SIGHTINGS of several pieces of the logs together; those of one file in the order of its lines."""
+    whole = pl.concat([pl.DataFrame(schema=SIGHTINGS), *sightings])
+    summed = whole.group_by(*_PLACE, "token", maintain_order=True).agg(
+        pl.col("expires_at", "line_number", "timestamp").first(),
+        pl.col("lines").sum(),
+        pl.col("first_seen").min(),
+        pl.col("last_seen").max(),
+    )
+    return summed.select(SIGHTINGS.keys())
+
+
+def carried(sightings: pl.DataFrame, signed: Mapping[int, Signer | None]) -> Carried:
+    """What tokens the logs carry.
+
+    Args:
+        sightings: SIGHTINGS of all lines.
+        signed: who signed the tokens that were tried, by their numbers; None: none of the candidates.
+    """
+    if sightings.is_empty():
+        return Carried()
+    places = sightings.group_by(_PLACE).agg(
+        pl.col("lines").sum(),
+        pl.col("first_seen").min(),
+        pl.col("last_seen").max(),
+        pl.col("line_number").min(),
+        pl.col("timestamp").min_by("line_number"),
+        tokens=pl.len(),
+    )
+    names = {token: "" if one is None else one.label for token, one in signed.items()}
+    known = pl.DataFrame(list(names.items()), schema={"token": pl.UInt64, "candidate": pl.String}, orient="row")
+    tried = sightings.join(known, on="token")
+    used = set(tried["candidate"])
+    order = [*_PLACE, "line_number", "token"]
+    return Carried(
+        seen=sightings["token"].n_unique(),
+        places=places.select(pl.col(name).cast(kind) for name, kind in PLACES.items()).sort(_PLACE, nulls_last=True),
+        tried=tried.select(pl.col(name).cast(kind) for name, kind in TRIED.items()).sort(order, nulls_last=True),
+        signers={one.label: one for one in signed.values() if one is not None and one.label in used},
+    )
