@@ -34,7 +34,8 @@ def _check(incidents, findings, expected) -> None:
         assert findings == []
         return
     (incident,) = incidents
-    assert incident.root_causes[0].cause == expected["first_cause"]
+    first = incident.root_causes[0]
+    assert (first.cause, first.confidence) == (expected["first_cause"], expected["confidence"])
     assert abs(incident.first_seen - expected["onset"]) <= TOLERANCE
     assert incident.ongoing is expected["ongoing"]
     phases = iter(phase.name for phase in incident.phases)

@@ -204,6 +204,9 @@ def first_uses(grants: pl.LazyFrame, hit: pl.DataFrame, event: AuthEvent, onset:
 def due(grants: pl.LazyFrame, given: tuple[datetime, datetime], lasted: tuple[datetime, datetime], age: float) -> Due:
     """What refreshes gave, to any device, by when the token was given that they replaced.
 
+    A session that began earlier may keep the refresh token of its login, whatever access tokens it is given since:
+    it counts with the older ones (RFC 6749 section 6: a new refresh token may be issued, or not).
+
     Args:
         grants: those of the system.
         given: the first and the last moment of the stretch.
@@ -214,9 +217,9 @@ def due(grants: pl.LazyFrame, given: tuple[datetime, datetime], lasted: tuple[da
     refreshed = grants.filter(pl.col("next_granted_by") == AuthEvent.REFRESH_OK.value)
     within = pl.col("granted_at").is_between(begin, end)
     young = (pl.col("next_granted_at") - pl.col("granted_at")).dt.total_microseconds() < age * 1e6
-    older = (pl.col("granted_at") < begin) | pl.col("granted_at").is_null()
+    older = ~(pl.col("login_at") >= begin).fill_null(value=False)
     counts = refreshed.select(
-        late=(within & ~young).sum(),
+        late=(within & ~young & ~older).sum(),
         young=(within & young).sum(),
         older=(older & pl.col("next_granted_at").is_between(*lasted)).sum(),
     ).collect(engine="streaming")

@@ -37,7 +37,7 @@ _WEIGHTS = {
     "first_refresh": Weight(2.5, "no refresh of the session ever succeeded: it was dead at the first expiry"),
     "same_age": Weight(2.5, "the youngest session refused is as old as an access token gets", decides=True),
     "deploy": DEPLOY,
-    "older_tokens": Weight(1.0, "tokens given before are refreshed as ever: a lifetime was changed for new ones"),
+    "older_tokens": Weight(1.0, "sessions begun before are refreshed as ever: a lifetime was changed for new ones"),
     "younger_tokens": Weight(
         1.0,
         "those given meanwhile are refreshed while they are young: they only live too short",
@@ -141,8 +141,8 @@ def _given(case: Case, refused: pl.DataFrame, begun: pl.Series, age: float, foun
         found.speaks_for(
             "older_tokens",
             due.older / (due.older + due.late),
-            f"{plural(due.older, 'token')} given before {clock(first)} UTC were still refreshed; of those given since,"  # type: ignore[arg-type]
-            f" {dead:,} were refused and {due.late:,} refreshed when due",
+            f"{plural(due.older, 'token')} of sessions begun before {clock(first)} UTC were still refreshed; of those"  # type: ignore[arg-type]
+            f" begun since {dead:,} were refused and {due.late:,} refreshed when due",
         )
     if due.young >= max(FEW, 0.1 * dead):
         found.speaks_for("younger_tokens", 1.0, f"{plural(due.young, 'token')} given since then were refreshed sooner")
