@@ -10,7 +10,7 @@ from authforensics import detect
 from authforensics.config import Config
 from authforensics.errors import BadValue, UnknownName
 from authforensics.pipeline import analyze
-from detector_cases import CASES, detector, load, played, sessions
+from detector_cases import CASES, detector, load, played, sessions, shown
 
 DETECTORS = detect.detectors()
 ALL = [(name, one) for name, known in DETECTORS.items() for one in known.thresholds]
@@ -42,8 +42,9 @@ def test_an_unknown_name_gives_the_nearest():
 
 @lru_cache(maxsize=32)
 def _played(path):
-    seen = sessions(played(load(path)))
-    return seen, detect.find(seen, [DETECTORS[detector(path)]])
+    case = load(path)
+    seen, carried = sessions(played(case)), shown(case)
+    return seen, carried, detect.find(seen, [DETECTORS[detector(path)]], carried=carried)
 
 
 @pytest.mark.slow
@@ -52,11 +53,12 @@ def test_a_threshold_decides_a_case(name, one):
     """Set to its least, or so high that nothing reaches it, it changes what is found in one of the cases."""
     cases = sorted((path for path in CASES if detector(path) == name), key=lambda path: ".silent_" in path.name)
     overrides = [{name: {one.name: value}} for value in (one.least, 1e9)]
-    assert any(
-        detect.find(_played(path)[0], [DETECTORS[name]], override) != _played(path)[1]
-        for path in cases
-        for override in overrides
-    )
+
+    def changes(path, override):
+        seen, carried, found = _played(path)
+        return detect.find(seen, [DETECTORS[name]], override, carried) != found
+
+    assert any(changes(path, override) for path in cases for override in overrides)
 
 
 def test_the_configuration_reaches_the_detectors(tmp_path):

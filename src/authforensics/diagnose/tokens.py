@@ -201,7 +201,12 @@ def first_uses(grants: pl.LazyFrame, hit: pl.DataFrame, event: AuthEvent, onset:
     return FirstUses(told.get(True, Uses(0, 0)), told.get(False, Uses(0, 0)))
 
 
-def due(grants: pl.LazyFrame, given: tuple[datetime, datetime], lasted: tuple[datetime, datetime], age: float) -> Due:
+def due(
+    grants: pl.LazyFrame,
+    given: tuple[datetime, datetime],
+    lasted: tuple[datetime, datetime],
+    life: tuple[float, float],
+) -> Due:
     """What refreshes gave, to any device, by when the token was given that they replaced.
 
     A session that began earlier may keep the refresh token of its login, whatever access tokens it is given since:
@@ -211,16 +216,16 @@ def due(grants: pl.LazyFrame, given: tuple[datetime, datetime], lasted: tuple[da
         grants: those of the system.
         given: the first and the last moment of the stretch.
         lasted: the first and the last refusal; older tokens count if they were refreshed in between.
-        age: in seconds; tokens refreshed younger than this are `young`.
+        life: of an access token, between so many seconds and so many; what is refreshed sooner is `young`.
     """
     begin, end = given
     refreshed = grants.filter(pl.col("next_granted_by") == AuthEvent.REFRESH_OK.value)
     within = pl.col("granted_at").is_between(begin, end)
-    young = (pl.col("next_granted_at") - pl.col("granted_at")).dt.total_microseconds() < age * 1e6
+    age = (pl.col("next_granted_at") - pl.col("granted_at")).dt.total_microseconds() / 1e6
     older = ~(pl.col("login_at") >= begin).fill_null(value=False)
     counts = refreshed.select(
-        late=(within & ~young & ~older).sum(),
-        young=(within & young).sum(),
+        late=(within & (age > life[1]) & ~older).sum(),
+        young=(within & (age < life[0])).sum(),
         older=(older & pl.col("next_granted_at").is_between(*lasted)).sum(),
     ).collect(engine="streaming")
     return Due(*(int(count) for count in counts.row(0)))

@@ -140,7 +140,7 @@ def _waves(ends: pl.DataFrame, named: pl.DataFrame, fleet: Fleet, limits: Limits
             "usual",
             benign=pl.when(pl.col("unasked") == 0).then(pl.lit(value=True)),
             unasked=pl.when(pl.col("unasked") > 0).then("unasked"),
-            window=pl.lit(limits["window"]),
+            window=pl.lit(float(limits["window"])),
             share=(pl.col("devices") / pl.col("around")).clip(upper_bound=1.0),
             seconds=seconds(last="ended"),
         ),

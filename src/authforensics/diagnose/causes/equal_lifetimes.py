@@ -119,22 +119,22 @@ def _sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:
     if access is None or never.is_empty():
         found.missing.append("the access lifetime: too few tokens were seen to expire")
         return
-    _given(case, refused, never["login_at"], access.low * (1 - _TOLERANCE), found)
+    _given(case, refused, never["login_at"], access, found)
     _youngest(access, float(never["session_age"].quantile(_STRAY, "nearest")), found)  # type: ignore[arg-type]
 
 
-def _given(case: Case, refused: pl.DataFrame, begun: pl.Series, age: float, found: Judgement) -> None:
+def _given(case: Case, refused: pl.DataFrame, begun: pl.Series, access: Lifetime, found: Judgement) -> None:
     """What became of the other tokens, by when they were given."""
     first, last = (begun.quantile(share, "nearest") for share in (_STRAY, 1 - _STRAY))
     deployed(case, found, first, what="the first affected session began")  # type: ignore[arg-type]
     stretch = (first, last)
-    due = tokens.due(case.grants, stretch, (case.onset, case.last), age)  # type: ignore[arg-type]
+    due = tokens.due(case.grants, stretch, (case.onset, case.last), (access.low, access.high))  # type: ignore[arg-type]
     dead = refused.filter(pl.col("granted_at").is_between(*stretch)).height
     if due.late > 0.1 * (due.late + dead):
         found.speaks_against(
             "refreshed_late",
             min(2 * due.late / (due.late + dead), 1.0),
-            f"of tokens given since {clock(first)} UTC {due.late:,} were refreshed after {duration(age)} or later,"  # type: ignore[arg-type]
+            f"of tokens given since {clock(first)} UTC {due.late:,} were refreshed after {duration(access.high)},"  # type: ignore[arg-type]
             f" {dead:,} refused",
         )
     elif due.older >= FEW:
