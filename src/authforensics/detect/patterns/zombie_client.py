@@ -26,7 +26,17 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import NAMES, drafts, is_event, numbered, one_of, seconds, with_ending, with_reason
+from authforensics.detect.runs import (
+    NAMES,
+    changed,
+    drafts,
+    is_event,
+    numbered,
+    one_of,
+    seconds,
+    with_ending,
+    with_reason,
+)
 from authforensics.findings import duration
 from authforensics.schema import Reason, Sessions
 from authforensics.states import AuthEvent, AuthState
@@ -39,15 +49,17 @@ _ENDED = [Reason.TOKEN_EXPIRED.value, Reason.REVOKED.value]
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     rows = numbered(_refusals(sessions, limits), "device", "grant", "episode", "tried_later")
     pause = pl.col("timestamp").diff().dt.total_microseconds() / 1e6
+    # Calls of one screen, refused before its refresh, are one.
+    apart = ~pl.col("tried_later") | changed("run") | (pause > limits["burst"])
     runs = (
-        rows.group_by("run", maintain_order=True)
+        rows.with_columns(apart=apart)
+        .group_by("run", maintain_order=True)
         .agg(
             pl.col(*NAMES, "episode").first(),
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len().cast(pl.UInt32),
-            # Calls of one screen, refused before its refresh, are one.
-            times=pl.when(pl.col("tried_later").first()).then((pause > limits["burst"]).sum() + 1).otherwise(pl.len()),
+            times=pl.col("apart").sum(),
             writes=pl.col("write").sum(),
             rows=pl.concat([pl.col("row").head(2), pl.col("row").tail(1)]),
         )
@@ -66,7 +78,8 @@ def _refusals(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     idle = sessions.episodes.filter("session_seen", lasting).select(*NAMES, "episode", idle=tries == 0)
     # First by one name, which most devices don't have.
     perhaps = pl.col("device_id").is_in(idle["device_id"].unique().implode())
-    mine = sessions.events.filter(is_event(*_TRIES) | (is_event(AuthEvent.API_DENIED) & (after_verdict | perhaps)))
+    tried = is_event(*_TRIES) & perhaps
+    mine = sessions.events.filter(tried | (is_event(AuthEvent.API_DENIED) & (after_verdict | perhaps)))
     told = mine.join(idle, on=[*NAMES, "episode"], how="left", maintain_order="left")
     # Who tried at last did not do so before, and is known to have had a session: a visitor's first login is none.
     untried = is_event(*_TRIES).cum_sum().over("device", "episode") == 0
