@@ -12,7 +12,8 @@ What counts:
   the simulator decides that by what the device did, and knows no detector. Precision: of the devices found, those that
   must or may be. Recall: of those that must be, the ones found. Where the log doesn't tell devices apart, an identity
   is right if one of the devices behind it is. Detectors of whole fleets are counted by incidents: found is one beside
-  which they report something, wrong is a report beside none. What needs reasons (`signature_failure_burst`,
+  which they report something, wrong is a report beside none. `token_exposed` is said of a log and counted once a log.
+  What needs reasons (`signature_failure_burst`,
   `malformed_token`) isn't missed in a log that tells none, and `denial_surge` and `mass_logout` not where other
   findings are about most devices of the incident: one is for what these leave over, the other only informs.
 - A cause is right if the scenario names it. `undetermined` is right where the scenario says that this log does not

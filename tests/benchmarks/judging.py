@@ -23,6 +23,8 @@ _TOLD = frozenset({"signature_failure_burst", "malformed_token"})
 #: What is for refusals that no other detector explains, and what only informs, where another says that something is
 #: wrong: sessions that end at their own time each, or whose end no reason explains, are no wave.
 _LEFT_OVER = frozenset({"denial_surge", "mass_logout"})
+#: What is said of a log, and of no device.
+_OF_LOGS = frozenset({"token_exposed"})
 #: The share of the devices of one of them that two incidents which are one must have in common.
 _COMMON = 0.5
 
@@ -115,7 +117,9 @@ def judge(truth: Truth, document: Document, variant: str, seconds: float = 0.0) 
         seed=truth["seed"],
         healthy=truth["healthy"],
         lines=sum(one["lines"] for one in truth["logs"].values()),
-        detectors=_of_devices(truth, document.findings, people) | _of_fleets(truth, document, people),
+        detectors=_of_devices(truth, document.findings, people)
+        | _of_fleets(truth, document, people)
+        | _of_logs(truth, document.findings),
         incidents=incidents,
         given=given,
         alarms=_alarms(truth, document.findings, people),
@@ -154,7 +158,7 @@ def _of_devices(truth: Truth, findings: Sequence[Finding], people: _People) -> d
     may: dict[str, set[str]] = defaultdict(set)
     for device in truth["devices"]:
         for name in device["must"]:
-            if _visible(name, truth):
+            if _visible(name, truth) and name not in _OF_LOGS:
                 must[name].add(device["device"])
         for name in device["may"]:
             may[name].add(device["device"])
@@ -208,6 +212,22 @@ def _of_fleets(truth: Truth, document: Document, people: _People) -> dict[str, C
                 wrong=tuple(one.id for one in claims if one not in right),
                 missed=tuple(one["cause"] for one in due if one not in hit),
                 hit=len(hit),
+            )
+    return told
+
+
+def _of_logs(truth: Truth, findings: Sequence[Finding]) -> dict[str, Counts]:
+    """Detectors of logs: each log is counted once, by whether any device left in it what they look for."""
+    told: dict[str, Counts] = {}
+    for name in _OF_LOGS:
+        found = tuple(sorted({one.id for one in findings if one.detector == name}))
+        due = any(name in device["must"] for device in truth["devices"])
+        if found or due:
+            told[name] = Counts(
+                right=found if due else (),
+                wrong=() if due else found,
+                missed=() if found or not due else ("access.log",),
+                hit=int(bool(found) and due),
             )
     return told
 

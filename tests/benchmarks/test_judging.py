@@ -86,6 +86,17 @@ def test_what_only_reasons_show_is_not_missed_where_none_are_told():
     assert judging._of_devices(told, [], judging._People(told))["malformed_token"].missed == ("a",)
 
 
+def test_what_is_said_of_a_log_is_counted_once_a_log():
+    true = truth(device("a", must=["token_exposed"]), device("b", must=["token_exposed"]))
+    said = [finding("token_exposed", None, 0), finding("token_exposed", None, 5)]
+    (told,) = judging._of_logs(true, said).values()
+    assert (len(told.right), told.wrong, told.missed, told.hit) == (2, (), (), 1)
+    assert judging._of_logs(true, [])["token_exposed"].missed == ("access.log",)
+    assert judging._of_logs(truth(device("a")), said)["token_exposed"].wrong
+    assert judging._of_logs(truth(device("a")), []) == {}
+    assert "token_exposed" not in judging._of_devices(true, said, judging._People(true))
+
+
 def test_fleets_are_counted_by_incidents():
     due = incident(detectors={"denial_surge": {"must": ["a"], "may": []}})
     true = truth(device("a"), device("b"), incidents=[due])
