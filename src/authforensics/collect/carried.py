@@ -6,6 +6,7 @@ logs carry none, which is seen from a whole block of lines at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import reduce
 from threading import Lock
@@ -20,6 +21,8 @@ from authforensics.tokens.signers import Samples
 
 #: Every JSON object in base64url begins so, unless white space follows its brace: the header of a token, its payload.
 _MARK = "eyJ"
+#: To look for it so is a third faster than to ask whether it is `in` a block.
+_MARKED = re.compile(_MARK.encode())
 #: What follows most tokens; and all that no token has. To look for the first in every line, and for the others once in
 #: each text, is several times faster than to look for these in every line.
 _ENDS, _END = ('"', " "), r"[^A-Za-z0-9_.-]"
@@ -60,7 +63,7 @@ class Finder:
             events: some columns of COLLECTED, `line_number` and `status` among them.
             lines: the lines that they were made of.
         """
-        if isinstance(lines, Text) and not _marked(lines.data):
+        if isinstance(lines, Text) and _MARKED.search(lines.data) is None:
             return events
         found, texts = _found(lines if isinstance(lines, pl.DataFrame) else lines.lines)
         said = self._said(texts)
@@ -95,12 +98,6 @@ class Finder:
                 self._known = pl.concat([kept, told]).unique("token", keep="any")
             known = pl.concat([known, told])
         return known.join(texts.select("token"), on="token", how="semi")
-
-
-def _marked(data: bytes) -> bool:
-    """Whether a mark is anywhere in a block of lines."""
-    # Twice as fast as Python's own search, and other threads can go on meanwhile.
-    return bool(pl.Series([data], dtype=pl.Binary).bin.contains(_MARK.encode())[0])
 
 
 def _some(said: pl.DataFrame, texts: pl.DataFrame, refused: pl.Series) -> Iterator[tuple[int, int, str]]:
