@@ -8,6 +8,7 @@ import polars as pl
 
 from authforensics import collect, correlate
 from authforensics.local import Settings, Studied
+from authforensics.once import once
 from authforensics.redact import fingerprint
 from authforensics.schema import EVENTS
 
@@ -32,10 +33,10 @@ def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
 
 def _token_ids(tokens: pl.Series, key: bytes | None) -> pl.Series:
     """What tokens are called where people see them: fingerprints by a key, which by default comes from all of them."""
-    distinct = tokens.drop_nulls().unique().sort()
-    key = key or sha256(b"".join(int(token).to_bytes(8, "little") for token in distinct)).digest()
-    names = pl.Series([f"token:{fingerprint(str(token), key)}" for token in distinct], dtype=pl.String)
-    return tokens.replace_strict(distinct, names, default=None, return_dtype=pl.String).alias("token_id")
+    if key is None:
+        distinct = tokens.drop_nulls().unique().sort()
+        key = sha256(b"".join(int(token).to_bytes(8, "little") for token in distinct)).digest()
+    return once(tokens, lambda token: f"token:{fingerprint(token, key)}").alias("token_id")
 
 
 def _known(studied: Studied, number: int) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import polars as pl
 from authforensics.document import EnvironmentRemark, Leak, Signer, Tokens
 from authforensics.redact import redact
 from authforensics.tokens import environment
-from authforensics.tokens.carried import Carried
+from authforensics.tokens.carried import PLACE, Carried
 
 #: Places listed: those with most tokens. A token may stand under any name that an attacker makes up.
 _MOST = 200
@@ -37,7 +37,7 @@ def tokens(carried: Carried, variables: Mapping[str, str | None] | None, notes: 
 
 def _leaks(places: pl.DataFrame) -> tuple[Leak, ...]:
     wanted = places.sort("tokens", descending=True, maintain_order=True).head(_MOST)
-    rows = wanted.sort("system", "source", "where", "field", nulls_last=True).to_dicts()
+    rows = wanted.sort(PLACE, nulls_last=True).to_dicts()
     return tuple(
         Leak(
             **{name: row[name] for name in ("system", "source", "line_number", "where", "tokens", "lines")},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from authforensics.findings import Frozen
+from authforensics.once import once
 from authforensics.redact import fingerprint
 
 #: What may be an address in a text.
@@ -115,7 +116,7 @@ class Pseudonyms:
 
     def frame(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A table of the result with pseudonyms in place of all names in it."""
-        ways = {
+        ways: dict[str, Callable[[str], str]] = {
             "client_ip": self.address,
             "user_id": self.user,
             "device_id": self.name,
@@ -123,17 +124,10 @@ class Pseudonyms:
             **dict.fromkeys(("path", "route", "text"), self.line),
             **dict.fromkeys(("user_agent", "host", "upstream", "summary"), self.words),
         }
-        return frame.with_columns(_mapped(frame[name], way) for name, way in ways.items() if name in frame.columns)
+        return frame.with_columns(once(frame[name], way) for name, way in ways.items() if name in frame.columns)
 
     def _evidence(self, text: str) -> str:
         return json.dumps(self._value("", json.loads(text)), ensure_ascii=False)
-
-
-def _mapped(values: pl.Series, way: Any) -> pl.Series:  # noqa: ANN401
-    texts = values.cast(pl.String)
-    distinct = texts.drop_nulls().unique()
-    said = pl.Series([way(value) for value in distinct], dtype=pl.String)
-    return texts.replace_strict(distinct, said, default=None, return_dtype=pl.String).alias(values.name)
 
 
 def _plain(value: str) -> str:

@@ -87,7 +87,7 @@ def timeline(
         device_key=device_key,
         env_file=env_file,
         secrets=secrets,
-        jwks=jwks or (),
+        jwks=jwks,
         show_claims=show_claims,
         anonymize=anonymize,
         fingerprint_key=fingerprint_key,

@@ -10,6 +10,7 @@ import polars as pl
 from authforensics.correlate import clients, reasons
 from authforensics.correlate.endpoints import seen
 from authforensics.correlate.identity import LADDER
+from authforensics.once import once
 from authforensics.schema import CARRIED, MESSAGES, REQUESTS, TEXT, Kind
 
 #: The columns of COLLECTED that are looked at.
@@ -73,8 +74,6 @@ def _hashed(value: pl.Expr) -> pl.Expr:
 
 def _session(ids: pl.Series) -> pl.Series:
     """Session ids are secrets: from here on only a digest of them is known."""
-    known = ids.drop_nulls().unique().cast(pl.String).to_list()
-    if not known:
+    if ids.null_count() == len(ids):
         return ids.cast(TEXT)
-    digests = [sha256(value.encode()).hexdigest()[:32] for value in known]
-    return ids.cast(pl.String).replace_strict(known, digests, return_dtype=pl.String).cast(TEXT)
+    return once(ids, lambda value: sha256(value.encode()).hexdigest()[:32]).cast(TEXT)

@@ -11,6 +11,7 @@ import polars as pl
 
 from authforensics.correlate.narrow import one_number
 from authforensics.document import Identity, Rung
+from authforensics.once import once
 from authforensics.redact import fingerprint
 from authforensics.schema import TEXT
 
@@ -225,9 +226,7 @@ def _pairs(requests: pl.DataFrame) -> pl.Series:
 
 def _fingerprinted(values: pl.Series, secret: bytes) -> pl.Series:
     """Session ids are secrets: what is shown of one is its keyed fingerprint. The key comes from the input."""
-    known = values.drop_nulls().unique().cast(pl.String).to_list()
-    shown = [f"session:{fingerprint(value, secret)}" for value in known]
-    return values.cast(pl.String).replace_strict(known, shown, default=None, return_dtype=pl.String).cast(TEXT)
+    return once(values, lambda value: f"session:{fingerprint(value, secret)}").cast(TEXT)
 
 
 def summary(devices: int, keys: Mapping[str, int]) -> Identity:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from authforensics.diagnose.cause import Cause
+from authforensics.diagnose.signed import by_candidate
 from authforensics.diagnose.wording import plural
 from authforensics.findings import Confidence, Finding, Incident, RootCause, Scope, Severity
 from authforensics.schema import History
@@ -105,13 +106,10 @@ def _incident(
 
 def _cause(cause: Cause, carried: Carried, system: str, lines: pl.DataFrame) -> RootCause:
     tried = carried.tried.filter(pl.col("system") == system)["token"].n_unique()
-    counts = (
-        lines.group_by("candidate").agg(pl.col("token").n_unique()).sort("token", "candidate", descending=[True, False])
-    )
     told = tuple(
         f"proven: {count:,} of {plural(tried, 'token')} tried {'is' if count == 1 else 'are'} signed by {name}"
         f" ({carried.signers[name].what})"
-        for name, count in counts.rows()
+        for name, count in by_candidate(lines).items()
     )
     return RootCause(
         cause=CAUSE,

@@ -56,11 +56,11 @@ class Signed:
         expired = (pl.col("expires_at") <= pl.col("timestamp")).fill_null(value=False)
         said = pl.col("row").is_null() & within & key
         mine = pl.col("row").is_in(denials["row"].implode()).fill_null(value=False) & (key | ~expired)
-        return _tokens(self._of(system).filter("refused", said | mine))
+        return by_candidate(self._of(system).filter("refused", said | mine))
 
     def accepted(self, system: str, begin: datetime, end: datetime) -> dict[str, int]:
         """Tokens accepted in a stretch of time by who signed them."""
-        return _tokens(self._of(system).filter(~pl.col("refused"), pl.col("timestamp").is_between(begin, end)))
+        return by_candidate(self._of(system).filter(~pl.col("refused"), pl.col("timestamp").is_between(begin, end)))
 
     def _of(self, system: str) -> pl.DataFrame:
         return self.lines.filter(pl.col("system") == system)
@@ -69,7 +69,12 @@ class Signed:
 UNSIGNED = Signed()
 
 
-def _tokens(lines: pl.DataFrame) -> dict[str, int]:
+def by_candidate(lines: pl.DataFrame) -> dict[str, int]:
+    """How many tokens each candidate signed, most first.
+
+    Args:
+        lines: `token` and `candidate`.
+    """
     counts = (
         lines.group_by("candidate").agg(pl.col("token").n_unique()).sort("token", "candidate", descending=[True, False])
     )

@@ -13,11 +13,12 @@ import polars as pl
 from authforensics.schema import TIMESTAMP
 from authforensics.tokens.proof import Signer
 
-_PLACE = ["system", "source", "where", "field"]
+#: What tells one place from another: a part of the lines of a file, and what a token is called there.
+PLACE = ["system", "source", "where", "field"]
 #: One row a token and a place where it can be read: on how many lines, and the first of these. `where`: query, header,
 #: cookie, message, or body: any other field; `field` what it is called there.
 SIGHTINGS: dict[str, pl.DataType] = {
-    **dict.fromkeys(_PLACE, pl.String()),
+    **dict.fromkeys(PLACE, pl.String()),
     "token": pl.UInt64(),
     "expires_at": TIMESTAMP,
     "lines": pl.UInt32(),
@@ -29,7 +30,7 @@ SIGHTINGS: dict[str, pl.DataType] = {
 #: One row a place: a part of the lines of a file, and the name that the token has there. How many different ones, on
 #: how many lines, and the first of these lines.
 PLACES: dict[str, pl.DataType] = {
-    **dict.fromkeys(_PLACE, pl.String()),
+    **dict.fromkeys(PLACE, pl.String()),
     "tokens": pl.UInt32(),
     "lines": pl.UInt32(),
     "line_number": pl.UInt32(),
@@ -40,7 +41,7 @@ PLACES: dict[str, pl.DataType] = {
 #: One row a place and a token that candidates were tried on, with the first line where it stands. `candidate`: the
 #: label of the one that signed it; empty: none did.
 TRIED: dict[str, pl.DataType] = {
-    **dict.fromkeys(_PLACE, pl.String()),
+    **dict.fromkeys(PLACE, pl.String()),
     "line_number": pl.UInt32(),
     "timestamp": TIMESTAMP,
     "expires_at": TIMESTAMP,
@@ -107,7 +108,7 @@ def sighted(events: pl.DataFrame) -> pl.DataFrame:
 def merged(sightings: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The SIGHTINGS of several pieces of the logs together; those of one file in the order of its lines."""
     whole = pl.concat([pl.DataFrame(schema=SIGHTINGS), *sightings])
-    summed = whole.group_by(*_PLACE, "token", maintain_order=True).agg(
+    summed = whole.group_by(*PLACE, "token", maintain_order=True).agg(
         pl.col("expires_at", "line_number", "timestamp").first(),
         pl.col("lines").sum(),
         pl.col("first_seen").min(),
@@ -125,7 +126,7 @@ def carried(sightings: pl.DataFrame, signed: Mapping[int, Signer | None]) -> Car
     """
     if sightings.is_empty():
         return Carried()
-    places = sightings.group_by(_PLACE).agg(
+    places = sightings.group_by(PLACE).agg(
         pl.col("lines").sum(),
         pl.col("first_seen").min(),
         pl.col("last_seen").max(),
@@ -137,10 +138,10 @@ def carried(sightings: pl.DataFrame, signed: Mapping[int, Signer | None]) -> Car
     known = pl.DataFrame(list(names.items()), schema={"token": pl.UInt64, "candidate": pl.String}, orient="row")
     tried = sightings.join(known, on="token")
     used = set(tried["candidate"])
-    order = [*_PLACE, "line_number", "token"]
+    order = [*PLACE, "line_number", "token"]
     return Carried(
         seen=sightings["token"].n_unique(),
-        places=places.select(pl.col(name).cast(kind) for name, kind in PLACES.items()).sort(_PLACE, nulls_last=True),
+        places=places.select(pl.col(name).cast(kind) for name, kind in PLACES.items()).sort(PLACE, nulls_last=True),
         tried=tried.select(pl.col(name).cast(kind) for name, kind in TRIED.items()).sort(order, nulls_last=True),
         signers={one.label: one for one in signed.values() if one is not None and one.label in used},
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from authforensics.once import once
 from authforensics.schema import TIMESTAMP
 from authforensics.tokens.claims import MICROSECONDS, MILLISECONDS
 
@@ -104,9 +105,7 @@ def _plain(value: pl.Expr) -> pl.Expr:
 
 def _audiences(values: pl.Series) -> pl.Series:
     """The audiences of some tokens, each as one text; there are few."""
-    distinct = values.drop_nulls().unique()
-    told = [_audience(json.loads(value)) if value.startswith("[") else value[:_TEXT] or None for value in distinct]
-    return values.replace_strict(distinct, pl.Series(told, dtype=pl.String), default=None, return_dtype=pl.String)
+    return once(values, lambda value: _audience(json.loads(value)) if value.startswith("[") else value[:_TEXT] or None)
 
 
 def _moment(value: pl.Expr) -> pl.Expr:

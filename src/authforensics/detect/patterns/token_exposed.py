@@ -34,11 +34,10 @@ from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Thres
 from authforensics.findings import Severity
 from authforensics.schema import REASON, ROW, Sessions
 from authforensics.states import AuthEvent
-from authforensics.tokens.carried import Carried
+from authforensics.tokens.carried import PLACE, Carried
 
 #: Lines shown of tokens that a default signed, per place.
 _SHOWN = 3
-_PLACE = ["system", "source", "where", "field"]
 #: Names of logs that are written to be read by those who may see everything.
 _DEBUG = re.compile(r"debug|trace", re.IGNORECASE)
 _WHERE = {
@@ -59,10 +58,10 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
 def _lines(fleet: Fleet) -> pl.DataFrame:
     """The lines that may be evidence, with numbers of their own: below zero, as no event has."""
     carried = fleet.carried
-    shown = [carried.places.select(*_PLACE, "line_number", "timestamp"), _known(carried)]
+    shown = [carried.places.select(*PLACE, "line_number", "timestamp"), _known(carried)]
     every = pl.concat(shown).unique(maintain_order=True)
     return every.select(
-        *_PLACE,
+        *PLACE,
         "line_number",
         "timestamp",
         row=(-1 - pl.int_range(pl.len())).cast(ROW),
@@ -77,7 +76,7 @@ def _shown(fleet: Fleet) -> pl.DataFrame:
 def _known(carried: Carried) -> pl.DataFrame:
     """The first lines with tokens that a default signed."""
     mine = carried.tried.filter(pl.col("candidate").is_in(carried.known_to_all()))
-    return mine.filter(pl.int_range(pl.len()).over(_PLACE) < _SHOWN).select(*_PLACE, "line_number", "timestamp")
+    return mine.filter(pl.int_range(pl.len()).over(PLACE) < _SHOWN).select(*PLACE, "line_number", "timestamp")
 
 
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
@@ -85,15 +84,15 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
     carried = fleet.carried
     signed = (
         carried.tried.filter(pl.col("candidate").is_in(carried.known_to_all()))
-        .group_by(_PLACE)
+        .group_by(PLACE)
         .agg(default=pl.col("candidate").first())
     )
-    lines = _lines(fleet).group_by(_PLACE, maintain_order=True).agg(rows=pl.col("row"))
+    lines = _lines(fleet).group_by(PLACE, maintain_order=True).agg(rows=pl.col("row"))
     debug = [name for name in carried.places["source"] if _DEBUG.search(name)]
     recorded = [name for name, form in fleet.formats.items() if form == "har"]
     enough = carried.places.filter(pl.col("tokens") >= limits["min_tokens"])
-    places = enough.join(signed, on=_PLACE, how="left", nulls_equal=True)
-    places = places.join(lines, on=_PLACE, how="left", nulls_equal=True)
+    places = enough.join(signed, on=PLACE, how="left", nulls_equal=True)
+    places = places.join(lines, on=PLACE, how="left", nulls_equal=True)
     return places.select(
         "system",
         "first_seen",
