@@ -27,7 +27,7 @@ WORDS = {
     r"(\d{3})": r"status=\1",
     r"(/\S+)": r"path=\1",
     r"in (query|header|cookie|message)": r"in=\1",
-    "signed by a default": "in=query signed=the-literal-secret",
+    "default-signed": "in=query signed=the-literal-secret",
     rf"({'|'.join(Reason)})": r"reason=\1",
 }
 _LINE = re.compile(r"(?P<clock>\S+)  +(?P<who>\S+(?: \S+)*)  +(?P<event>\w+)(?P<rest>.*)")

@@ -156,7 +156,7 @@ def test_endpoints_that_only_the_other_partitions_teach_are_learned(tmp_path):
         for second, call, status in ((1, "GET /api/a", 401), (2, "POST /api/q", 200), (3, "GET /api/a", 200)):
             text += line.format(number, number % 60, second, call, status)
     log.write_text(text)
-    whole, parts = analyze(log), analyze(log, memory=36_000)
+    whole, parts = analyze(log), analyze(log, memory=20_000)
     assert parts.studied.requests.count > 10
     assert {one.route: one.endpoint_class for one in whole.document.endpoints}["/api/q"] == "refresh"
     assert told(parts) == told(whole)

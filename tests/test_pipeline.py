@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from authforensics import assembly
+from authforensics import timelines
 from authforensics.config import Config
 from authforensics.correlate import Options, correlate
 from authforensics.document import Device
@@ -91,7 +91,7 @@ def test_the_marks_of_the_sickest_device_stay_within_their_number():
     sick = Device(
         system="case", device_id="a", platform=None, app_version=None, events=3000, state="authenticated", findings=()
     )
-    marks = assembly.marks_of(assembly.trails(history_of(sessions), [sick]), [])
+    marks = timelines.marks_of(timelines.trails(history_of(sessions), [sick]), [])
     kinds = marks["auth_event"].cast(pl.String).to_list()
     assert (kinds.count("api_denied"), kinds.count("api_ok")) == (450, 150)
     assert marks["omitted"].unique().to_list() == [2400]

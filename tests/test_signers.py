@@ -65,6 +65,7 @@ def test_the_cause_is_proven_by_who_signed(where, env, tmp_path):
     (incident,) = analysis.incidents
     first, *others = incident.root_causes
     assert (first.cause, first.confidence) == ("signing_key_mismatch", "high")
+    assert (incident.first_seen, incident.requests_denied) == (START + timedelta(seconds=1801), 6 * DEVICES)
     (proof,) = [one for one in first.for_ if one.startswith("proven: ")]
     assert "signed by env:SECRET_KEY, and the verifier uses another key" in proof
     assert "ACCESS_SECRET and REFRESH_SECRET are not set in the environment" in proof
@@ -88,8 +89,9 @@ def test_a_published_default_is_found_without_an_environment(where, tmp_path):
     assert (first.cause, first.confidence) == ("default_secret", "high")
     assert any("signed by the literal ACCESS_SECRET" in one for one in first.for_)
     (finding,) = [one for one in document.findings if one.detector == "token_exposed"]
-    assert finding.severity == "critical"
+    assert finding.severity == "medium"
     assert finding.id in document.incidents[0].findings
+    assert document.incidents[0].severity == document.verdict.severity == "critical"
 
 
 def test_a_published_default_is_critical_though_nothing_fails(tmp_path):
@@ -115,3 +117,21 @@ def test_tokens_of_a_key_that_nobody_named_are_exposed_and_no_more(tmp_path):
     assert finding.evidence[0].text.count("[redacted token, 2 dots]") == 1
     assert not document.incidents
     assert (document.tokens.signed_by, document.tokens.unknown) == ((), document.tokens.tried)
+
+
+def test_a_default_that_only_strangers_try_and_that_is_refused_is_no_cause(tmp_path):
+    """Whoever knows a published secret signs tokens with it, of real users, too: that proves nothing of the issuer."""
+    logs = _write(tmp_path / "logs", "header", KEY, refused=False)
+    lines = []
+    for number in range(60):
+        at = START + timedelta(minutes=20, seconds=11 * number)
+        token = _token(at, number, "ACCESS_SECRET")
+        call = {"http_authorization": f"Bearer {token}", "device_id": f"stranger-{number % 20}"}
+        path, status = ("/about", 200) if number % 3 == 0 else ("/api/items", 401)
+        lines.append({**_line(at, 200, path, status), **call})
+    (logs / "tried.json.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    document = authforensics.analyze(logs).document
+    assert [one.candidate for one in document.tokens.signed_by] == ["the literal ACCESS_SECRET"]
+    causes = [cause.cause for one in document.incidents for cause in one.root_causes]
+    assert "default_secret" not in causes
+    assert not [one for one in document.findings if one.severity in {"high", "critical"}]

@@ -106,6 +106,35 @@ def test_tokens_have_names_that_say_nothing_of_them(old_or_new):
     assert analysis.document.tokens.seen == shown["token_id"].n_unique()
 
 
+@pytest.mark.parametrize("new", [False, True])
+def test_a_refusal_right_after_a_refresh_is_of_the_token_that_the_line_has(new, tmp_path):
+    """Nothing tells how long requests took: without a token it may be a call that was on its way."""
+    log = Log()
+    for number in range(3):
+        begin = 10.0 * number
+        old = token(number, begin)
+        log.call(begin, "/auth/login", 200, None, session_id=f"s{number}")
+        log.call(begin + 5, "/api/orders", 200, old)
+        log.call(begin + 300, "/auth/refresh", 200, None, session_id=f"s{number}")
+        log.call(begin + 301, "/api/orders", 401, token(number, begin + 300) if new else old)
+    told = af.analyze([log.write(tmp_path / "app.log")]).events
+    assert told.filter(pl.col("status") == 401)["straggler"].to_list() == [not new] * 3
+
+
+@pytest.mark.parametrize("key", [None, b"a key of sixteen bytes"])
+def test_with_a_key_sessions_and_tokens_have_the_same_names_in_every_run(key, tmp_path):
+    def names(log: str, *numbers: int) -> tuple[set[str], set[str]]:
+        made = Log()
+        for number in numbers:
+            made.call(number, "/auth/login", 200, None, session_id=f"s{number}")
+            made.call(number + 5, "/api/orders", 200, token(number, 0))
+        events = af.analyze([made.write(tmp_path / log)], fingerprint_key=key).events
+        return set(events["device_id"].cast(pl.String)), set(events["token_id"].drop_nulls())
+
+    for first, second in zip(names("a.log", 1, 2), names("b.log", 2, 3), strict=True):
+        assert (len(first), len(second), len(first & second)) == (2, 2, 0 if key is None else 1)
+
+
 def test_an_incident_of_one_key_says_so(tmp_path):
     log = Log()
     for number in range(24):

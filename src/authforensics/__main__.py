@@ -12,9 +12,10 @@ from authforensics.cli.signals import stoppable
 #: Objects more before unused ones are looked for: what is made here is hardly ever in a cycle.
 _OBJECTS = 100_000
 #: How polars' allocator treats memory that is free again: each block of lines needs as much as the one before, and to
-#: give it back to the system in between takes a tenth of the run; to keep it for longer than some blocks, memory.
-# Reference: https://jemalloc.net/jemalloc.3.html#opt.dirty_decay_ms, #opt.oversize_threshold
-_ALLOCATOR = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:1000,oversize_threshold:0")
+#: give it back to the system in between takes a tenth of the run; to keep it for longer than some blocks, memory. And
+#: what one thread has freed is there for all of them.
+# Reference: https://jemalloc.net/jemalloc.3.html#opt.dirty_decay_ms, #opt.oversize_threshold, #opt.narenas
+_ALLOCATOR = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:1000,oversize_threshold:0,narenas:1")
 
 
 def main() -> NoReturn:

@@ -25,7 +25,7 @@ def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
     own = [name for name in known.columns if name != "row" and name in whole.columns]
     joined = whole.join(known, on="row", how="left", suffix="_known", maintain_order="left")
     joined = joined.with_columns(pl.coalesce(f"{name}_known", name).alias(name) for name in own)
-    joined = joined.with_columns(_token_ids(joined["token"], settings.fingerprint_key))
+    joined = joined.with_columns(_token_ids(joined["token"], settings.correlate.fingerprint_key))
     missing = {name: pl.lit(None, dtype) for name, dtype in EVENTS.items() if name not in joined.columns}
     told = joined.sort("timestamp", "row").with_columns(**missing)
     return told.select(pl.col(name).cast(dtype) for name, dtype in EVENTS.items())

@@ -42,7 +42,7 @@ class Confidence(StrEnum):
 
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds, as everywhere in the document."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def duration(seconds: float) -> str:
@@ -160,6 +160,8 @@ class RootCause(Frozen):
 class Incident(Frozen):
     """Findings that share time, kind and scope.
 
+    `first_seen`: the first event of it in the log, mostly a refusal, with which the phases begin; or, where a session
+    is used by somebody else, what he did before.
     `ongoing`: refusals have not stopped when the log ends; of the devices that were not accepted again, `devices_ill`
     were refused shortly before that.
     `device_ids` is complete: every device with a denial that belongs to it. `users` are those that used these devices

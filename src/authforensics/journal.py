@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from authforensics import assembly, collect
+from authforensics import collect, timelines
 from authforensics.devices import Entry, Journal
 from authforensics.document import Timeline
 from authforensics.errors import UnknownName
@@ -68,10 +68,10 @@ def timeline(
         thinned: whether only as many requests are drawn as a report draws of one device; else all are.
         shown: what is shown of a token in a line in place of its shape.
     """
-    trail = assembly.trail(history, system, device)
-    marks = assembly.marks_of(trail, ()) if thinned else trail.with_columns(omitted=pl.lit(0))
-    lines = assembly.lines(collected, assembly.lines_wanted((), marks), shown)
-    return assembly.timeline(system, device, trail, marks, lines)
+    trail = timelines.trail(history, system, device)
+    marks = timelines.marks_of(trail, ()) if thinned else trail.with_columns(omitted=pl.lit(0))
+    lines = timelines.lines(collected, timelines.lines_wanted((), marks), shown)
+    return timelines.timeline(system, device, trail, marks, lines)
 
 
 def journal(history: History, findings: Sequence[Finding], system: str, device: str) -> Journal:
@@ -84,7 +84,7 @@ def journal(history: History, findings: Sequence[Finding], system: str, device: 
         device: its name.
     """
     own = [one for one in findings if (one.system, one.device_id) == (system, device)]
-    trail = assembly.trail(history, system, device)
+    trail = timelines.trail(history, system, device)
     (known,) = history.devices.filter(pl.col("system") == system, pl.col("device_id") == device).to_dicts()
     entries = _folded(trail, own)
     half = MAX_ENTRIES // 2

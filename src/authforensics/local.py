@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -26,8 +26,13 @@ from authforensics.tokens.carried import Carried
 
 #: What is worked with unless the caller says otherwise; beyond it events are put aside in files.
 MEMORY = 512 << 20
-#: Bytes of a line, where there is none to look at; and of memory that studying one takes, all told.
-_LINE, _STUDIED = 150, 900
+#: Bytes of a line, where there is none to look at.
+_LINE = 150
+#: Bytes of memory that a line takes, all told, where everything is in memory; and where a partition is studied, with
+#: others beside it: of these only what is being worked on is there.
+_WHOLE, _STUDIED = 900, 500
+#: Bytes that are kept of a line all through: names, endpoints, what is found of each partition.
+_KEPT = 5
 #: More partitions than this are too many files; those that many logs then fill are studied all the same.
 _MOST = 512
 #: Sightings of tokens that are worth being put together.
@@ -48,7 +53,11 @@ class Settings:
     memory: int = MEMORY
     work_dir: Path | None = None
     candidates: Candidates = field(default_factory=Candidates)
-    fingerprint_key: bytes | None = field(default=None, repr=False)
+
+    def for_reading(self) -> Settings:
+        """What those need who only read: nothing of detectors, and no key."""
+        without = replace(self.correlate, fingerprint_key=None)
+        return replace(self, correlate=without, wanted=(), thresholds={}, candidates=Candidates())
 
 
 @dataclass(frozen=True)
@@ -175,8 +184,8 @@ def _length(found: collect.Found) -> int:
 
 def _partitions(lines: int, memory: int) -> int:
     """How many partitions so many lines are to be cut into: one, if they fit; else as many for each thread."""
-    needed = int(lines * _STUDIED / memory) + 1
-    return 1 if lines * _STUDIED <= memory else min(needed + -needed % PARTS, _MOST)
+    needed = int(lines * _STUDIED / max(memory - lines * _KEPT, memory // 2)) + 1
+    return 1 if lines * _WHOLE <= memory else min(needed + -needed % PARTS, _MOST)
 
 
 _SCHEMA: dict[str, pl.DataType] = {**REQUESTS}
@@ -294,7 +303,7 @@ def study_partitions(
     taken for that of all, and where it turns out to be another, all are studied once more.
     """
     arranged = _Arranged(requests, ground)
-    learned = endpoints.learned([endpoints.observe(arranged.first)])
+    learned = endpoints.learned([endpoints.observe(arranged.first())])
     surveyed = 0.0
     while True:
         table = endpoints.classify(seen, learned, settings.correlate.endpoints)
@@ -310,16 +319,27 @@ def study_partitions(
 
 
 class _Arranged:
-    """The partitions, each put in order when it is asked for; the first is kept."""
+    """The partitions, each put in order when it is asked for; the first is kept until it has been."""
 
     def __init__(self, requests: Partitions, ground: correlate.Ground) -> None:
         self._requests, self._ground = requests, ground
         self._numbers = range(requests.count)
         self._threads = 1 if requests.count == 1 else PARTS
-        self.first = correlate.arrange(requests.load(0), ground)
+        self._first: pl.DataFrame | None = None
+
+    def first(self) -> pl.DataFrame:
+        """The first one."""
+        if self._first is None:
+            self._first = correlate.arrange(self._requests.load(0), self._ground)
+        return self._first
 
     def _load(self, number: int) -> pl.DataFrame:
-        return self.first if number == 0 else correlate.arrange(self._requests.load(number), self._ground)
+        if number:
+            return correlate.arrange(self._requests.load(number), self._ground)
+        whole = self.first()
+        if self._requests.count > 1:
+            self._first = None
+        return whole
 
     def explained(self, table: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
         """Which refusals the messages explain, over all partitions."""

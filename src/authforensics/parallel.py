@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import polars as pl
@@ -33,6 +34,13 @@ def in_order(items: Iterable[Item], function: Callable[[Item], Result], threads:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def beside(function: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """Run `function` beside what is done meanwhile; yields what waits for its result, and raises what it raises."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(function).result
 
 
 def by_part(parts: Sequence[pl.LazyFrame], look: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:

@@ -208,8 +208,10 @@ def _packed(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _one_value(column: pl.Series) -> bool:
     if column.null_count() or column[0] != column[-1]:
         return False
-    # By their bits: a float may equal another one, or not itself.
-    codes = column.reinterpret(dtype=_BITS[type(column.dtype)]) if column.dtype.is_float() else column.to_physical()
+    if column.dtype.is_float():
+        # By their bits: a float may equal another one, or not itself.
+        column = column.reinterpret(dtype=_BITS[type(column.dtype)])
+    codes = column if column.dtype.is_numeric() else column.to_physical()
     return bool(codes.min() == codes.max())
 
 
@@ -260,16 +262,13 @@ class Partitions:
         numbers, constant = _packed(whole.drop("partition"))
         groups = whole.select("partition").with_row_index("at").group_by("partition").agg("at")
         del whole
-        dealt = numbers[groups["at"].explode()]
         folder = self.work.path / self._name
         with room(folder):
             folder.mkdir(exist_ok=True)
-            begin = 0
-            for number, rows in groups.select("partition", pl.col("at").list.len()).rows():
+            for number, rows in zip(groups["partition"], groups["at"], strict=True):
                 path = folder / f"{number}-{self._numbered}.arrow"
-                self._files[number].append(_File.write(dealt.slice(begin, rows), constant, path))
+                self._files[number].append(_File.write(numbers[rows], constant, path))
                 self._numbered += 1
-                begin += rows
 
     def deal(self, wanted: Sequence[str], place: Callable[[pl.DataFrame], pl.Series]) -> None:
         """Put every row in the partition that `place` says by its columns `wanted`.

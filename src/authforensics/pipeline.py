@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
 import polars as pl
 
-from authforensics import assembly, collect, correlate, detect, diagnose, exposure, local
+from authforensics import assembly, collect, correlate, detect, diagnose, exposure, local, timelines
 from authforensics.analysis import Analysis
 from authforensics.config import Config
 from authforensics.document import Document, Lifetimes, Run, Tokens
 from authforensics.errors import BadValue
 from authforensics.findings import Finding, Incident, Severity
+from authforensics.parallel import beside
 from authforensics.partitions import WorkDirectory
 from authforensics.plan import Paths, Plan, listed, planned
 from authforensics.schema import History, Sessions
 from authforensics.tokens import environment
 
 Progress = collect.Progress
+#: Partitions of which the diagnosis takes so little memory that lines can be read beside it.
+_FEW = 16
 
 
 def analyze(
@@ -80,8 +85,8 @@ def analyze(
         secrets: a file with secrets to be tried, one a line.
         jwks: files with public keys to be tried: JSON Web Key Sets, or PEM.
         show_claims: show what tokens say in lines of evidence, without their signatures.
-        fingerprint_key: by which tokens get their `token_id` in the table of events: the same one in every run that has
-            the same key. By default it comes from the tokens themselves.
+        fingerprint_key: by which tokens get their `token_id` in the table of events, and devices that are told apart by
+            their session their name: the same in every run that has the same key. By default it comes from the logs.
         progress: called after each block of lines.
 
     Raises:
@@ -136,28 +141,25 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
     history = studied.studies.history(studied.ground)
     carried = studied.carried
     formats = {one.source: one.format for one in studied.collected.sources if one.format}
-    found = detect.conclude(
-        studied.studies.observed,
-        detect.fleet_of(history.devices, history.spans, carried, formats),
-        plan.settings.wanted,
-        plan.settings.thresholds,
-    )
-    lifetimes = {
-        system: diagnose.claimed.applied(
-            studied.studies.small("claimed"),
-            system,
-            diagnose.infer(
-                history.grants.filter(pl.col("system") == system), history.devices.filter(pl.col("system") == system)
-            ),
+    with beside(lambda: _lifetimes(studied, history)) as lived:
+        found = detect.conclude(
+            studied.studies.observed,
+            detect.fleet_of(history.devices, history.spans, carried, formats),
+            plan.settings.wanted,
+            plan.settings.thresholds,
         )
-        for system in history.spans["system"].cast(pl.String).to_list()
-    }
-    unset = () if plan.variables is None else environment.unset(plan.variables)
-    signers = diagnose.signed(carried, history.events, studied.messages, unset)
-    incidents = diagnose.diagnose(history, found, lifetimes, plan.deploys, signers)
+        # As a rule the devices shown are those with most findings, whatever the incidents: their lines can be read.
+        few = len(history.events) <= _FEW
+        read = partial(_drawn, studied, history, found, (), plan=plan, threads=1)
+        with beside(read) if few else nullcontext() as told:
+            unset = () if plan.variables is None else environment.unset(plan.variables)
+            signers = diagnose.signed(carried, history.events, studied.messages, unset)
+            lifetimes = lived()
+            incidents = diagnose.diagnose(history, found, lifetimes, plan.deploys, signers)
+            drawn = told() if told else None
     diagnosed = monotonic()
-    told = exposure.tokens(carried, plan.variables, plan.settings.candidates.notes)
-    document = _document(studied, history, lifetimes, found, incidents, plan=plan, tokens=told)
+    tokens = exposure.tokens(carried, plan.variables, plan.settings.candidates.notes)
+    document = _document(studied, history, lifetimes, found, incidents, plan=plan, tokens=tokens, known=drawn)
     ended = monotonic()
     took = {**stages, "diagnose": diagnosed - clock, "document": ended - diagnosed}
     run = Run(
@@ -169,6 +171,35 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
         options={name: value for name, value in plan.chosen.items() if value},
     )
     return Analysis(document=document(run), studied=studied, history=history, plan=plan)
+
+
+def _lifetimes(studied: local.Studied, history: History) -> dict[str, Lifetimes]:
+    """How long the tokens of each system live."""
+    claimed = studied.studies.small("claimed")
+    return {
+        system: diagnose.claimed.applied(
+            claimed,
+            system,
+            diagnose.infer(
+                history.grants.filter(pl.col("system") == system), history.devices.filter(pl.col("system") == system)
+            ),
+        )
+        for system in history.spans["system"].cast(pl.String).to_list()
+    }
+
+
+def _drawn(
+    studied: local.Studied,
+    history: History,
+    found: Sequence[Finding],
+    incidents: Sequence[Incident],
+    *,
+    plan: Plan,
+    threads: int | None = None,
+) -> timelines.Drawn:
+    """What timelines are drawn from, if these are the incidents."""
+    listed, _ = assembly.devices(history, found, incidents)
+    return timelines.drawn(history, studied.collected, found, listed, plan.shown, threads=threads)
 
 
 def _no_such_field(plan: Plan) -> BadValue:
@@ -186,23 +217,26 @@ def _document(
     *,
     plan: Plan,
     tokens: Tokens,
+    known: timelines.Drawn | None,
 ) -> Callable[[Run], Document]:
-    """Everything but the run; the text of evidence and of timelines is fetched from the files here, in one pass."""
+    """Everything but the run; `known` is what timelines are drawn from, if the devices shown are those expected.
+
+    What was not read before, or of others, is read here.
+    """
     worst: dict[str, Severity] = {one: incident.severity for incident in incidents for one in incident.findings}
     graded = detect.graded()
     findings = [
         one if one.detector in graded else assembly.capped(one, worst.get(one.id, Severity.LOW)) for one in found
     ]
     devices, omitted = assembly.devices(history, findings, incidents)
-    trails = assembly.trails(history, devices)
-    marks = assembly.marks_of(trails, findings)
-    lines = assembly.lines(studied.collected, assembly.lines_wanted(findings, marks), shown=plan.shown)
+    if known is None or timelines.with_timeline(devices) != known.of:
+        known = _drawn(studied, history, findings, incidents, plan=plan)
     folders = studied.ground.folders
     sources = tuple(
         source.model_copy(update={"system": folders.get(source.system, source.system)})
         for source in studied.collected.sources
     )
-    timelines = assembly.timelines(trails, devices, marks, lines)
+    told = timelines.timelines(known.trails, devices, known.marks, known.lines)
     systems = assembly.systems(
         history,
         messages=studied.heard,
@@ -228,7 +262,7 @@ def _document(
         endpoints=assembly.endpoints(studied.table),
         rates=assembly.rates(history.rates),
         populations=assembly.populations(history.populations),
-        findings=tuple(assembly.with_text(one, lines) for one in findings),
+        findings=tuple(assembly.with_text(one, known.lines) for one in findings),
         incidents=tuple(incidents),
         deploys=plan.deploys,
         tokens=tokens,
@@ -236,8 +270,8 @@ def _document(
         clients_omitted=clients_omitted,
         devices=devices,
         devices_omitted=omitted,
-        timelines=timelines,
-        timelines_omitted=len(devices) + omitted - len(timelines),
+        timelines=told,
+        timelines_omitted=len(devices) + omitted - len(told),
     )
 
 

@@ -91,7 +91,7 @@ TOO_LARGE = (431, 494)
 
 #: What the token says that a line carries, all null if it carries none: `token` tells it from others; `token_where` is
 #: where in the line it stands and what it is called there (`query access_token`; null: masked, so that nobody could use
-#: it). The times are its claims iat, nbf and exp.
+#: it). The times are its claims iat, nbf and exp. `besides` are the other tokens of the line that can be used.
 CARRIED: dict[str, pl.DataType] = {
     "token": pl.UInt64(),
     "token_where": TEXT,
@@ -104,6 +104,7 @@ CARRIED: dict[str, pl.DataType] = {
     "issued_at": TIMESTAMP,
     "not_before": TIMESTAMP,
     "expires_at": TIMESTAMP,
+    "besides": pl.List(pl.Struct({"token": pl.UInt64(), "token_where": TEXT, "expires_at": TIMESTAMP})),
 }
 
 #: What `collect` makes of a line that is an event. `timestamp` is the end of the request, `started_at` its start;

@@ -16,6 +16,10 @@ What counts:
   What needs reasons (`signature_failure_burst`,
   `malformed_token`) isn't missed in a log that tells none, and `denial_surge` and `mass_logout` not where other
   findings are about most devices of the incident: one is for what these leave over, the other only informs.
+- What a log can't show at all (`unseen` in the truth says why) is no incident to be found in it, and a device need not be
+  found by a detector there; a report of it is no false one.
+- An onset is in time from the first effect to the first one that the log shows for what it is, and 30 s around; see
+  `authforensics.simulate.shown`.
 - A cause is right if the scenario names it. `undetermined` is right where the scenario says that this log does not
   suffice, and wrong elsewhere.
 - Alarms are findings on healthy days, and on other days those about devices that nothing is wrong with.

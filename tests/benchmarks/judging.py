@@ -200,6 +200,7 @@ def _of_fleets(truth: Truth, document: Document, people: _People) -> dict[str, C
     for name in OF_FLEETS:
         mine = [one for one in document.findings if one.detector == name]
         due = [one for one in truth["incidents"] if name in one["detectors"] and one["onset"] is not None]
+        due = [one for one in due if not one["unseen"]]
         due = [one for one in due if not _explained(one, name, document, people)] if _visible(name, truth) else []
         may = [one for one in truth["incidents"] if one["onset"] is not None]
         hit = [one for one in due if any(_beside(finding, one, _WINDOW) for finding in mine)]
@@ -258,12 +259,18 @@ def _incidents(
         _given(one, [true[number] for _, mine, number, *_ in shares if mine == at]) for at, one in enumerate(found)
     ]
     pairs: dict[int, tuple[int, float, float]] = {}
-    for _, at, number, precision, recall in sorted(shares, reverse=True):
-        if number not in pairs and at not in {mine for mine, *_ in pairs.values()}:
-            pairs[number] = at, precision, recall
+    for _, at, number, *_ in sorted(shares, key=lambda one: (-one[0], found[one[1]].first_seen)):
+        taken = {mine for mine, *_ in pairs.values()}
+        if number not in pairs and at not in taken:
+            # Of waves the first is it, whichever met the most devices: the others repeat it.
+            waves = [one for one in shares if one[2] == number and found[one[1]].title == found[at].title]
+            first = min((one for one in waves if one[1] not in taken), key=lambda one: found[one[1]].first_seen)
+            pairs[number] = first[1], *first[3:]
     decided = "application" if application else "access"
     met = []
     for number, one in enumerate(true):
+        if one["unseen"]:
+            continue
         base = Met(one["cause"], one["decidable"][decided], len(affected[number]))
         if number in pairs:
             at, precision, recall = pairs[number]
@@ -274,7 +281,9 @@ def _incidents(
 
 def _met(base: Met, true: Truth, found: Incident, given: Given, shares: tuple[float, float]) -> Met:
     ranks = [place for place, one in enumerate(found.root_causes, 1) if one.cause in true["causes"]]
-    error = (found.first_seen - _when(true["onset"])).total_seconds()
+    # Between the first effect and the first one that the log shows, any time is right.
+    nearest = min(max(found.first_seen, _when(true["first_effect"])), _when(true["onset"]))
+    error = (found.first_seen - nearest).total_seconds()
     return Met(base.cause, base.decidable, base.devices, given, min(ranks, default=None), error, *shares)
 
 

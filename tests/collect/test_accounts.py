@@ -130,7 +130,7 @@ def test_no_token_of_a_query_or_path_is_in_any_column(tmp_path):
     text = "".join(COMBINED.format("13:00:00").replace("/api/me", target) for target in targets)
     events = collect([write(tmp_path, text)]).events
     assert events.height == len(targets)
-    written = events.write_csv()
+    written = events.write_ndjson()
     assert "eyJ" not in written
     assert "S3SS10N" not in written
     assert events["action"].to_list()[:2] == ["action=save", None]

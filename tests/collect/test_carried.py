@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from authforensics.collect import gather
+from authforensics.collect import carried, gather
 from authforensics.collect.blocks import Text
 from authforensics.collect.carried import Finder
 from authforensics.schema import CARRIED, COLLECTED
 from authforensics.tokens.candidates import Candidates
+from authforensics.tokens.glance import glances
 from tokens.made import HEADER, ISSUED, KEY, PAYLOAD, TOKEN, encoded, signed
 
 ACCESS = signed({"sub": "7", "sid": "s-1", "exp": ISSUED + 60, "iat": ISSUED}, kid="2025-12")
@@ -68,6 +69,33 @@ def test_of_several_the_one_for_access_is_taken():
     line = f'"refresh_token={TOKEN}; access_token={ACCESS}"'
     assert found(line)["key_id"].to_list() == ["2025-12"]
     assert found(f"refresh_token={TOKEN} laravel_session=eyJpdiI6ImFiYyIsInZhbHVlIjoiMTIzIn0%3D")["issuer"][0] == "shop"
+
+
+def test_the_others_are_told_besides_and_where_they_stand():
+    line = f'GET /me?refresh_token={TOKEN}&again={TOKEN} HTTP/1.1" 200 5 "Authorization: Bearer {ACCESS}" {TOKEN}'
+    row = found("nothing", line, f"Bearer {ACCESS}").row(1, named=True)
+    other = found(f"Bearer {TOKEN}")["token"][0]
+    assert row["token_where"] == "header Authorization"
+    places = ["message", "query again", "query refresh_token"]
+    assert sorted((one["token"], one["token_where"]) for one in row["besides"]) == [(other, place) for place in places]
+    assert (
+        found(f"Bearer {ACCESS}", f"a={ACCESS} a={ACCESS} b={HEADER}.{PAYLOAD}.***")["besides"].to_list() == [None] * 2
+    )
+
+
+def test_a_text_is_looked_at_once_whatever_comes_between(monkeypatch):
+    looked: list[str] = []
+    monkeypatch.setattr(carried, "glances", lambda texts: looked.extend(texts) or glances(texts))
+    finder = Finder()
+    for lines in (
+        [f"Bearer {TOKEN}", "eyJnothing"],
+        [f"Bearer {ACCESS}", f"Bearer {TOKEN}"],
+        ["eyJnothing", "eyJmore"],
+    ):
+        text = Text(("\n".join(lines) + "\n").encode(), 0, 2)
+        told = finder.add(events_of(text, [200, 200]), text)["token"]
+        assert told.is_not_null().to_list() == [line.startswith("Bearer") for line in lines]
+    assert sorted(looked) == sorted([TOKEN, "eyJnothing", ACCESS, "eyJmore"])
 
 
 @pytest.mark.parametrize(

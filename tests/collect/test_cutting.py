@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from authforensics.collect import formats
 from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.recognize import named
+from authforensics.schema import COLLECTED
 from damage import assert_accounted_for, assert_same, both, damaged, known
 from examples import examples
 
@@ -51,6 +56,14 @@ _ODD = {
     ),
 }
 
+#: What an unknown field behind all others looks like, by format.
+_BEHIND = dict.fromkeys(
+    ("alb", "combined", "common", "elb", "envoy", "haproxy", "istio", "morgan", "s3", "squid", "w3c"), " new-field"
+) | {"csv": ",new field", "logfmt": " new_key=x", "ltsv": "\tnew_key:x", "zeek": "\tnew field"}
+_HEADER = named("csv").samples[0]
+#: Durations and ids of Traefik and ingress-nginx are behind all others.
+_TOLD_BY_THE_END = re.compile(r"\d+ms$|[0-9a-f]{32}$")
+
 
 # Few of each: there are many formats, and every run looks at others.
 @pytest.mark.parametrize("name", _OWN)
@@ -61,6 +74,33 @@ def test_each_line_says_the_same_alone_and_has_one_disposition(name: str, data: 
     whole, single, count = both(name, lines, data.draw(damaged(lines)), Settings(tz=tz))
     assert_accounted_for(single, count)
     assert_same(whole, single)
+
+
+@pytest.mark.parametrize("name", _OWN)
+def test_digits_of_other_scripts_are_no_numbers(name: str) -> None:
+    """To take them for some and cast them would end the whole run."""
+    lines = known(name)
+    odd = {line[:at] + "٣" + line[at + 1 :] for line in lines[:20] for at, char in enumerate(line) if char.isdigit()}
+    whole, single, count = both(name, lines, "\n".join(sorted(odd)).encode(), Settings())
+    assert_accounted_for(single, count)
+    assert_same(whole, single)
+
+
+@pytest.mark.parametrize(("name", "field"), _BEHIND.items(), ids=_BEHIND)
+def test_unknown_fields_behind_change_nothing(name: str, field: str) -> None:
+    """As later versions of a product add them. What stands at the very end of a line is cut off, or told by that."""
+    own = named(name).samples if name == "csv" else known(name)  # Each case of it has other columns.
+    lines = [line for line in own if line.count('"') % 2 == 0 and not _TOLD_BY_THE_END.search(line)]
+    more = [line if line.startswith("#") or line == _HEADER else line + field for line in lines]
+    bare, _, _ = both(name, lines, "\n".join(lines).encode(), Settings())
+    whole, single, _ = both(name, lines, "\n".join(more).encode(), Settings())
+    assert bare.events
+    assert_same(whole, single)
+    assert whole.events == bare.events
+    assert whole.taken is not None
+    assert bare.taken is not None
+    texts = {name: pl.String for name, dtype in COLLECTED.items() if isinstance(dtype, pl.Categorical)}
+    assert_frame_equal(whole.taken.cast(texts), bare.taken.cast(texts))
 
 
 @pytest.mark.parametrize("name", _CUT)

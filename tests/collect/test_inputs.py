@@ -152,6 +152,19 @@ def test_a_forced_format_is_used_whatever_it_matches(tmp_path):
     assert (source.events, source.rejects, source.confidence) == (1, 9, 0.099)
 
 
+@pytest.mark.parametrize("name", ["common", "combined"])
+def test_a_forced_format_is_used_though_no_line_of_the_sample_is_one(tmp_path, name):
+    (tmp_path / "late.log").write_text("something else\n" * 3000 + line("13:00:00"))
+    (source,) = collect([tmp_path], Options(format=name)).sources
+    assert (source.events, source.rejects) == (1, 3000)
+
+
+def test_a_forced_format_whose_lines_need_a_head_is_not_guessed(tmp_path):
+    (tmp_path / "late.log").write_text("a,b,c,d,e\n" * 9)
+    with pytest.raises(NothingReadable, match="no known log format"):
+        collect([tmp_path], Options(format="csv"))
+
+
 def test_an_unknown_format_names_the_nearest(tmp_path):
     (tmp_path / "a.log").write_text(line("13:00:00"))
     with pytest.raises(UnknownName, match="did you mean 'combined'"):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from authforensics.collect import Options, secrecy
 from authforensics.redact import conceal
@@ -19,6 +23,13 @@ COLUMNS = (
     "app_version", "platform",
 )  # fmt: skip
 FORMS = (Path(__file__).parent.parent / "secret_forms.txt").read_text().splitlines()
+#: What texts with secrets are made of: names, signs around them, and values of all kinds.
+WORDS = (
+    *("pa\u017f\u017fword", "to\u212aen", "token", "session", "Bearer", "user", "for", "expired", "refused", "code"),
+    *("key", "jwt", "cookie", "sid", "auth", "-u", "pass", "password", "is", "was", "id", "sig", "SECRET", "ghp_"),
+    *("=", ":", " ", "/", "?", "&", "%20", "%3d", '"', "'", "{", "}", "[", "]", "://", "@", "_", "-", "\t", "=>", "->"),
+)
+ALPHABETS = ("0123456789abcdef", "abcdefghijklmnopqrstuvwxyz", "ABCDEFabcdef0123456789", "ABCxyz019+/", "Aa1.Bb2-_")
 
 
 def _json(folder: Path, *values: str) -> pl.DataFrame:
@@ -66,6 +77,22 @@ def test_whatever_would_be_concealed_is_looked_at(form):
     frame = pl.DataFrame({"path": [value, "/plain"]})
     shown = secrecy.readable(frame["path"]).to_list()
     assert shown == [conceal(value), "/plain"]
+
+
+def _text(draw: Random) -> str:
+    """Some names, signs and values in a row."""
+    parts = []
+    for _ in range(draw.randint(1, 9)):
+        made = "".join(draw.choices(draw.choice(ALPHABETS), k=draw.choice((3, 8, 12, 16, 20, 30, 36, 64))))
+        parts += [draw.choice(WORDS) if draw.random() < 0.7 else made, draw.choice(("", "", " "))]
+    return "".join(parts)
+
+
+@given(st.integers(0, 2**32))
+def test_what_is_looked_at_is_a_superset_of_what_would_be_concealed(seed):
+    draw = Random(seed)
+    texts = [text for text in (_text(draw) for _ in range(500)) if not re.match(secrecy._PLAIN, text)]
+    assert secrecy.readable(pl.Series(texts)).to_list() == [conceal(text) for text in texts]
 
 
 def test_a_token_in_the_exception_of_a_traceback(tmp_path):

@@ -16,6 +16,7 @@ from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.found import Found
 from authforensics.collect.read import Digest, parse
 from authforensics.collect.recognize import Match, named
+from authforensics.collect.tables import table_of
 from authforensics.schema import COLLECTED
 from collecting import collect
 
@@ -116,3 +117,21 @@ def test_units_are_in_the_names(name, lasted, tmp_path):
     log = tmp_path / "export.csv"
     log.write_text(f"Time,Status,{name}\n2025-12-25T13:00:09Z,401,1.5\n")
     assert collect([log]).events["duration_ms"].to_list() == [lasted]
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "place"),
+    [
+        ("time,code,method,path,message", "2025-12-25T13:00:09Z,401,GET,/a,x", 1),
+        ("time,code,method,path,message", "2025-12-25T13:00:09Z,1001,GET,/a,x", None),
+        ("time,code,method,path,message", "2025-12-25T13:00:09Z,,GET,/a,x", None),
+        ("time,code,method,path,message", "time,code,method,path,message\n2025-12-25T13:00:09Z,401,GET,/a,x", 1),
+        ("time,code,method,path,message", "2025-12-25T13:00:09Z,401,GET,/a,x\n2025-12-25T13:00:09Z,7,GET,/a,x", None),
+        ("time,code,message", "2025-12-25T13:00:09Z,401,x", None),
+        ("time,code,method,path,status", "2025-12-25T13:00:09Z,200,GET,/a,401", 4),
+    ],
+)
+def test_a_code_is_a_status_only_of_requests_without_another(head, row, place):
+    found = table_of((head, *row.splitlines()), Settings())
+    assert found is not None
+    assert found[0].places.get("status") == place

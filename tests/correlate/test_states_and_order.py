@@ -80,15 +80,16 @@ def test_without_durations_a_grace_of_two_seconds_stands_for_them(late, straggle
     ],
     ids=["another_call", "another_call_alone", "repeated_and_accepted", "repeated", "for_another_reason"],
 )
-def test_what_arrives_right_after_a_refresh_may_be_on_its_way_with_the_old_token(call, after, straggler):
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_what_arrives_right_after_a_refresh_may_be_on_its_way_with_the_old_token(call, after, straggler, seen_before):
     script = f"""
-    10:00:00 a api_ok        took=0.1
     10:15:00 a api_denied    took=0.1 reason=token_expired
     10:15:01 a refresh_ok    took=0.1
     10:15:01.15 a api_denied took=0.1 {call}
     {after}
     """
-    assert stragglers_of(script)[3] is straggler
+    found = stragglers_of("10:00:00 a api_ok took=0.1\n" * seen_before + script)
+    assert found[seen_before:] == [False, False, straggler, False]
 
 
 def test_parallel_refreshes_are_one():

@@ -61,7 +61,13 @@ def assert_carried(finding: Finding, events: pl.DataFrame) -> None:
         assert finding.first_seen <= line.timestamp <= finding.last_seen or (
             line.timestamp < finding.first_seen and line.auth_event in BEFORE
         )
-    owners = events.filter(pl.col("line_number").is_in([line.line_number for line in lines]))["device_id"].cast(str)
+    told = events.filter(pl.col("line_number").is_in([line.line_number for line in lines]))
+    owners = told["device_id"].cast(str)
+    if finding.detector == "token_exposed":
+        assert told["token"].null_count() == 0
+        where = told["token_where"].cast(str).str.split(" ").list.first().replace("field", "body")
+        assert set(where) == {finding.measures["where"]}
+        return
     if finding.device_id is None:
         assert owners.n_unique() >= min(finding.devices, 3)
     else:
@@ -74,6 +80,12 @@ def test_a_detector_has_two_cases_in_which_it_finds_something_and_three_look_ali
     assert sum(fires.values()) >= 2
     assert sum(not one for one in fires.values()) >= 3
     assert {one for one, fired in fires.items() if not fired} == {one for one in fires if ".silent_" in one}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_of_a_detector_names_the_lines_that_carry_what_it_says(name):
+    expected = [one for path in CASES if detector(path) == name for one in load(path).get("finding", [])]
+    assert any("evidence" in one or "lines" in one for one in expected)
 
 
 def test_a_case_has_a_detector():

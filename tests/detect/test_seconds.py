@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from authforensics import detect
 from authforensics.schema import Sessions
@@ -32,6 +33,17 @@ def test_two_refreshes_granted_within_a_second_may_have_followed_one_another():
         for minute in (0, 15, 30)
     )
     assert found("concurrent_refresh", script) == []
+
+
+@pytest.mark.parametrize("apart", ["00", "01"])
+def test_nor_do_they_prove_more_where_no_duration_is_logged(apart):
+    script = "\n".join(
+        f"10:{minute:02}:00 a refresh_ok\n10:{minute:02}:{apart} a refresh_ok\n10:{minute:02}:30 a api_ok"
+        for minute in (0, 15, 30)
+    )
+    assert found("concurrent_refresh", script) == []
+    refused = script.replace(f":{apart} a refresh_ok\n10:30:30", f":{apart} a refresh_denied\n10:30:30")
+    assert found("concurrent_refresh", refused) == ["a"]
 
 
 def test_a_refresh_refused_in_the_second_in_which_another_is_granted_ran_beside_it():

@@ -57,8 +57,22 @@ def test_without_a_baseline_nothing_surges():
     assert surging([0] * 6 + [40] * 5, [100] * 11) == []
 
 
-def test_what_lasts_longer_than_all_the_rest_is_the_baseline():
-    assert surging([0] * 20 + [40] * 30, [100] * 50) == []
+def test_what_lasts_longer_than_all_the_rest_is_no_baseline():
+    assert surging([0] * 20 + [40] * 30, [100] * 50) == list(range(20, 50))
+    assert surging([40] * 30 + [0] * 20, [100] * 50) == list(range(30))
+    assert surging([0] * 20 + [40] * 60 + [0] * 8, [100] * 88) == list(range(20, 80))
+
+
+def test_a_step_needs_a_calm_side_of_some_length_and_must_be_more_than_chance():
+    assert surging([0] * 8 + [40] * 33, [100] * 41) == []
+    assert surging([0] * 20 + [30] * 30, [100] * 20 + [300] * 30) == list(range(20, 50))
+    assert surging([0] * 20 + [3] * 30, [1] * 20 + [30] * 30) == []
+
+
+@pytest.mark.parametrize("p", [0.0, 1e9])
+def test_a_step_is_looked_for_whatever_chance_is_allowed(p):
+    found = surges.surging(series([0] * 20 + [40] * 30, [100] * 50), {**LIMITS, "max_p": p})
+    assert found.is_empty() is (p == 0.0)
 
 
 def test_a_few_of_a_few_are_chance():

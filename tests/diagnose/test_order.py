@@ -67,7 +67,7 @@ def test_a_history_without_findings_has_no_incidents(past):
 
 def test_a_finding_is_at_home_where_most_of_its_device_s_episodes_are(past):
     history, found = past(play(FAULT, devices=9, stagger=1))
-    clusters = cluster(history.episodes, found)
+    clusters = cluster(history.episodes, found, {})
     assert sorted((one.kind, one.episodes["device_id"].n_unique()) for one in clusters) == [("key", 9), ("refresh", 1)]
     of_device = {finding.device_id: one.kind for one in clusters for finding in one.findings}
     assert of_device.pop("lonely") == "refresh"
@@ -78,4 +78,4 @@ def test_a_finding_is_at_home_where_most_of_its_device_s_episodes_are(past):
 def test_a_finding_without_ill_episodes_is_part_of_no_incident(past):
     history, found = past(play(FAULT, devices=3))
     stranger = found[0].model_copy(update={"device_id": "nobody"})
-    assert cluster(history.episodes, [stranger]) == []
+    assert cluster(history.episodes, [stranger], {}) == []

@@ -61,6 +61,7 @@ def test_what_becomes_of_tokens_does_not_show_the_parts(parts):
         auth_event=pl.when("refused").then(pl.lit("api_denied")).otherwise(pl.lit("api_ok")),
         granted_by=pl.lit("login_ok"),
         straggler=pl.lit(value=False),
+        token=pl.lit(None, pl.UInt64),
     )
     dealt = [events.lazy().filter(pl.col("device_id").is_in(part)) for part in parts]
     found = tokens.refused(dealt, events.filter("refused").reverse()).sort("device_id", "granted_at")
@@ -73,6 +74,29 @@ def test_what_becomes_of_tokens_does_not_show_the_parts(parts):
     assert found["between"].to_list() == [1, 0, 0]
     assert found["elsewhere"].to_list() == [1, 0, 0]
     assert found["used_before"].to_list() == [True, False, False]
+
+
+def test_a_call_with_another_token_says_nothing_of_the_one_refused():
+    at = [START + timedelta(minutes=minute) for minute in range(5)]
+    events = pl.DataFrame(
+        {
+            "device_id": ["d"] * 5,
+            "granted_at": pl.Series([START] * 5),
+            "granted_by": ["login_ok"] * 5,
+            "timestamp": at,
+            "route": ["/a"] * 5,
+            "upstream": ["s"] * 5,
+            "token": [1, 1, 2, None, 1],
+            "auth_event": ["api_ok", "api_denied", "api_ok", "api_ok", "api_ok"],
+            "straggler": [False] * 5,
+        }
+    )
+    denials = events.filter(pl.col("auth_event") == "api_denied")
+    for lines, again in [(events, 3), (events.filter(pl.col("token").is_not_null()), 4), (events.head(3), None)]:
+        found = tokens.refused([lines.lazy()], denials)
+        assert found["again_at"].to_list() == [None if again is None else at[again]]
+    unread = events.with_columns(token=pl.lit(None, pl.UInt64))
+    assert tokens.refused([unread.lazy()], unread[1:2])["again_at"].to_list() == [at[2]]
 
 
 def test_two_restarts_are_two_waves():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
 import pytest
 
 from authforensics import diagnose
@@ -56,6 +59,26 @@ def test_two_at_once_stay_two(past):
         (witnessed.TITLES["race"], ("race",)),
         (witnessed.TITLES["malformed"], ("odd",)),
     }
+
+
+def test_what_findings_saw_of_one_incident_is_no_part_of_another():
+    at = datetime(2026, 3, 1, 10, 15, tzinfo=UTC)
+    seen = [("up", 5, 6, None), ("up", 8, 60, None), ("after", 30, 31, None)]
+    rest = [("up", 600, 700, None), ("two", 0, 10, None), ("after", 0, 10, 20)]
+
+    def frame(rows: list[tuple[str, int, int, int | None]]) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                ("case", who, *(None if after is None else at + timedelta(seconds=after) for after in spans))
+                for who, *spans in rows
+            ],
+            schema=["system", "device_id", "first_seen", "last_seen", "closed_at"],
+            schema_overrides={"closed_at": pl.Datetime("us", "UTC")},
+            orient="row",
+        )
+
+    ill = [("up", 0, 10, None), ("after", 0, 10, None), *rest]
+    assert witnessed.unexplained(frame(ill), frame(seen)).equals(frame(rest))
 
 
 def test_what_was_not_refused_is_no_refused_call(past):

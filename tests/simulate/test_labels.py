@@ -15,8 +15,8 @@ def exchange(kind, at, status=200, **known):
     return Exchange(actor=PHONE, kind=kind, status=status, **{**common, **more, **known})
 
 
-def must(exchanges, *, told):
-    return [name for name, plain in labels(exchanges, shared=False, told=told).items() if plain]
+def must(exchanges, *, told, shared=False, named=True):
+    return [name for name, plain in labels(exchanges, shared=shared, told=told, named=named).items() if plain]
 
 
 def refused(status=401, reason=Reason.TOKEN_EXPIRED):
@@ -31,10 +31,32 @@ def test_an_old_refresh_token_sent_long_after_shows_only_in_its_reason():
     assert labels([given, again], shared=False, told=False) == {"lost_refresh_response": False}
 
 
-def test_an_answer_that_got_lost_shows_in_any_log():
+def test_who_used_a_token_before_shows_without_device_ids_only_if_it_happens_again():
+    given = exchange(Kind.REFRESH, 0.0, grant=1, issued=2)
+    once = [given, exchange(Kind.REFRESH, 900.0, 401, grant=1, reason=Reason.REFRESH_REUSED)]
+    assert must(once, told=True, named=False) == []
+    assert labels(once[1:], shared=False) == {}
+    assert labels(once[1:], shared=False, named=False) == {"lost_refresh_response": False}
+    later = exchange(Kind.REFRESH, 1800.0, grant=3, issued=4)
+    twice = [*once, later, exchange(Kind.REFRESH, 2700.0, 401, grant=3, reason=Reason.REFRESH_REUSED)]
+    assert must(twice, told=True, named=False) == ["lost_refresh_response"]
+
+
+def test_a_session_that_two_clients_share_is_one_only_by_a_device_id():
+    mine = [exchange(Kind.API, 10.0 * number, grant=1) for number in range(20)]
+    theirs = [exchange(Kind.API, 10.0 * number + 5, grant=1, agent="app/2.0") for number in range(20)]
+    assert must([*mine, *theirs], told=True, shared=True) == ["session_shared"]
+    assert must([*mine, *theirs], told=True, shared=True, named=False) == []
+    assert labels([*mine, *theirs], shared=True, named=False)["session_shared"] is False
+
+
+def test_an_answer_that_got_lost_shows_in_any_log_if_the_client_comes_back_soon():
     given = exchange(Kind.REFRESH, 0.0, grant=1, issued=2, received=False)
     again = exchange(Kind.REFRESH, 60.0, 401, grant=1, reason=Reason.REFRESH_REUSED)
     assert must([given, again], told=False) == ["lost_refresh_response"]
+    late = exchange(Kind.REFRESH, 2000.0, 401, grant=1, reason=Reason.REFRESH_REUSED)
+    assert must([given, late], told=True) == ["lost_refresh_response"]
+    assert must([given, late], told=False) == []
 
 
 def test_a_403_is_about_the_token_only_where_the_log_says_so():

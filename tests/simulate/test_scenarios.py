@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
 
 from authforensics import simulate
 from authforensics.errors import BadValue, MissingInput, UnknownName
+from authforensics.simulate.clocks import HOUR
+from authforensics.simulate.record import Actor
 from authforensics.simulate.scenario import read
+from authforensics.simulate.views import Faults
 from authforensics.simulate.writer import writers
 
 NAMES = list(simulate.packaged())
@@ -63,6 +67,11 @@ def test_there_are_enough_and_every_cause_has_one():
 def test_where_an_access_log_does_not_tell_the_cause_the_reason_is_said():
     faults = [(name, fault) for name in NAMES for fault in simulate.load(name).faults]
     assert [name for name, fault in faults if (fault.decidable == "access") is not (fault.undecided is None)] == []
+
+
+def test_where_a_log_shows_nothing_of_an_incident_the_reason_is_said():
+    faults = [(name, fault) for name in NAMES for fault in simulate.load(name).faults]
+    assert [name for name, fault in faults if bool(fault.shown_by) is (fault.unseen is None)] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -171,6 +180,16 @@ def test_a_fault_refuses_only_whom_it_concerns():
     assert wrong
     assert {one.fault for one in wrong} == {"signing_key_mismatch"}
     assert {one.fault for one in written if one.accepted} == {None}
+
+
+def test_a_share_is_one_of_users_and_none_of_strangers():
+    scenario = simulate.load("user_disabled")
+    faults = Faults(scenario.faults, seed=1)
+    phones = [Actor(f"p{number}", f"u{number}", "ios", "1", "192.0.2.1", "app", "phones") for number in range(50)]
+    scanners = [replace(one, user=None, known=False) for one in phones]
+    hit = [sum(bool(faults.active(4 * HOUR, one)) for one in group) for group in (phones, scanners)]
+    assert 0 < hit[0] < 50
+    assert hit[1] == 0
 
 
 def test_a_policy_differs_by_design_and_is_nobodys_fault():

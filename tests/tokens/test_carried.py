@@ -24,6 +24,8 @@ def events(count: int) -> pl.DataFrame:
         "token": [number % 7 if number % 3 else None for number in range(count)],
         "token_where": [WHERES[number % 5] for number in range(count)],
         "expires_at": [START] * count,
+        "besides": [None] * count,
+        "status": [200 if number % 4 else 401 for number in range(count)],
     }
     return pl.DataFrame(rows, schema={name: COLLECTED[name] for name in rows})
 
@@ -46,6 +48,16 @@ def test_places_count_lines_and_tokens_and_show_the_first():
     assert [(tokens, first) for _, _, tokens, _, first in rows] == [(7, 2), (7, 6)]
     assert found.known_to_all() == ["default"]
     assert found.within({"shop": "api"}).places["system"].unique().to_list() == ["api"]
+
+
+def test_every_token_of_a_line_counts():
+    other = {"token": 9, "token_where": "query refresh_token", "expires_at": None}
+    besides = pl.Series("besides", [[other], None, None, None], dtype=COLLECTED["besides"])
+    lines = events(4).with_columns(besides)
+    found = carried(sighted(lines), {})
+    rows = found.places.select("where", "field", "tokens", "line_number").rows()
+    assert ("query", "refresh_token", 1, 1) in rows
+    assert found.seen == 2
 
 
 def test_without_tokens_there_is_nothing():

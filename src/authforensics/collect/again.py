@@ -19,10 +19,12 @@ _LONGEST = 2_000
 _SCHEMA: dict[str, pl.DataType] = {"source": pl.String(), "line_number": pl.UInt32(), "text": pl.String()}
 
 
-def fetch_lines(files: Mapping[str, File], wanted: pl.DataFrame, shown: Shown | None = None) -> pl.DataFrame:
+def fetch_lines(
+    files: Mapping[str, File], wanted: pl.DataFrame, shown: Shown | None = None, *, threads: int | None = None
+) -> pl.DataFrame:
     """The text of the lines in `wanted` (`source`, `line_number`), redacted and cut at 2,000 characters.
 
-    `shown` gives what is shown of a token in place of its shape.
+    `shown` gives what is shown of a token in place of its shape; by default all `threads` that there are look for them.
 
     Of a compressed file all that comes before them is read, too. A file that is not in `files` or has no such line
     gives no row.
@@ -31,15 +33,15 @@ def fetch_lines(files: Mapping[str, File], wanted: pl.DataFrame, shown: Shown | 
     asked = wanted.select(pl.col("source").cast(pl.String), pl.col("line_number").cast(pl.UInt32)).unique()
     for (source,), part in asked.group_by("source", maintain_order=True):
         if isinstance(source, str) and source in files:
-            parts.append(_fetch(source, files[source], part["line_number"].sort(), shown))
+            parts.append(_fetch(source, files[source], part["line_number"].sort(), shown, threads))
     return pl.concat(parts).sort("source", "line_number")
 
 
-def _fetch(source: str, file: File, numbers: pl.Series, shown: Shown | None) -> pl.DataFrame:
+def _fetch(source: str, file: File, numbers: pl.Series, shown: Shown | None, threads: int | None) -> pl.DataFrame:
     found = pl.concat(
         [
             pl.DataFrame(schema={"line_number": pl.UInt32, "line": pl.String}),
-            *in_order(_held(file, numbers), _gathered, pl.thread_pool_size()),
+            *in_order(_held(file, numbers), _gathered, threads or pl.thread_pool_size()),
         ]
     )
     redacted = [visible(text) for text in secrecy.readable(found["line"].str.slice(0, _LONGEST), shown)]
@@ -100,5 +102,6 @@ def _gathered(item: _Held) -> pl.DataFrame:
     series, _ = lines(item.data(), item.first)
     # Fewer than there were, if the file has been cut off since.
     there = item.wanted < len(series)
-    wanted = item.wanted.filter(there)
-    return pl.DataFrame({"line_number": item.numbers.filter(there).cast(pl.UInt32), "line": series.gather(wanted)})
+    # Copies: polars would keep the whole block for them.
+    found = pl.Series(series.gather(item.wanted.filter(there)).to_list(), dtype=pl.String)
+    return pl.DataFrame({"line_number": item.numbers.filter(there).cast(pl.UInt32), "line": found})

@@ -22,7 +22,7 @@ _PLAIN = (
     *("request_id", "upstream", "platform", "app_version", "client_ip"),
 )
 _TEXTS = ("reason", "code", "error", "forwarded", "message", "grant", "route_key")
-_STATUS = r"^\s*(0|000|[1-9]\d\d)(?:\.0)?\s*$"
+_STATUS = r"^\s*(0|000|[1-9][0-9][0-9])(?:\.0)?\s*$"
 #: The path of `GET /pets/{id}`. Reference: API Gateway's $context.routeKey
 _ROUTE_KEY = r"^[A-Z]+ (/\S*)$"
 #: What tells nothing that the status doesn't.
@@ -70,6 +70,8 @@ def assemble(
         named = pl.concat_str(written, separator=" ", ignore_nulls=True)
         columns["origin"] = pl.when(named != "").then(named)
     texts = {f"_{name}": _cleaned(found[name]) for name in _TEXTS if name in found}
+    if "forwarded" in found:
+        texts["_forwarded"] = _first(found["forwarded"])
     lines = lines.with_columns(**columns, **texts)
     if "forwarded" in found:
         called = by_pair("client_ip" if "client_ip" in found else None, "_forwarded", _client)
@@ -152,7 +154,7 @@ def _gist(errors: pl.Series) -> pl.Series:
 
 
 def _client(peer: pl.Expr, hops: pl.Expr) -> pl.Expr:
-    return client_of(address(pl.when(peer != "").then(peer)), hops)
+    return client_of(address(pl.when(peer != "").then(peer)), fields.text(hops))
 
 
 def _in_one(lines: pl.LazyFrame, keys: Collection[str], examples: Mapping[str, str]) -> pl.LazyFrame:

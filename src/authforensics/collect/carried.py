@@ -16,11 +16,12 @@ import polars as pl
 from authforensics.collect import secrecy
 from authforensics.collect.blocks import Text
 from authforensics.schema import CARRIED, TEXT
-from authforensics.tokens.glance import LONGEST, SAID, glances
+from authforensics.tokens.glance import LONGEST, glances
 from authforensics.tokens.signers import Samples
 
 #: Every JSON object in base64url begins so, unless white space follows its brace: the header of a token, its payload.
 _MARK = "eyJ"
+_AT = pl.col("line").str.find(_MARK, literal=True)
 #: To look for it so is a third faster than to ask whether it is `in` a block.
 _MARKED = re.compile(_MARK.encode())
 #: What follows most tokens; and all that no token has. To look for the first in every line, and for the others once in
@@ -43,6 +44,19 @@ _READABLE = ("algorithm", "key_id", "token_type", "issuer", "audience", "jti")
 #: What mints tokens that differ in these may have another key.
 _KIND = ("algorithm", "key_id", "issuer", "shape")
 _REFUSED = 401
+#: What CARRIED tells of a token wherever it stands.
+_CLAIMS = {name: dtype for name, dtype in CARRIED.items() if name not in {"token", "token_where", "besides"}}
+#: What is remembered of a text that begins as a token does and ends at the first quote or space, `key` being its hash:
+#: how many bytes of it are the token, and what that says; all null but `size`, if it is none.
+_LOOKED_AT: dict[str, pl.DataType] = {
+    "key": pl.UInt64(),
+    "size": pl.UInt32(),
+    "token": pl.UInt64(),
+    "kind": pl.UInt64(),
+    "whole": pl.Boolean(),
+    **_CLAIMS,
+    **{f"_{name}": TEXT for name in _IDS},
+}
 
 
 class Finder:
@@ -53,7 +67,7 @@ class Finder:
 
     def __init__(self) -> None:
         self.samples = Samples()
-        self._known = pl.DataFrame(schema={**SAID, "kind": pl.UInt64})
+        self._known = pl.DataFrame(schema=_LOOKED_AT)
         self._lock = Lock()
 
     def add(self, events: pl.DataFrame, lines: Text | pl.DataFrame) -> pl.DataFrame:
@@ -65,107 +79,133 @@ class Finder:
         """
         if isinstance(lines, Text) and _MARKED.search(lines.data) is None:
             return events
-        found, texts = _found(lines if isinstance(lines, pl.DataFrame) else lines.lines)
-        said = self._said(texts)
-        if said.is_empty():
+        found = self._found(lines if isinstance(lines, pl.DataFrame) else lines.lines)
+        if found.is_empty():
             return events
-        found = _chosen(found.join(said, on="token", how="inner", maintain_order="left"))
-        beside = found.select(
-            "line_number",
-            *(pl.col(name).cast(dtype) for name, dtype in CARRIED.items()),
-            *(pl.col(name).alias(f"_{name}") for name in _IDS),
+        told = events.select("line_number", "status").join(
+            _chosen(found), on="line_number", how="left", maintain_order="left"
         )
-        joined = events.drop(CARRIED).join(beside, on="line_number", how="left", maintain_order="left")
-        refused = joined.filter(pl.col("status") == _REFUSED)["token"].drop_nulls().unique()
-        self.samples.add(_some(said, texts, refused))
-        ids = [pl.coalesce(name, f"_{name}").cast(TEXT).alias(name) for name in _IDS]
-        return joined.with_columns(ids).select(events.columns)
+        refused = told.filter(pl.col("status") == _REFUSED)["token"].unique()
+        self.samples.add(_some(found.filter(pl.col("token").is_in(refused.implode())), refused=True))
+        ids = [pl.coalesce(events[name].cast(TEXT), told[f"_{name}"]).alias(name) for name in _IDS if name in events]
+        return events.with_columns(*(told[name] for name in CARRIED if name in events), *ids)
 
-    def _said(self, texts: pl.DataFrame) -> pl.DataFrame:
-        """What these tokens say; what is no token isn't there."""
-        known = self._known
-        new = texts.join(known.select("token"), on="token", how="anti")
-        if not new.is_empty():
-            told = glances(new["candidate"]).drop_nulls("token")
-            told = told.with_columns(
-                # The same in every process, as all hashes of polars' are.
-                pl.struct(_KIND).hash().alias("kind"),
-                *(secrecy.identifying(told[name], name) for name in _IDS),
-                *(secrecy.readable(told[name]) for name in _READABLE),
-            )
-            with self._lock:
-                kept = self._known if self._known.height < _KNOWN else self._known.clear()
-                self._known = pl.concat([kept, told]).unique("token", keep="any")
-            known = pl.concat([known, told])
-        return known.join(texts.select("token"), on="token", how="semi")
+    def _found(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """The tokens in some lines: `line_number`, `before` (the bytes before it in the line), `rough` and _LOOKED_AT.
+
+        In order of lines, unless some have several.
+        """
+        rest = lines.select("line_number", "line", at=_AT).drop_nulls("at")
+        found = [pl.DataFrame(schema={"line_number": pl.UInt32, "before": pl.Binary, "rough": pl.Binary, **_LOOKED_AT})]
+        for _ in range(_ROUNDS):
+            if rest.is_empty():
+                break
+            cut = _next(rest)
+            known = self._looked_at(cut)
+            after = cut.select("line_number", line=pl.col("after").bin.slice(known["size"]).cast(pl.String))
+            rest = after.with_columns(at=_AT).drop_nulls("at")
+            told = cut.select("line_number", "before", "rough").hstack(known)
+            found.append(told.filter(pl.col("token").is_not_null()) if told["token"].has_nulls() else told)
+        return found[1] if len(found) == 2 else pl.concat(found)
+
+    def _looked_at(self, cut: pl.DataFrame) -> pl.DataFrame:
+        """What each of these texts is (`rough`, `key`): _LOOKED_AT, row by row."""
+        known, key = self._known, cut["key"]
+        places = _places(key, known["key"])
+        if places.has_nulls():
+            rows = places.is_null().arg_true()
+            missed = key.gather(rows)
+            new = rows.gather(missed.arg_unique())
+            told = _told(key.gather(new), cut["rough"].gather(new).cast(pl.String))
+            self.samples.add(_some(told.hstack([cut["rough"].gather(new)])))
+            self._keep(told)
+            places = places.scatter(rows, _places(missed, told["key"]) + known.height)
+            known = pl.concat([known, told], rechunk=True)
+        return known[places]
+
+    def _keep(self, told: pl.DataFrame) -> None:
+        """Remember this, if no other thread did meanwhile."""
+        with self._lock:
+            kept = self._known if self._known.height < _KNOWN else self._known.clear()
+            new = told.join(kept.select("key"), on="key", how="anti", maintain_order="left")
+            self._known = pl.concat([kept, new], rechunk=True)
 
 
-def _some(said: pl.DataFrame, texts: pl.DataFrame, refused: pl.Series) -> Iterator[tuple[int, int, str]]:
-    """A few tokens of each kind; those that were refused once more, as a kind of their own."""
-    whole = said.filter("whole").select("kind", "token").sort("token")
-    for denied, some in enumerate((whole, whole.filter(pl.col("token").is_in(refused.implode())))):
-        few = some.group_by("kind", maintain_order=True).head(Samples.FEW).join(texts, on="token")
-        yield from ((2 * kind + denied, token, text) for kind, token, text in few.rows())
+def _places(keys: pl.Series, known: pl.Series) -> pl.Series:
+    """Where each of these keys is among the known ones; null: it isn't."""
+    places = pl.DataFrame({"key": known}).with_row_index("place")
+    return pl.DataFrame({"key": keys}).join(places, on="key", how="left", maintain_order="left")["place"]
 
 
-def _found(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The lines that may have tokens, and these.
+def _told(keys: pl.Series, roughs: pl.Series) -> pl.DataFrame:
+    """What some texts are that begin as tokens do: _LOOKED_AT."""
+    end = pl.coalesce(pl.col("rough").str.find(_END), pl.col("rough").str.len_bytes()).clip(0, LONGEST)
+    texts = pl.DataFrame({"key": keys, "rough": roughs}).with_columns(size=end)
+    told = glances(texts.select(pl.col("rough").str.head("size").str.strip_chars_end(".")).to_series())
+    told = told.with_columns(
+        texts["key"],
+        texts["size"],
+        *(secrecy.identifying(told[name], name).alias(f"_{name}") for name in _IDS),
+        *(secrecy.readable(told[name]) for name in _READABLE),
+        # The same in every process, as all hashes of polars' are.
+        kind=pl.struct(_KIND).hash(),
+    )
+    return told.select(pl.col(name).cast(dtype) for name, dtype in _LOOKED_AT.items())
+
+
+def _next(lines: pl.DataFrame) -> pl.DataFrame:
+    """What may be the first token of each line, which begins `at` so many bytes.
 
     Returns:
-        `line_number`, `before` (the bytes before it in the line), `token`, in order of lines; and `token`,
-        `candidate` (its text).
+        `line_number`, `before` (the bytes before it in the line), `after` (from there on), `rough` (as far as it may
+        reach), `key` (the hash of that).
     """
-    rest = lines.select("line_number", "line").filter(pl.col("line").str.contains(_MARK, literal=True))
-    places, texts = [], []
-    for _ in range(_ROUNDS):
-        place, ended, rest = _next(rest)
-        places.append(place)
-        texts.append(ended)
-        if rest.is_empty():
-            break
-    return pl.concat(places), pl.concat(texts).unique("token", keep="any")
-
-
-def _next(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The first token of each line, and what may hold another: `line_number`, the `line` after it."""
-    cut = lines.with_columns(pl.col("line").cast(pl.Binary), at=pl.col("line").str.find(_MARK, literal=True))
+    cut = lines.with_columns(pl.col("line").cast(pl.Binary))
     begin = (pl.col("at").cast(pl.Int64) - _BEFORE).clip(0)
     cut = cut.select(
         "line_number",
         before=pl.col("line").bin.slice(begin, pl.min_horizontal("at", _BEFORE)),
-        after=pl.col("line").bin.slice(pl.col("at")).cast(pl.String),
+        after=pl.col("line").bin.slice(pl.col("at")),
     )
-    ends = [pl.col("after").str.find(end, literal=True) for end in _ENDS]
-    cut = cut.with_columns(end=pl.coalesce(pl.min_horizontal(ends), pl.col("after").str.len_bytes()))
-    rough = cut.select(pl.col("after").cast(pl.Binary).bin.slice(0, "end").cast(pl.String)).to_series()
-    cut = cut.with_columns(key=rough.hash())
-    ended = _ended(pl.DataFrame({"key": cut["key"], "rough": rough})[cut["key"].arg_unique()])
-    cut = cut.join(ended.select("key", "token", "size"), on="key", how="left", maintain_order="left")
-    after = pl.col("after").cast(pl.Binary).bin.slice("size").cast(pl.String)
-    rest = cut.select("line_number", line=after).filter(pl.col("line").str.contains(_MARK, literal=True))
-    return cut.select("line_number", "before", "token"), ended.select("token", "candidate"), rest
+    ends = [pl.col("after").cast(pl.String).str.find(end, literal=True) for end in _ENDS]
+    rough = cut.select(pl.col("after").bin.head(pl.coalesce(pl.min_horizontal(ends), pl.col("after").bin.size())))
+    return cut.with_columns(rough.to_series().alias("rough"), key=rough.to_series().hash())
 
 
-def _ended(texts: pl.DataFrame) -> pl.DataFrame:
-    """What may be tokens, each cut where it ends for certain, and its `size`."""
-    end = pl.coalesce(pl.col("rough").str.find(_END), pl.col("rough").str.len_bytes()).clip(0, LONGEST)
-    ended = texts.select("key", candidate=pl.col("rough").str.head(end).str.strip_chars_end("."), size=end)
-    return ended.with_columns(token=pl.col("candidate").hash())
+def _some(found: pl.DataFrame, *, refused: bool = False) -> Iterator[tuple[int, int, str]]:
+    """A few tokens of each kind, with their texts (`rough`); those that were `refused` as a kind of their own."""
+    whole = found.filter("whole")
+    few = whole.group_by("kind").agg(pl.col("token").unique().bottom_k(Samples.FEW)).explode("token")
+    texts = whole.filter(pl.col("token").is_in(few["token"].implode())).unique("token", keep="any")
+    text = pl.col("rough").bin.head("size").cast(pl.String).str.strip_chars_end(".")
+    yield from ((2 * kind + refused, token, text) for kind, token, text in texts.select("kind", "token", text).rows())
 
 
 def _chosen(found: pl.DataFrame) -> pl.DataFrame:
-    """One token a line, that which a request was made with, most likely; and `token_where`."""
-    befores = found.select("before").unique()
-    told = befores.with_columns(text=pl.Series([one.decode(errors="replace") for one in befores["before"]]))
+    """The token of each line that a request was made with, most likely.
+
+    Returns:
+        `line_number`, CARRIED and who it is of.
+    """
+    key = found["before"].hash()
+    places = key.arg_unique()
+    befores = [one.decode(errors="replace") for one in found["before"].gather(places)]
+    told = pl.DataFrame({"key": key.gather(places), "text": pl.Series(befores, dtype=pl.String)})
     before = pl.col("text")
     rank = pl.when(before.str.contains(_FIRST)).then(0).when(before.str.contains(_LAST)).then(2).otherwise(1)
-    told = told.with_columns(token_where=_where(before), rank=rank.cast(pl.UInt8)).drop("text")
-    placed = found.join(told, on="before", how="left", maintain_order="left")
+    told = told.with_columns(token_where=_where(before).cast(TEXT), rank=rank.cast(pl.UInt8)).drop("text")
+    told = pl.DataFrame({"key": key}).join(told, on="key", how="left", maintain_order="left").drop("key")
+    placed = found.drop("before", "rough", "key", "size", "kind").hstack(told)
     # A masked one, which nobody could use, stands nowhere.
-    placed = placed.with_columns(token_where=pl.when("whole").then("token_where"))
+    placed = placed.with_columns(token_where=pl.when("whole").then("token_where")).drop("whole")
     if placed["line_number"].is_sorted() and not placed.select((pl.col("line_number").diff() == 0).any()).item():
-        return placed
-    return placed.sort("line_number", "rank", maintain_order=True).unique("line_number", keep="first")
+        return placed.with_columns(besides=pl.lit(None, CARRIED["besides"]))
+    placed = placed.sort("line_number", "rank", maintain_order=True)
+    placed = placed.unique(["line_number", "token", "token_where"], keep="first", maintain_order=True)
+    first = placed.unique("line_number", keep="first", maintain_order=True)
+    others = placed.filter(~pl.col("line_number").is_first_distinct(), pl.col("token_where").is_not_null())
+    besides = others.group_by("line_number").agg(besides=pl.struct("token", "token_where", "expires_at"))
+    return first.join(besides, on="line_number", how="left", maintain_order="left")
 
 
 def _where(before: pl.Expr) -> pl.Expr:

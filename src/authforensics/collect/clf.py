@@ -31,7 +31,7 @@ _AGENTS = r" (?:\"(?:[^\"\\]|\\.)*\"|-) (?:\"(?P<agent>(?:[^\"\\]|\\.)*)(?:\"|$)
 
 _FORWARDED = r"(?:^|\s)\"((?:\[?[0-9A-Fa-f]{0,4}[:.][0-9A-Fa-f:.]+\]?(?::\d+)?(?:,\s*|))+)\""
 _SECONDS = r"(?:^|\s)\"?(?:rt=|request_time=|urt=)?\"?(\d+\.\d{1,6})\"?(?:\s|$)"
-_MILLISECONDS = r"(?:^|\s)(\d+)ms$"
+_MILLISECONDS = r"(?:^|\s)([0-9]+)ms$"
 # Reference: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/log-format/
 _INGRESS = r"^\d+ \d+\.\d+ \[[^\]]*\] \[[^\]]*\] ((?:[^\s,]+, )*[^\s,]+) .*?([0-9a-f]{32})$"
 #: The same where one upstream answered: nine words, none of which any other of these patterns could mean.

@@ -191,7 +191,7 @@ class Reader:
 
     def _read(self, found: Found, match: Match, take_in: Callable[[Any], None]) -> Outcome:
         condition, account = Condition(), Account()
-        file, blocks = read(found, match, self._digest, condition, threads=pl.thread_pool_size())
+        file, blocks = read(found, match, self._digest, condition, threads=pl.thread_pool_size() + 1)
         for block in blocks:
             account.add(block)
             if block.taken is not None:

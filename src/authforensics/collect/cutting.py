@@ -12,7 +12,7 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.distinct import each_of, each_run_of
+from authforensics.collect.distinct import each, each_of, each_run_of
 from authforensics.collect.format import Cutting, Parser
 from authforensics.collect.requests import client_of
 from authforensics.collect.splitting import columns, unescaped
@@ -43,6 +43,17 @@ def by_pattern(pattern: str, make: Make, moment: Moment) -> Parser:
         return make(matched).unnest("moment")
 
     return parse
+
+
+def with_message(lines: pl.LazyFrame, front: str) -> pl.LazyFrame:
+    """The lines with the named groups of what stands in front of each, and `message`, all that is behind that.
+
+    To match all of a line takes several times as long. One with a line break within has neither.
+    """
+    whole = pl.when(~pl.col("line").str.contains("\n", literal=True)).then("line")
+    parts = lines.with_columns(parts=whole.str.extract_groups(f"^(?P<front>{front})")).unnest("parts")
+    message = pl.when(pl.col("front").is_not_null()).then(pl.col("line").str.slice(pl.col("front").str.len_chars()))
+    return parts.with_columns(message=message).drop("front")
 
 
 def cutting(pattern: str, count: int, take: Take, make: Make, moment: Moment) -> Cutting:
@@ -104,7 +115,7 @@ def iso_of(text: pl.Expr, tz: str | None) -> pl.Expr:
 
 
 def _iso(values: pl.DataFrame, tz: str | None) -> pl.DataFrame:
-    return read_iso(values.lazy(), pl.col("value"), tz).select(MOMENT.keys()).collect()
+    return read_iso(values.lazy(), pl.col("value"), tz).select(MOMENT.keys()).collect(engine="in-memory")
 
 
 def client(peer: str | None, forwarded: str) -> pl.Expr:
@@ -114,19 +125,24 @@ def client(peer: str | None, forwarded: str) -> pl.Expr:
 
 def by_pair(peer: str | None, forwarded: str, read: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> pl.Expr:
     """What `read` says of peers and the hops in front of them, two columns, each pair of values looked at once."""
-    names = [forwarded] if peer is None else [forwarded, peer]
 
     def of(columns: Sequence[pl.Series]) -> pl.Series:
-        hops, peers = columns[0], columns[1] if len(columns) > 1 else pl.Series([""])
+        hops, peers = columns
         # A tab in hops, which whoever calls us may write, is behind the one between them.
         pairs = pl.select(pl.concat_str(peers.fill_null(""), hops.fill_null(""), separator="\t")).to_series()
-        return each_of(pairs, said, {"client_ip": pl.String()}).struct.field("client_ip")
+        return each_of(pairs, said, told).struct.field("client_ip")
 
     def said(values: pl.DataFrame) -> pl.DataFrame:
         pair = pl.col("value").str.splitn("\t", 2).struct
         return values.select(client_ip=read(pair.field("field_0"), pair.field("field_1")))
 
-    return pl.map_batches(names, of, return_dtype=pl.String(), is_elementwise=True)
+    def alone(values: pl.DataFrame) -> pl.DataFrame:
+        return values.select(client_ip=read(pl.lit(""), pl.col("value")))
+
+    told: dict[str, pl.DataType] = {"client_ip": pl.String()}
+    if peer is None:
+        return each(forwarded, alone, told).struct.field("client_ip")
+    return pl.map_batches([forwarded, peer], of, return_dtype=pl.String(), is_elementwise=True)
 
 
 def _clients(peer: pl.Expr, hops: pl.Expr) -> pl.Expr:

@@ -71,7 +71,7 @@ class Declared:
             names = _names(head.removeprefix(self.begins))
             mine = frame.filter(left & (above == head).fill_null(value=False))
             parts += self._follow(mine, (names,) if names else (), _UNFIT)
-        rest = frame.filter(left & above.is_in(declared.slice(_MOST)).fill_null(value=False))
+        rest = frame.filter(left & above.is_in(declared.slice(_MOST).implode()).fill_null(value=False))
         parts += self._follow(rest, (), _TOO_MANY)
         parts.append(frame.filter(~left).lazy().with_columns(matched=pl.lit(value=False)))
         kept = [name for name in own if name != "row"]

@@ -82,6 +82,8 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
 
     `names` are better names of keys, where the caller knows what they hold.
     """
+    if not any("{" in line for line in sample):
+        return None
     keys = _Keys()
     broken = [line for line in sample if not keys.add_line(line)]
     plain = keys.objects[()]

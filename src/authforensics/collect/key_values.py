@@ -28,7 +28,8 @@ _AHEAD = (
     rf"(?:[\w.-]+\[[\w.-]+\]: +)?(?:\[?{_LEVEL}\]?:? +)?)(?:\[[^\]=\"\s]*\] +)*"
 )
 LINE = rf"^{_AHEAD}{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s+{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s*$"
-_PAIR = rf"(?:^|\s){KEY}={_VALUE}"
+_PAIR = rf"(?:^|\s)({KEY})=({_VALUE})"
+_FORM, _IN_PAIR = re.compile(LINE), re.compile(_PAIR)
 #: More pairs than a line of a log has.
 _MOST_PAIRS = 300
 #: How many lines of a sample, of all parts of it, tell the layout.
@@ -52,7 +53,7 @@ class Layout:
 
 def _form(line: str) -> re.Match[str] | None:
     # A line that doesn't match is tried at each of its pairs.
-    return re.match(LINE, line) if line.count("=") <= _MOST_PAIRS else None
+    return _FORM.match(line) if line.count("=") <= _MOST_PAIRS else None
 
 
 def pairs(line: str) -> dict[str, str]:
@@ -60,8 +61,7 @@ def pairs(line: str) -> dict[str, str]:
     form = _form(line)
     if form is None:
         return {}
-    found = [pair.group().strip().partition("=") for pair in re.finditer(_PAIR, line)]
-    told = {key: _bare(value) for key, _, value in reversed(found)}
+    told = {key: _bare(value.rstrip()) for key, value in reversed(_IN_PAIR.findall(line))}
     time = form["called"] or form["at"]
     return {**told, TIME_AHEAD: time} if time else told
 

@@ -130,8 +130,8 @@ def _finished(lines: pl.LazyFrame, own: Sequence[str]) -> pl.LazyFrame:
 
 def joined(*texts: pl.Expr) -> pl.Expr:
     """Texts that are there, each with `: ` in front but the first."""
-    whole = pl.concat_str([pl.lit(": ") + text for text in texts], ignore_nulls=True).str.strip_prefix(": ")
-    return pl.when(whole != "").then(whole)
+    whole = pl.concat_str([pl.lit(": ") + text for text in texts], ignore_nulls=True)
+    return whole.str.strip_prefix(": ").replace("", None)
 
 
 def looked_up(calls: Mapping[str, tuple[str, int]]) -> Callable[[pl.DataFrame], pl.DataFrame]:

@@ -149,7 +149,7 @@ def _sorted(
         return whole, nothing, {Disposition.EVENT.value: whole.height}
     own = (lines if isinstance(lines, pl.DataFrame) else lines.lines)["line"]
     classified = classify(whole.lazy().with_columns(own), form)
-    laid = classified.with_columns(**(exceptions() if form.multiline else {})).collect()
+    laid = classified.with_columns(**(exceptions() if form.multiline else {})).collect(engine="in-memory")
     if form.multiline:
         laid = with_exceptions(laid)
     copied = pl.lit(Disposition.DUPLICATE.value, DISPOSITION)
@@ -196,7 +196,7 @@ def _records(blocks: Iterator[Text], match: Match) -> Iterator[pl.DataFrame]:
     """The lines of blocks; of records of several lines none is cut in two."""
     rest = pl.DataFrame()
     for block in blocks:
-        frame = pl.concat([rest, block.lines]) if rest.height else block.lines
+        frame = pl.concat([rest, block.lines], rechunk=True) if rest.height else block.lines
         cut = _last_record(frame, match)
         frame, rest = frame.head(cut), frame.slice(cut)
         if not frame.is_empty():
@@ -208,9 +208,8 @@ def _records(blocks: Iterator[Text], match: Match) -> Iterator[pl.DataFrame]:
 def _last_record(frame: pl.DataFrame, match: Match) -> int:
     """Where the last record of these lines begins; 0 if none but the first does."""
     for tail in (frame.tail(_TAIL), frame):
-        begins = pl.col("line").str.contains(match.form.record_start or "^")
-        starts = match.parser(tail.lazy()).select(pl.col("matched").fill_null(False) | begins).collect().to_series()
-        found = starts.arg_true()
+        begins = pl.col("matched").fill_null(False) | pl.col("line").str.contains(match.form.record_start or "^")
+        found = match.parser(tail.lazy()).select(begins).collect(engine="in-memory").to_series().arg_true()
         if len(found):
             return frame.height - tail.height + int(found[-1])
     return 0

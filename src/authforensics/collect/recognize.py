@@ -14,7 +14,7 @@ from authforensics.collect.blocks import block_size
 from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.lay_out import classify
 from authforensics.collect.layers import BARE, Layers
-from authforensics.collect.normalize import normalize
+from authforensics.collect.normalize import outlined
 from authforensics.collect.unwrap import unwrapped
 from authforensics.document import Unit
 from authforensics.errors import UnknownName
@@ -79,7 +79,12 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
     """
     whole = pl.Series("line", list(sample), dtype=pl.String)
     candidates = [named(only)] if only else sorted(formats().values(), key=_specificity, reverse=True)
-    found = unwrapped(whole, settings, lambda lines, layers: _best(whole, lines, layers, candidates, settings))
+
+    def best(lines: list[str], layers: Layers, least: float) -> Match | None:
+        able = [form for form in candidates if form.specificity >= least]
+        return _best(whole, lines, layers, able, settings, as_named=only is not None)
+
+    found = unwrapped(whole, settings, best)
     if found is None or only or found.form.specificity > _ANY or no_events(sample) is None:
         return found
     # Formats for any words would take them for messages.
@@ -98,16 +103,26 @@ def _specificity(form: Format) -> float:
 
 
 def _best(
-    sample: pl.Series, lines: list[str], layers: Layers, candidates: Sequence[Format], settings: Settings
+    sample: pl.Series,
+    lines: list[str],
+    layers: Layers,
+    candidates: Sequence[Format],
+    settings: Settings,
+    *,
+    as_named: bool,
 ) -> Match | None:
-    """The best match for `sample`; `lines` are inside of it. The surest candidates come first."""
+    """The best match for `sample`; `lines` are inside of it. The surest candidates come first.
+
+    `as_named`: where the lines are none of a candidate, those behind them are taken for what its own example is; not
+    where it depends on the head of a file what lines mean.
+    """
     peeled, block = layers.peel(sample), block_size(sample.to_list())
     best: Match | None = None
     for form in candidates:
         most = _worth(form.specificity, Kind.REQUEST in form.kinds)
         if best is not None and most <= _worth(best.confidence, best.requests):
             continue
-        parser = form.prepare(lines, settings)
+        parser = form.prepare(lines, settings) or (form.prepare(form.samples[-1:], settings) if as_named else None)
         if parser is None:
             continue
         taken, requests = share(sample, *layers.around(form, parser, peeled))
@@ -117,7 +132,7 @@ def _best(
             best = Match(form, parser, confidence, block, requests, layers, log_format=layout, units=units)
     if best is None or not layers.wrappers:
         return best
-    timed = share(pl.Series("line", lines, dtype=pl.String), best.form, best.parser)[0] > 0
+    timed = best.confidence > 0 and share(pl.Series("line", lines, dtype=pl.String), best.form, best.parser)[0] > 0
     form, parser = layers.around(best.form, best.parser)
     return replace(best, form=form, parser=parser, timed=timed)
 
@@ -131,7 +146,7 @@ def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float
     """The share of lines that become events, a line that continues one counts half; and of those that are requests."""
     numbers = pl.int_range(1, len(sample) + 1, dtype=pl.UInt32, eager=True)
     lines = pl.LazyFrame({"line_number": numbers, "line": sample})
-    laid = classify(normalize(parser(lines), form, "", ""), form).select("disposition", "kind").collect()
+    laid = classify(outlined(parser(lines), form), form).select("disposition", "kind").collect(engine="in-memory")
     counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
     events = counts.get(Disposition.EVENT, 0)
     if not events:

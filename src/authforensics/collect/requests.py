@@ -11,7 +11,8 @@ REQUEST_LINE = r"([A-Z][A-Z_-]{1,19}) ((?:[^\s\"\\]|\\x[0-9A-Fa-f]{2})+) (?:HTTP
 _REQUEST_LINE = f"^{REQUEST_LINE}$"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PROTOCOLS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3", "HTTP/3.0")
-_PORTED = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]+$"
+#: An IPv4 address with a port.
+PORTED = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]+$"
 _ODD_ADDRESS = r"^\[|\.\d+:|:\d+\.|\s"
 _ORIGIN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
 #: Targets that are a path without more ado: no query, origin, escapes, nothing to look through for credentials.
@@ -126,6 +127,8 @@ def _without_ids(path: pl.Series) -> pl.Series:
 def where(values: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """The values, changed where the pattern is found: most need not be looked at closely."""
     places = values.str.contains(pattern).fill_null(value=False).arg_true()
+    if len(places) == len(values) > 0:
+        return change(values).alias(values.name)
     return values if places.is_empty() else values.clone().scatter(places, change(values.gather(places)))
 
 
@@ -155,7 +158,7 @@ def address(text: pl.Expr) -> pl.Expr:
 
 def without_port(texts: pl.Series) -> pl.Series:
     """Some texts, the IPv4 addresses among them without port: each client has many."""
-    return where(texts, _PORTED, lambda ported: ported.str.strip_chars_end("0123456789").str.head(-1))
+    return where(texts, PORTED, lambda ported: ported.str.split_exact(":", 1).struct.field("field_0"))
 
 
 def addresses(texts: pl.Series) -> pl.Series:

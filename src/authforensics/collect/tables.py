@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -25,6 +25,10 @@ _NAME = r"[A-Za-z_@#$][^\t,;|\"\d][^\t,;|\"]*|[A-Za-z_@#$][^\t,;|\"]?"
 #: A line of names; a line of values has numbers: a time at least.
 NAMES = rf"^\s*(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
 _STATUS = re.compile(r"\s*[0-9]{1,3}(?:\.0)?\s*")
+#: What tells that a column called `code` is the status of requests, not the number of an error.
+# Reference: RFC 9110 section 15
+_HTTP_STATUS = re.compile(r"[1-5][0-9]{2}(?:\.0)?")
+_MOST = 0.8
 _FEW = "has fewer values than the table has columns"
 _OPEN = "a quote is not closed, or closed within a value"
 
@@ -125,11 +129,25 @@ def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str
         key = _key(name, settings) if name in kept else None
         if key is not None:
             places.setdefault(key, place)
-    table = Table(head, separator, places, len(names))
+    named = [name if name in kept else "" for name in names]
+    table = _with_code(Table(head, separator, places, len(names)), named, sample[1:])
     values = _values(table, sample[1:])
-    if not is_log(places, values):
+    if not is_log(table.places, values):
         return None
     return table, values
+
+
+def _with_code(table: Table, names: Sequence[str], lines: Sequence[str]) -> Table:
+    """With the column `code` as status, if its values are such, and rows of requests have no other."""
+    told = synonyms.matching(table.places)
+    place = next((place for place, name in enumerate(names) if name.lower() == "code"), None)
+    if place is None or "status" in told or told.keys().isdisjoint({"method", "target", "request"}):
+        return table
+    whole = replace(table, places={**table.places, "status": place})
+    # The line of names may come again, and lines may be cut off.
+    codes = [code for code in _values(whole, lines).get("status", []) if code and code.lower() != "code"]
+    statuses = [code for code in codes if _HTTP_STATUS.fullmatch(code)]
+    return whole if statuses and len(statuses) >= _MOST * len(codes) else table
 
 
 def is_log(keys: Collection[str], values: Mapping[str, Sequence[str]]) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 
 import polars as pl
 
+from authforensics.collect.distinct import each
 from authforensics.collect.notations import restated
 from authforensics.schema import TIMESTAMP
 
@@ -14,10 +15,17 @@ NAIVE = "naive"
 EPOCH = "epoch"
 
 # Reference: RFC 3339 section 5.6, with the liberties that loggers take: space for T, comma, no colon in the zone.
-_ISO = (
-    r"^\s*(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,9}))?\s?(?:([Zz]|UTC|GMT)|([+-]\d{2}):?(\d{2})?)?\s*$"
-)
-_EPOCH = r"^\s*(\d{9,19})(?:\.(\d+))?\s*$"
+# Digits are spelled out: \d counts those of all scripts, which are no numbers to whoever casts them.
+_SECOND = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+_BEHIND = r"^((?:[.,]([0-9]{1,9}))?\s?(?:([Zz]|UTC|GMT)|([+-][0-9]{2}):?([0-9]{2})?)?\s*)$"
+_TOLD: dict[str, pl.DataType] = {
+    "_told": pl.Boolean(),
+    "_micros": pl.Int64(),
+    "_offset": pl.Int64(),
+    "_zone": pl.String(),
+    "_clock": pl.Float32(),
+}
+_EPOCH = r"^\s*([0-9]{9,19})(?:\.([0-9]+))?\s*$"
 _SCIENTIFIC = r"^\s*\d\.\d+[eE]\+?\d+\s*$"
 _MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
 # Reference: https://httpd.apache.org/docs/current/mod/mod_log_config.html ("%t")
@@ -53,26 +61,36 @@ def read_clf(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
 
 def read_iso(lines: pl.LazyFrame, text: pl.Expr, tz: str | None) -> pl.LazyFrame:
     """Adds `time`, `zone`, `clock` from ISO 8601 with up to nine digits of a second; naive times are of zone `tz`."""
-    parts = pl.col("_parts").struct
-    day, clock, fraction, utc, hours, minutes = (parts.field(str(number)) for number in range(1, 7))
-    naive = (day + " " + clock).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
-    offset = hours.str.slice(1).cast(pl.Int64) * 60 + minutes.cast(pl.Int64).fill_null(0)
-    offset = pl.when(hours.str.starts_with("-")).then(-offset).otherwise(offset)
+    second, told = pl.col("_second"), pl.col("_told")
     # A frame for each step: polars repeats what an expression says twice.
-    lines = lines.with_columns(_parts=text.str.extract_groups(_ISO)).with_columns(
-        _naive=naive,
-        _micros=_micros(fraction, 6),
-        _offset=pl.when(utc.is_not_null()).then(0).otherwise(offset),
-        zone=pl.when(utc.is_not_null()).then(pl.lit("+0000")).otherwise(hours + minutes.fill_null("00")),
-        clock=_resolution(fraction.str.len_chars()),
-    )
-    lines = lines.with_columns(_naive=pl.col("_naive") + pl.duration(microseconds="_micros"))
+    lines = lines.with_columns(_second=text.str.strip_chars_start())
+    lines = lines.with_columns(_behind=pl.when(second.str.contains(_SECOND)).then(second.str.slice(19)))
+    lines = lines.with_columns(_behind=each("_behind", _behind, _TOLD)).unnest("_behind")
+    whole = pl.when(told).then(second.str.head(10) + " " + second.str.slice(11, 8))
+    naive = whole.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
+    lines = lines.with_columns(_naive=naive + pl.duration(microseconds="_micros"))
     zoned = (pl.col("_naive") - pl.duration(minutes="_offset")).dt.replace_time_zone("UTC")
     unzoned = pl.when(pl.col("_offset").is_null()).then(pl.col("_naive"))
     return lines.with_columns(
         time=pl.coalesce(zoned, localize(unzoned, tz)),
-        zone=pl.when(pl.col("_naive").is_not_null()).then(pl.col("zone").fill_null(NAIVE)),
-    ).drop("_parts", "_naive", "_micros", "_offset")
+        zone=pl.when(pl.col("_naive").is_not_null()).then(pl.col("_zone").fill_null(NAIVE)),
+        clock="_clock",
+    ).drop("_second", "_naive", *_TOLD)
+
+
+def _behind(values: pl.DataFrame) -> pl.DataFrame:
+    """What stands behind the second of a time (`_TOLD`): few endings are behind many."""
+    parts = values.select(pl.col("value").str.extract_groups(_BEHIND).struct.unnest())
+    whole, fraction, utc, hours, minutes = (pl.col(str(number)) for number in range(1, 6))
+    offset = hours.str.slice(1).cast(pl.Int64) * 60 + minutes.cast(pl.Int64).fill_null(0)
+    offset = pl.when(hours.str.starts_with("-")).then(-offset).otherwise(offset)
+    return parts.select(
+        _told=whole.is_not_null(),
+        _micros=_micros(fraction, 6),
+        _offset=pl.when(utc.is_not_null()).then(0).otherwise(offset),
+        _zone=pl.when(utc.is_not_null()).then(pl.lit("+0000")).otherwise(hours + minutes.fill_null("00")),
+        _clock=_resolution(fraction.str.len_chars()),
+    )
 
 
 def read_epoch(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
@@ -121,7 +139,8 @@ def read_any(lines: pl.LazyFrame, text: pl.Expr, tz: str | None, sample: str) ->
 
 def _others(values: pl.Series, tz: str | None) -> pl.Series:
     """The moments of times that most others don't look like: ISO 8601, an epoch, or any other notation."""
-    if values.null_count() == len(values):
+    # No time is without a digit, but the name of a column is.
+    if not values.str.contains(r"\d").any():
         return pl.Series([None], dtype=pl.Struct(_MOMENT)).new_from_index(0, len(values))
     value = pl.col("value")
     texts = values.alias("value").to_frame().lazy()
@@ -130,7 +149,7 @@ def _others(values: pl.Series, tz: str | None) -> pl.Series:
         read_epoch(texts, value),
         read_iso(texts, value.map_batches(restated, return_dtype=pl.String), tz),
     ]
-    read = [part.select(_MOMENT.keys()).collect() for part in made]
+    read = [part.select(_MOMENT.keys()).collect(engine="in-memory") for part in made]
     return pl.select(
         pl.coalesce(pl.when(part["time"].is_not_null()).then(part[name]) for part in read).alias(name)
         for name in _MOMENT

@@ -23,14 +23,20 @@ _ENOUGH, _GOOD = 0.2, 0.5
 #: Shares of requests that differ by less are the same.
 _SAME = 0.1
 
-#: Gets lines and the wrappers that they were inside of; gives the best match for the whole sample.
-Best = Callable[[list[str], Layers], "Match | None"]
+#: Gets lines, the wrappers that they were inside of, and the least confidence that matters; gives the best match for
+#: the whole sample.
+Best = Callable[[list[str], Layers, float], "Match | None"]
 
 
-def unwrapped(sample: pl.Series, settings: Settings, best: Best, around: Layers = BARE) -> Match | None:
-    """The best match for `sample`, or for what is inside of its lines, if that makes more sense."""
+def unwrapped(
+    sample: pl.Series, settings: Settings, best: Best, around: Layers = BARE, least: float = 0.0
+) -> Match | None:
+    """The best match for `sample`, or for what is inside of its lines, if that makes more sense.
+
+    One of less confidence than `least` need not be found.
+    """
     lines = around.bare(sample)
-    found = best(lines, around)
+    found = best(lines, around, least)
     if len(around.wrappers) == _DEEPEST:
         return found
     for wrapper in sorted(wrappers().values(), key=lambda wrapper: wrapper.taken):
@@ -40,8 +46,10 @@ def unwrapped(sample: pl.Series, settings: Settings, best: Best, around: Layers 
         known = any(outer.name == wrapper.name for outer, _ in around.wrappers)
         peel = None if known else wrapper.prepare(lines, settings)
         if peel is not None and _takes(wrapper, peel, lines):
-            inside = unwrapped(sample, settings, best, around.under(wrapper, peel))
-            if _better(inside, found, wrapper, bare=next_one is None):
+            bare = next_one is None
+            enough = max(least, _least(found, wrapper, bare=bare))
+            inside = unwrapped(sample, settings, best, around.under(wrapper, peel), enough)
+            if _better(inside, found, wrapper, bare=bare):
                 found = inside
     return found
 
@@ -52,6 +60,15 @@ def _takes(wrapper: Wrapper, peel: Peel, lines: list[str]) -> bool:
     inner = peel(series)["inner"].is_not_null()
     counted = inner | (~series.str.contains(wrapper.header) if wrapper.header else True)
     return int(inner.sum()) >= _MOST * int(counted.sum())
+
+
+def _least(found: Match | None, wrapper: Wrapper, bare: bool) -> float:
+    """The confidence below which `_better` takes nothing that is inside of a wrapper."""
+    if found is None or found.confidence < _ENOUGH:
+        return _ENOUGH
+    if found.requests >= 1 - _SAME and (wrapper.taken == "if no less sure" or not bare):
+        return found.confidence  # There can't be more requests in it.
+    return _ENOUGH if wrapper.taken == "always" else _GOOD
 
 
 def _better(inside: Match | None, found: Match | None, wrapper: Wrapper, bare: bool) -> bool:

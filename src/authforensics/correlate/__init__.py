@@ -51,11 +51,16 @@ RUNGS = (*identity.LADDER, identity.FALLBACK)
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a user may decide about correlation. `device_key`: a rung of the identity ladder to use."""
+    """What a user may decide about correlation.
+
+    `device_key`: a rung of the identity ladder to use; `fingerprint_key`: what session ids and tokens are fingerprinted
+    with, by default what comes from all of them.
+    """
 
     device_key: str | None = None
     endpoints: Mapping[str, EndpointClass] = field(default_factory=dict)
     systems: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fingerprint_key: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.device_key is not None and self.device_key not in RUNGS:
@@ -146,7 +151,7 @@ def ground(
     return Ground(
         folders=folders,
         bases=bases,
-        ladder=identity.climb(requests, shares, told, options.device_key),
+        ladder=identity.climb(requests, shares, told, options.device_key, options.fingerprint_key),
         spans=pl.DataFrame(
             {
                 "system": pl.Series(names, dtype=TEXT),

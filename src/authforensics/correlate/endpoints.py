@@ -161,15 +161,15 @@ def classes(requests: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
         requests: any, with `system`, `method` and `route`.
         table: what `classify` gave.
     """
-    code = _code(pl.concat([frame.select(pl.col(_KEY).cast(TEXT)) for frame in (table, requests)]))
-    named, asked = code.head(table.height), code.slice(table.height)
-    highest = code.max()
+    known, called = ([frame[name].cast(TEXT) for name in _KEY] for frame in (table, requests))
+    named, asked = one_number(known, called), one_number(called, known)
+    highest = max((int(code.max()) for code in (named, asked) if len(code)), default=None)  # type: ignore[arg-type]
     if isinstance(highest, int) and highest < _LISTED:
         numbers = table["endpoint_class"].to_physical()
         listed = pl.repeat(None, highest + 1, dtype=numbers.dtype, eager=True).scatter(named, numbers)
         return listed.gather(asked).cat.to(ENDPOINT_CLASS).alias("endpoint_class")
-    known = pl.DataFrame([named, table["endpoint_class"]])
-    return asked.to_frame().join(known, on="code", how="left", maintain_order="left")["endpoint_class"]
+    told = pl.DataFrame([named, table["endpoint_class"]])
+    return asked.to_frame().join(told, on="code", how="left", maintain_order="left")["endpoint_class"]
 
 
 def _code(frame: pl.DataFrame) -> pl.Series:
@@ -224,8 +224,8 @@ def observe(arranged: pl.DataFrame) -> pl.DataFrame:
     calls = arranged.select("system", "method", "route", DEVICE, "timestamp")[at]
     near = arranged.select(DEVICE, "timestamp", "status", "route")
     # In order of device: a neighbour is the device's own, or belongs to another one.
-    prior = near.select(pl.all().shift().gather(at).name.prefix("prior_"))
-    after = near.select(pl.all().shift(-1).gather(at).name.prefix("after_"))
+    prior = near.select(pl.all().gather(_within(at.cast(pl.Int64) - 1, near.height)).name.prefix("prior_"))
+    after = near.select(pl.all().gather(_within(at.cast(pl.Int64) + 1, near.height)).name.prefix("after_"))
     same = pl.col(DEVICE).eq_missing(pl.col(f"prior_{DEVICE}")) & pl.col(DEVICE).eq_missing(pl.col(f"after_{DEVICE}"))
     follows = (
         same
@@ -240,6 +240,11 @@ def observe(arranged: pl.DataFrame) -> pl.DataFrame:
         .group_by("system", "method", "route")
         .agg(calls=pl.len(), follows=follows.fill_null(value=False).sum(), devices=pl.col(DEVICE).n_unique())
     )
+
+
+def _within(places: pl.Series, height: int) -> pl.Series:
+    """The places that there are; null for others."""
+    return places.set((places < 0) | (places >= height), None)
 
 
 def learned(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -65,7 +66,11 @@ def told_by(messages: pl.DataFrame) -> pl.DataFrame:
 
 
 def climb(
-    requests: pl.LazyFrame, covered: Mapping[str, Mapping[str, int]], told: pl.DataFrame, override: str | None
+    requests: pl.LazyFrame,
+    covered: Mapping[str, Mapping[str, int]],
+    told: pl.DataFrame,
+    override: str | None,
+    key: bytes | None,
 ) -> Ladder:
     """Decide on the rungs.
 
@@ -74,23 +79,24 @@ def climb(
         covered: per system, how many requests have each rung (`len`: how many there are), without what was `told`.
         told: what `told_by` gave.
         override: a rung to use whatever its coverage.
+        key: what session ids are fingerprinted with; by default it comes from them.
     """
     filled = _filled(requests, told)
     if not told.is_empty():
         counts = filled.group_by("system").agg(pl.len(), *(pl.col(name).count() for name in LADDER))
         rows = counts.collect(engine="streaming").cast({"system": pl.String}).to_dicts()
         covered = {row.pop("system"): row for row in rows}
-    keys = {system: _rung(shares, override) for system, shares in sorted(covered.items())}
+    rungs = {system: _rung(shares, override) for system, shares in sorted(covered.items())}
     links = [
-        _links(filled, system, key)
-        for system, key in keys.items()
-        if key is not None and covered[system][key] < covered[system]["len"]
+        _links(filled, system, rung)
+        for system, rung in rungs.items()
+        if rung is not None and covered[system][rung] < covered[system]["len"]
     ]
     return Ladder(
-        keys=keys,
+        keys=rungs,
         links=pl.concat([pl.DataFrame(schema=dict.fromkeys(("system", *PAIR, "only"), TEXT)), *links]),
         told=told,
-        secrets={system: _secret(filled, system) for system, key in keys.items() if key == "session_id"},
+        secrets={system: _secret(filled, system, key) for system, rung in rungs.items() if rung == "session_id"},
     )
 
 
@@ -147,7 +153,9 @@ def _links(requests: pl.LazyFrame, system: str, key: str) -> pl.DataFrame:
     return alone.select(pl.lit(system).cast(TEXT).alias("system"), *PAIR, "only")
 
 
-def _secret(requests: pl.LazyFrame, system: str) -> bytes:
+def _secret(requests: pl.LazyFrame, system: str, key: bytes | None) -> bytes:
+    if key is not None:
+        return hmac.new(key, b"session", hashlib.sha256).digest()
     mine = requests.filter(pl.col("system") == system).select(pl.col("session_id").unique())
     values = sorted(mine.collect(engine="streaming")["session_id"].drop_nulls().cast(pl.String).to_list())
     return hashlib.sha256("\n".join(values).encode()).digest()
@@ -225,7 +233,7 @@ def _pairs(requests: pl.DataFrame) -> pl.Series:
 
 
 def _fingerprinted(values: pl.Series, secret: bytes) -> pl.Series:
-    """Session ids are secrets: what is shown of one is its keyed fingerprint. The key comes from the input."""
+    """Session ids are secrets: what is shown of one is its keyed fingerprint."""
     return once(values, lambda value: f"session:{fingerprint(value, secret)}").cast(TEXT)
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from authforensics.correlate.identity import FALLBACK, PAIR, pair_names
 from authforensics.correlate.narrow import one_number, one_value
-from authforensics.schema import TEXT
+from authforensics.schema import TEXT, TIMESTAMP, Reason
 from authforensics.states import AuthEvent
 
 #: Seconds that stand for the request's duration where none is logged (semantics, "Order and concurrency").
@@ -155,6 +155,8 @@ def number_turns(events: pl.DataFrame) -> pl.DataFrame:
 
 #: What a client repeats when it has a new token.
 _CALL = ("method", "route")
+#: When the token that a request carries was issued.
+_DATED = "issued_at"
 #: What a turn is told of the request it stands for.
 _OF_TURN = (
     *(DEVICE, "row", "timestamp", "started_at", "timed", "clock", "auth_event", "reason", "reason_how", "write"),
@@ -166,8 +168,9 @@ def turns(events: pl.DataFrame) -> pl.DataFrame:
     """One row a turn that `number_turns` counted: its request, and what came after it until the next.
 
     Returns:
-        The columns of its request, `first` (of its device) and `acting` (not ignored); `requests` and `calls` (those
-        not ignored) of the turn, and `until` and `acted_until`, when the last of either was.
+        The columns of its request (when its token was issued only if the lines have any), `first` (of its device) and
+        `acting` (not ignored); `requests` and `calls` (those not ignored) of the turn, and `until` and `acted_until`,
+        when the last of either was.
     """
     acting = ~is_event(AuthEvent.IGNORED)
     flow = events.select(
@@ -177,8 +180,9 @@ def turns(events: pl.DataFrame) -> pl.DataFrame:
     )
     begins = events.select(at=pl.arg_where((pl.col("turn") != pl.col("turn").shift()).fill_null(value=True)))["at"]
     ends = pl.select(begins.shift(-1, fill_value=events.height) - 1).to_series()
+    dated = [_DATED] if events[_DATED].null_count() < events.height else []
     return (
-        events.select(_OF_TURN)[begins]
+        events.select(*_OF_TURN, *dated)[begins]
         .with_columns(first=first_of_device(), acting=acting, requests=ends - begins + 1)
         .hstack(flow[ends])
         .with_columns(calls=pl.col("acted") - pl.col("acted").shift(fill_value=0))
@@ -194,7 +198,8 @@ def mark_stragglers(turns: pl.DataFrame) -> pl.DataFrame:
     right after it and it is the call refused before, which is repeated with the new token, or follows a login; or it is
     refused for another reason than those before. Where no duration is logged, `GRACE_SECONDS` stand for it. These are
     guesses, so from the `PATIENCE`th token in a row that no accepted call follows they are not made any more: calls in
-    flight end, a loop goes on. Refreshes granted beside one another count as one: those after the first are stragglers.
+    flight end, a loop goes on; nor of a call whose token says itself that it was issued no earlier. Refreshes granted
+    beside one another count as one: those after the first are stragglers.
     """
     verdict, grant, ok = is_event(*_VERDICTS), is_event(*_GRANTS), is_event(AuthEvent.API_OK)
     granted = grant.cast(pl.UInt32).cum_sum()
@@ -207,14 +212,17 @@ def mark_stragglers(turns: pl.DataFrame) -> pl.DataFrame:
         next=pl.when(ok | verdict | pl.col("first").shift(-1, fill_value=True)).then(place).backward_fill(),
     )
     refresh = is_event(AuthEvent.REFRESH_OK)
-    # Only what may be one is looked at.
-    at = turns.select(pl.arg_where(~pl.col("first") & (is_event(*_REFUSALS) | (refresh & refresh.shift())))).to_series()
+    # Only what may be one is looked at, and a device's first refusal, which may be repeated.
+    beside = refresh & refresh.shift() & ~pl.col("first")
+    at = turns.select(pl.arg_where(is_event(*_REFUSALS) | beside)).to_series()
     times = turns.select(verdict=pl.when(verdict).then("timestamp"), grant=pl.when(grant).then("timestamp"))
     known = turns.select(
         by_login=is_event(AuthEvent.LOGIN_OK), next=pl.when(ok).then(pl.coalesce("started_at", "timestamp"))
     )
+    asked = (DEVICE, *_CALL, "auth_event", "reason", "timestamp", "started_at", "timed", "clock", "first")
+    issued = _DATED if _DATED in turns.columns else pl.lit(None, TIMESTAMP).alias(_DATED)
     found = (
-        turns.select(DEVICE, *_CALL, "auth_event", "reason", "timestamp", "started_at", "timed", "clock")[at]
+        turns.select(*asked, issued)[at]
         .hstack([times[name].gather(flow[name].gather(at)) for name in times.columns])
         .hstack([flow["in_row"].gather(at), flow["verdicts"].gather(at)])
         .with_columns(
@@ -225,23 +233,28 @@ def mark_stragglers(turns: pl.DataFrame) -> pl.DataFrame:
     by_grant = is_event(AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_OK)
     late = (
         found.with_columns(_repeated(found), _for_another_fault(found))
-        .select(pl.when(by_grant).then(_during("grant", sibling=True)).otherwise(_during("verdict")))
+        .select(~pl.col("first") & pl.when(by_grant).then(_during("grant", sibling=True)).otherwise(_during("verdict")))
         .to_series()
     )
     straggler = pl.repeat(False, turns.height, dtype=pl.Boolean, eager=True).scatter(at.filter(late), True)
-    return turns.drop(_CALL).with_columns(straggler.alias("straggler"))
+    return turns.drop(*_CALL, _DATED, strict=False).with_columns(straggler.alias("straggler"))
 
 
 def _repeated(refused: pl.DataFrame) -> pl.Series:
     """Which of some calls were refused before the last verdict, too; `verdicts` numbers these."""
-    key = [DEVICE, *_CALL, "verdicts"]
-    before = refused.select(*key[:-1], pl.col("verdicts") + 1).unique().with_columns(repeated=pl.lit(value=True))
-    told = refused.select(key).join(before, on=key, how="left", maintain_order="left")
-    return told["repeated"].fill_null(value=False)
+    known = refused.select(pl.all_horizontal(pl.col(*_CALL).is_not_null())).to_series()
+    if one_value(refused["verdicts"]):
+        return pl.repeat(False, refused.height, dtype=pl.Boolean, eager=True).alias("repeated")
+    # The last of the columns counts by ones.
+    call = one_number([refused[name] for name in (DEVICE, *_CALL, "verdicts")])
+    return (known & (call - 1).is_in(call.unique().implode())).alias("repeated")
 
 
 def _for_another_fault(refused: pl.DataFrame) -> pl.Series:
-    """Which of some calls were refused for a reason that none before the last verdict had: not with the old token."""
+    """Which of some calls were refused for a reason that none before the last verdict had: not with the old token.
+
+    Too young is no old token, whatever was refused before.
+    """
     turn = [DEVICE, "verdicts"]
     before = refused.filter(pl.col("reason").is_not_null()).select(DEVICE, pl.col("verdicts") + 1, "reason").unique()
     some = before.select(turn).unique().with_columns(some=pl.lit(value=True))
@@ -249,6 +262,7 @@ def _for_another_fault(refused: pl.DataFrame) -> pl.Series:
     told = refused.select(*turn, "reason").join(some, on=turn, how="left", maintain_order="left")
     told = told.join(same, on=[*turn, "reason"], how="left", maintain_order="left")
     other = pl.col("reason").is_not_null() & pl.col("some").is_not_null() & pl.col("same").is_null()
+    other |= (pl.col("reason") == Reason.NOT_YET_VALID.value).fill_null(value=False)
     return told.select(other_fault=other).to_series()
 
 
@@ -275,4 +289,10 @@ def _during(verdict: str, *, sibling: bool = False) -> pl.Expr:
     on_way = ((started < 0) & ~coarse) | (near & (~follows | soon) & ~other)
     perhaps = pl.when("timed").then(on_way).otherwise(ended <= GRACE_SECONDS * 1e6)
     surely = pl.col("timed") & (started < -tick)
-    return (surely | (perhaps & (pl.col("in_row") < PATIENCE))).fill_null(value=False)
+    return (surely | (perhaps & (pl.col("in_row") < PATIENCE) & ~_with_new_token(verdict))).fill_null(value=False)
+
+
+def _with_new_token(verdict: str) -> pl.Expr:
+    """Whether a call carries a token that was issued with `verdict`; tokens tell whole seconds."""
+    since = (pl.col(_DATED) - pl.col(verdict).dt.truncate("1s")).dt.total_microseconds()
+    return (since >= -GRACE_SECONDS * 1e6).fill_null(value=False)

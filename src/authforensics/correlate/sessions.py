@@ -322,8 +322,8 @@ def _counts(rows: pl.DataFrame, key: str, size: int, counted: Mapping[str, pl.Ex
     none = pl.zeros(size, dtype=pl.UInt32, eager=True)
     counts = []
     for name in counted:
-        runs = hits["key"].filter(hits[name]).rle().struct
-        counts.append(none.clone().scatter(runs.field("value"), runs.field("len")).alias(name))
+        runs = hits["key"].filter(hits[name]).rle().struct.unnest()
+        counts.append(none.clone().scatter(runs["value"], runs["len"]).alias(name))
     return pl.DataFrame(counts)
 
 

@@ -57,6 +57,16 @@ def ends(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     return first, first.shift(-1, fill_value=rows.height) - 1
 
 
+def lasting(rows: pl.DataFrame, count: float, seconds: float) -> pl.DataFrame:
+    """The rows of runs that may be worth a closer look: of `count` rows at least, over about so many seconds."""
+    first, last = ends(rows)
+    times = rows["timestamp"]
+    # A second less: whoever asks rounds.
+    long = (times.gather(last) - times.gather(first)).dt.total_microseconds() >= (seconds - 1) * 1e6
+    kept = rows["run"].gather(first).filter(long & (last - first + 1 >= count))
+    return rows.filter(pl.col("run").is_in(kept.implode()))
+
+
 def with_ending(runs: pl.DataFrame, sessions: Sessions) -> pl.DataFrame:
     """Add `ongoing` to runs that have `episode`, their last: nothing was accepted after it, and no logout ended it."""
     if runs.is_empty():

@@ -66,9 +66,16 @@ def crowded(sessions: Sessions) -> pl.Series:
     return verdicts["device"].filter(verdicts.select(nowhere).to_series().fill_null(value=False)).unique()
 
 
-def apart(frame: pl.DataFrame, sessions: Sessions) -> pl.DataFrame:
-    """Without the rows of weakly known devices that are several people; `frame` has `device`, and gets `weak`."""
+def apart(frame: pl.DataFrame, sessions: Sessions, sure: pl.Expr | None = None) -> pl.DataFrame:
+    """Without the rows of weakly known devices that are several people; `frame` has `device`, and gets `weak`.
+
+    Args:
+        frame: something that was seen of devices.
+        sessions: with accepted calls or without.
+        sure: which rows tell the same, however many people there are.
+    """
     told = frame.with_columns(weak(frame, sessions))
     if not told["weak"].any():
         return told
-    return told.filter(~(pl.col("weak") & pl.col("device").is_in(crowded(sessions).implode())))
+    several = pl.col("weak") & pl.col("device").is_in(crowded(sessions).implode())
+    return told.filter(~several if sure is None else ~several | sure)

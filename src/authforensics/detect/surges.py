@@ -6,16 +6,23 @@ Times are numbers of windows (`at`): whole multiples of a length, so that window
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import polars as pl
 
-from authforensics.detect.detector import Limits
+from authforensics.detect.detector import Limits, Threshold
 from authforensics.detect.runs import changed
 
 _HOUR = 3600
 #: MAD of a normal distribution, in standard deviations: the modified z-score divides by it.
 #: Reference: B. Iglewicz and D. C. Hoaglin, How to Detect and Handle Outliers, ASQC 1993.
 _MAD = 0.6745
+#: From when on a share is unusual, of detectors that ask `surging`.
+UNUSUAL = (
+    Threshold("min_ratio", 5, "times the odds", "derived: rates five times higher are another thing"),
+    Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
+    Threshold("max_p", 0.01, "probability", "derived: an exact test below this, of all windows together"),
+)
 
 
 def window(seconds: float) -> pl.Expr:
@@ -26,10 +33,10 @@ def window(seconds: float) -> pl.Expr:
 def surging(series: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     """The windows in which a share leaves its own baseline.
 
-    The baseline is made of all windows of the system but outliers; of a log of three days or more it is also that of
-    the same time of other days. A window surges where all hold: enough devices and share, odds so many times those of
-    the baseline, a modified z-score that is an outlier's, and an exact binomial test, corrected for the windows looked
-    at.
+    The baseline is made of all windows of the system but outliers; where the share took a step and stayed, of those on
+    the lower side of it (see `_calm`); of a log of three days or more it is also that of the same time of other days.
+    A window surges where all hold: enough devices and share, odds so many times those of the baseline, a modified
+    z-score that is an outlier's, and an exact binomial test, corrected for the windows looked at.
 
     Args:
         series: `system`, `at`, `hit` devices of `total`, which is not 0; one row a window.
@@ -39,12 +46,13 @@ def surging(series: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         `system`, `at` and `usual`, the share that was to be expected.
     """
     share = pl.col("hit") / pl.col("total")
-    median = share.median().over("system")
-    far = (share - median).abs()
-    spread = far.median().over("system")
-    judged = series.with_columns(
-        share=share, score=_score(share, median, spread), windows=pl.len().over("system")
-    ).with_columns(like=pl.col("score") < limits["min_score"])
+    median = share.filter("calm").median().over("system")
+    spread = (share - median).abs().filter("calm").median().over("system")
+    judged = (
+        _calm(series, limits)
+        .with_columns(share=share, score=_score(share, median, spread), windows=pl.len().over("system"))
+        .with_columns(like=pl.col("calm") & (pl.col("score") < limits["min_score"]))
+    )
     like = [pl.when("like").then(name).otherwise(0).sum().over("system") for name in ("hit", "total")]
     # Half a device more and one that is not: where nothing was ever hit, little traffic says little (Jeffreys' prior).
     usual = (like[0] + 0.5) / (like[1] + 1)
@@ -61,6 +69,51 @@ def surging(series: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     ]
     likely = pl.Series(chances, dtype=pl.Float64) < limits["max_p"]
     return found.filter(likely).select("system", "at", "usual").sort("system", "at")
+
+
+def _calm(series: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Add `calm` to windows: those that a baseline may be made of.
+
+    What lasts longer than all the rest would be its own baseline. Where the shares before and after some window differ
+    as much as a surge does from its baseline, and not by chance (likelihood ratio, for the best of all places), only
+    those of the lower side are calm: there must be enough of them.
+    """
+    ordered = series.sort("system", "at")
+    hit, total = (pl.col(name).cast(pl.Float64) for name in ("hit", "total"))
+    before = hit.cum_sum().over("system"), total.cum_sum().over("system")
+    whole = hit.sum().over("system"), total.sum().over("system")
+    after = whole[0] - before[0], whole[1] - before[1]
+    place = pl.int_range(1, pl.len() + 1).over("system")
+    rises = before[0] * after[1] < after[0] * before[1]
+    many = pl.when(rises).then(place).otherwise(pl.len().over("system") - place)
+    odds = [_odds((hits + 0.5) / (of + 1)) for hits, of in (before, after)]
+    ratio = pl.max_horizontal(odds[0] / odds[1], odds[1] / odds[0])
+    gain = 2 * (_likelihood(*before) + _likelihood(*after) - _likelihood(*whole))
+    enough = (after[1] > 0) & (many >= limits["min_baseline"]) & (ratio >= limits["min_ratio"])
+    told = ordered.with_columns(
+        gain=pl.when(enough).then(gain), rises=rises, place=place, windows=pl.len().over("system")
+    )
+    best = told.drop_nulls("gain").sort("gain", "place", descending=[True, False]).unique("system", keep="first")
+    least = [_quantile(limits["max_p"] / windows) for windows in best["windows"]]
+    steps = best.filter(best["gain"] > pl.Series(least, dtype=pl.Float64)).select("system", "rises", step="place")
+    calm = (pl.col("place") <= pl.col("step")) == pl.col("rises_right")
+    joined = told.join(steps, on="system", how="left", maintain_order="left")
+    return joined.with_columns(calm=calm.fill_null(value=True)).select(*series.columns, "calm")
+
+
+def _quantile(p: float) -> float:
+    """What chi-squared with one degree of freedom exceeds with that probability: the square of a normal quantile."""
+    if p <= 0:
+        return math.inf
+    return NormalDist().inv_cdf(min(p, 1.0) / 2) ** 2
+
+
+def _likelihood(hit: pl.Expr, total: pl.Expr) -> pl.Expr:
+    """The greatest log likelihood of `hit` of `total`."""
+    rest = total - hit
+    return sum(
+        (pl.when(part > 0).then(part * (part / total).log()).otherwise(0.0) for part in (hit, rest)), start=pl.lit(0.0)
+    )
 
 
 def _score(value: pl.Expr, median: pl.Expr, spread: pl.Expr) -> pl.Expr:

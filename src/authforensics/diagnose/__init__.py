@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import polars as pl
 
@@ -22,6 +23,7 @@ from authforensics.diagnose.verdict import verdict
 from authforensics.document import Lifetimes
 from authforensics.findings import Deploy, Finding, Incident
 from authforensics.schema import History, Reason
+from authforensics.states import AuthEvent
 
 __all__ = [
     "Cause",
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 
+#: Whoever logs in all day long asks why, even if it is by design.
+_EXPIRIES = "expired_refresh_storm"
 #: What sessions end by some day: where they do so together, and log in again, there is no incident.
 _EXPIRED = {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
 
@@ -73,34 +77,37 @@ def diagnose(
         Incidents, the worst first, then those still going on, then the earliest.
     """
     known = known_causes()
-    clusters = cluster(history.episodes, findings)
+    clusters = cluster(history.episodes, findings, dict(history.spans.select("system", "begin").rows()))
     built = [
-        case.build(
-            one,
-            refused,
-            history,
-            lifetimes.get(one.system, Lifetimes()),
-            deployed=deploys,
-            findings=findings,
-            signed=signers,
+        replace(
+            case.build(
+                one,
+                refused,
+                history,
+                lifetimes.get(one.system, Lifetimes()),
+                deployed=deploys,
+                findings=findings,
+                signed=signers,
+            ),
+            witnessed_at=first,
         )
-        for one, refused in _refusals(clusters, history, lifetimes)
+        for one, refused, first in _refusals(clusters, history, lifetimes)
     ]
-    judged = [_judged(one, known) for one in built if one.cluster.kind not in _SIGNS]
-    judged += _signs([one for one in built if one.cluster.kind in _SIGNS], judged, known)
+    judged = [_judged(one, known) for one in built if not _is_sign(one)]
+    judged += _signs([one for one in built if _is_sign(one)], judged, known)
     found = [
         incidents.incident(one.case, one.causes, harmless=one.harmless)
         for one in united(judged, lambda joined: _judged(joined, known), UNDETERMINED)
     ]
-    found = forged.adopted(found, forged.incidents(signers.carried, history, findings, known[forged.CAUSE]))
+    found = forged.adopted(found, forged.incidents(signers, history, findings, known[forged.CAUSE]), findings)
     return sorted(found, key=_worst_first)
 
 
 def _refusals(
     clusters: Sequence[Cluster], history: History, lifetimes: Mapping[str, Lifetimes]
-) -> Iterator[tuple[Cluster, pl.DataFrame]]:
-    """Each cluster that may be an incident, with its refusals."""
-    for one, told in zip(clusters, denials(history.events, clusters), strict=True):
+) -> Iterator[tuple[Cluster, pl.DataFrame, datetime | None]]:
+    """Each cluster that may be an incident, with its refusals, and what `denials` gives besides."""
+    for one, (told, first) in zip(clusters, denials(history.events, clusters), strict=True):
         if one.kind == recalled.KIND:
             refused = recalled.early(told, lifetimes.get(one.system, Lifetimes()).access)
         elif _informs(one) and _reasons(told) <= _EXPIRED:
@@ -108,11 +115,17 @@ def _refusals(
         else:
             refused = told
         if not refused.is_empty():
-            yield one, refused
+            yield one, refused, first
+
+
+def _is_sign(one: Case) -> bool:
+    """Whether it may be what another incident did: so are logins that are refused, not those that get no verdict."""
+    verdicts = one.denials["auth_event"] == AuthEvent.LOGIN_DENIED.value
+    return one.cluster.kind in _SIGNS or (one.cluster.kind == "login" and 2 * int(verdicts.sum()) > len(verdicts))
 
 
 def _signs(cases: Sequence[Case], judged: Sequence[Judged], known: Mapping[str, Cause]) -> Iterator[Judged]:
-    """Of `_SIGNS` those that no other incident did."""
+    """Of signs those that no other incident did."""
     others = [one.case for one in judged]
     for sign in cases:
         if not alone(sign, others):
@@ -145,7 +158,7 @@ def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
 
 def _informs(one: Cluster) -> bool:
     """Whether it is known only by what informs: sessions that ended together, and logins that followed."""
-    return all(finding.measures.get("benign") for finding in one.findings)
+    return all(finding.detector != _EXPIRIES and finding.measures.get("benign") for finding in one.findings)
 
 
 def _reasons(denials: pl.DataFrame) -> set[str]:

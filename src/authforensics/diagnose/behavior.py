@@ -28,7 +28,8 @@ MAX_CLIENTS = 100
 #: What the identity ladder calls a device that nothing but address and user agent tells from others.
 _WEAK = "client_ip+user_agent"
 _DEVICE = ["system", "device_id"]
-_EPISODE = [*_DEVICE, "episode"]
+#: One number for an episode of a device.
+_EPISODE = "of"
 _CLIENT = ["system", "platform", "app_version"]
 _FLAGS = ("refreshed_again", "looped", "never_refreshed", "kept_calling", "kept_writing", "unauthenticated")
 #: `relogged`: devices that always went straight to the login; wrong only where others of the system refresh.
@@ -36,6 +37,11 @@ _COUNTS = ("devices", "right", "wrong", "relogged", *_FLAGS, "weak")
 _TRIES = [AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value]
 _REFUSED = [AuthEvent.API_DENIED.value, AuthEvent.API_ANONYMOUS.value]
 _TELLING = [*_TRIES, *_REFUSED, AuthEvent.LOGIN_OK.value]
+#: What is looked at of an event.
+_LOOKED_AT = (
+    *("device", "episode", "timestamp", "started_at", "timed", "auth_event", "grant", "granted_by", "age", "rejection"),
+    *("write", "platform", "app_version"),
+)
 
 
 def observe(sessions: Sessions) -> pl.DataFrame:
@@ -45,20 +51,30 @@ def observe(sessions: Sessions) -> pl.DataFrame:
         `system`, `platform`, `app_version`, and of how many devices what is true.
     """
     ends = sessions.spans.select("system", "end")
-    episodes = sessions.episodes.filter("session_seen").join(ends, on="system", how="left").select(*_EPISODE, **_told())
-    telling = pl.col("auth_event").is_in(_TELLING) & ~pl.col("straggler")
-    events = sessions.events.filter(telling).join(
-        episodes.select(_EPISODE), on=_EPISODE, how="semi", maintain_order="left"
-    )
-    odd = episodes.filter(~pl.col("plain")).select(_EPISODE)
     known = sessions.devices.select(*_DEVICE, "platform", "app_version", weak=pl.col("identity_key") == _WEAK)
+    known = known.with_row_index("device")
+    episodes = (
+        sessions.episodes.filter("session_seen")
+        .join(ends, on="system", how="left")
+        .join(known.select("device", *_DEVICE), on=_DEVICE, how="left")
+        .select("device", _key(), **_told())
+    )
+    telling = sessions.events.select(pl.col("auth_event").is_in(_TELLING) & ~pl.col("straggler")).to_series()
+    events = sessions.events.select(_LOOKED_AT).filter(telling).with_columns(_key())
+    events = events.filter(pl.col(_EPISODE).is_in(episodes[_EPISODE].implode()))
+    odd = episodes.filter(~pl.col("plain"))[_EPISODE]
     return _counted(
-        episodes.join(_deeds(events.join(odd, on=_EPISODE, how="semi", maintain_order="left")), on=_EPISODE, how="left")
+        episodes.join(_deeds(events.filter(pl.col(_EPISODE).is_in(odd.implode()))), on=_EPISODE, how="left")
         .join(_clients(events), on=_EPISODE, how="left")
-        .join(known, on=_DEVICE, how="left", suffix="_last")
+        .join(known, on="device", how="left", suffix="_last")
         .with_columns(pl.coalesce(name, f"{name}_last") for name in ("platform", "app_version"))
         .with_columns(pl.col(name).fill_null(value=False) for name in _FLAGS)
     )
+
+
+def _key() -> pl.Expr:
+    """Of a partition's devices the number, and that of the episode."""
+    return (pl.col("device").cast(pl.UInt64) * 2**32 + pl.col("episode")).alias(_EPISODE)
 
 
 def _told() -> dict[str, pl.Expr]:
@@ -129,15 +145,15 @@ def _waited(since: str) -> pl.Expr:
 def _clients(events: pl.DataFrame) -> pl.DataFrame:
     """Platform and version of each episode, as its refused calls name them."""
     refused = events.filter(pl.col("auth_event").is_in([*_REFUSED, AuthEvent.REFRESH_DENIED.value]))
-    return refused.group_by(_EPISODE).agg(pl.col("platform", "app_version").drop_nulls().first())
+    return refused.group_by(_EPISODE).agg(pl.col("platform", "app_version").first(ignore_nulls=True))
 
 
 def _counted(told: pl.DataFrame) -> pl.DataFrame:
     wrong = pl.any_horizontal(_FLAGS)
     relogged = ~wrong & ~pl.col("tried") & (pl.col("relogged") >= 2)
     devices = (
-        told.group_by(*_DEVICE, "platform", "app_version")
-        .agg(pl.col("good", "tried", "weak", *_FLAGS).any(), pl.col("relogged").sum())
+        told.group_by("device", "platform", "app_version")
+        .agg(pl.col("system").first(), pl.col("good", "tried", "weak", *_FLAGS).any(), pl.col("relogged").sum())
         .with_columns(wrong=wrong, relogged=relogged)
         .with_columns(devices=pl.lit(value=True), right=pl.col("good") & ~pl.col("wrong") & ~pl.col("relogged"))
     )

@@ -32,7 +32,8 @@ class Case:
     """One incident's cluster within the history of its system.
 
     `denials` is every refusal that belongs to it, in no order; `begin` and `end` are the log's; `fleet` is
-    DEVICES of the system, `deploys` all that are known, `findings` those of the system, `signed` who signed tokens.
+    DEVICES of the system, `deploys` all that are known, `findings` those of the system, `signed` who signed tokens,
+    `witnessed_at` the first event that findings of other kinds saw of its devices.
     """
 
     cluster: Cluster
@@ -46,6 +47,7 @@ class Case:
     deploys: Sequence[Deploy] = ()
     findings: Sequence[Finding] = ()
     signed: Signed = UNSIGNED
+    witnessed_at: datetime | None = None
 
     def stuck(self) -> Case:
         """Without the clients that obeyed; itself, if there are none, or no others."""
@@ -61,7 +63,7 @@ class Case:
 
     @cached_property
     def last(self) -> datetime:
-        """The last one."""
+        """The last refusal."""
         return self.denials["timestamp"].max()  # type: ignore[return-value]
 
     def preceding(self, moment: datetime) -> tuple[Preceding, ...]:

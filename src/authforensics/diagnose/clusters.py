@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from authforensics.diagnose import witnessed
-from authforensics.diagnose.reach import reached
+from authforensics.diagnose.reach import lasts, reached, without_chance
 from authforensics.findings import Finding
 from authforensics.schema import TIMESTAMP, Reason
 
@@ -23,24 +23,28 @@ GAP_SECONDS = 3600.0
 OBEYS = 2
 #: How long a client may try until a refresh gets a verdict, before it is more than a hiccup.
 _HICCUP_SECONDS = 60.0
-#: Refused calls before the login, and seconds over which they last, of a client that didn't care: as for a zombie.
-_CALLS_ON, _CALLS_ON_SECONDS = 3, 60.0
+#: Refused calls before the login of a client that didn't care, where they last, too: as for a zombie.
+_CALLS_ON = 3
 _KINDS = pl.Enum(["ignored", "key", "refresh", "rejected", "unanswered"])
 #: Detectors of fleets that are about refusals of every kind.
 _OF_FLEET: Mapping[str, str | None] = {"denial_surge": None}
-#: What is benign makes no incident but for this: whoever had to log in again asks why.
-_INFORMS = "mass_logout"
+#: What is benign makes no incident but for these: whoever had to log in again asks why.
+_INFORMS = frozenset({"mass_logout", "expired_refresh_storm"})
 _GROUP = ["system", "kind", "cluster"]
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """One incident in the making. `episodes` are the ill ones that belong to it, `kind` what they share."""
+    """One incident in the making. `episodes` are the ill ones that belong to it, `kind` what they share.
+
+    `besides`: what findings of other kinds saw of its devices, each as a cluster by itself.
+    """
 
     system: str
     kind: str
     findings: tuple[Finding, ...]
     episodes: pl.DataFrame
+    besides: tuple[Cluster, ...] = ()
 
     def stuck(self) -> Cluster:
         """Without the episodes of clients that obeyed; itself, if there are none, or if nothing else remains."""
@@ -51,6 +55,18 @@ class Cluster:
     def explained(self) -> bool:
         """Whether any refusal has a reason."""
         return bool(self.episodes["told"].any())
+
+    @cached_property
+    def unknown(self) -> int:
+        """Devices that were refused before they were ever accepted: nothing tells how that began."""
+        devices = self.episodes["device_id"].n_unique()
+        return devices - self.episodes.filter(pl.col("episode") > 0)["device_id"].n_unique()
+
+    @cached_property
+    def cut_off(self) -> bool:
+        """Whether the log begins in the midst of it for all that call on: they may have tried to refresh before."""
+        calling = self.episodes.filter(lasts())
+        return self.kind == "ignored" and (self.episodes if calling.is_empty() else calling)["episode"].max() == 0
 
     def meets(self, other: Cluster) -> bool:
         """Whether they overlap in time."""
@@ -72,7 +88,7 @@ class Cluster:
 
 
 def _kind() -> pl.Expr:
-    """What is wrong in an episode; null in an ordinary expiry, which a refresh heals.
+    """What is wrong in an episode; null in an ordinary expiry, which a refresh heals, and where `_unproven`.
 
     `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused),
     `unanswered` (it got no verdict, and none soon), `ignored` (refused, and the client never tried to refresh, or only
@@ -81,12 +97,11 @@ def _kind() -> pl.Expr:
     faults = [fault.value for fault in KEY_FAULTS]
     key = pl.col("reason").is_in(faults) | pl.col("refresh_reason").is_in(faults)
     soon = (pl.col("closed_at") - pl.col("first_seen")).dt.total_seconds() <= _HICCUP_SECONDS
-    refreshed = pl.sum_horizontal("refresh_ok", "refresh_denied", "refresh_failed") > 0
+    refreshed = _refreshes()
     tried = refreshed | (pl.col("login_ok") > 0)
-    lasted = (pl.col("last_seen") - pl.col("first_seen")).dt.total_seconds() >= _CALLS_ON_SECONDS
     # Who logs in for the first time is no client that lost its session.
     known = (pl.col("episode") > 0) | pl.col("reason").is_not_null()
-    late = ~refreshed & known & lasted & (pl.col("denied") >= _CALLS_ON)
+    late = ~refreshed & known & _calls_on()
     return (
         pl.when(key.fill_null(value=False))
         .then(pl.lit("key", _KINDS))
@@ -101,22 +116,44 @@ def _kind() -> pl.Expr:
     )
 
 
+def _calls_on() -> pl.Expr:
+    return lasts() & (pl.col("denied") >= _CALLS_ON)
+
+
+def _refreshes() -> pl.Expr:
+    return pl.sum_horizontal("refresh_ok", "refresh_denied", "refresh_failed") > 0
+
+
+def _unproven() -> pl.Expr:
+    """Whether a device was refused from its first call on, for a time, and nothing says if it had a session.
+
+    It may have come with one that had died before the log began, or with none at all.
+    """
+    return (pl.col("episode") == 0) & pl.col("reason").is_null() & ~_refreshes() & _calls_on()
+
+
 def keep(episodes: pl.DataFrame) -> pl.DataFrame:
-    """Of EPISODES those that can be part of an incident: all but ordinary expiries."""
-    return episodes.filter(_kind().is_not_null())
+    """Of EPISODES those that can be part of an incident: all but ordinary expiries.
+
+    Of what is `_unproven` only that of devices of which there is something else, too.
+    """
+    found = episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_not_null() | _unproven())
+    others = found.filter(pl.col("kind").is_not_null()).select(DEVICE)
+    return found.join(others, on=DEVICE, how="semi", maintain_order="left").drop("kind")
 
 
 def _ill(episodes: pl.LazyFrame) -> pl.DataFrame:
     """Each episode with its `kind`, whether the client `obeyed`, and whether the log `told` a reason.
 
-    Obeyed: the refresh was refused and a login followed, or nothing.
+    Obeyed: the refresh was refused and a login followed, or nothing. What is `_unproven` is what its device does next,
+    if that is to call on, too.
     """
     # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
     # One that left there did no harm either.
     obeyed = (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
-    return (
+    found = (
         episodes.with_columns(kind=_kind())
-        .filter(pl.col("kind").is_not_null())
+        .filter(pl.col("kind").is_not_null() | _unproven())
         .select(
             *DEVICE,
             "episode",
@@ -133,9 +170,16 @@ def _ill(episodes: pl.LazyFrame) -> pl.DataFrame:
         )
         .collect(engine="streaming")
     )
+    if not found["kind"].null_count():
+        return found
+    following = pl.when(pl.col("kind").is_in(["refresh", "ignored"]) & ~pl.col("obeyed")).then("kind")
+    ordered = found.sort(*DEVICE, "episode").with_columns(
+        next=following.shift(-1).over(DEVICE), obeyed=pl.col("obeyed").fill_null(value=False)
+    )
+    return ordered.with_columns(kind=pl.coalesce("kind", "next")).filter(pl.col("kind").is_not_null()).drop("next")
 
 
-def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
+def cluster(episodes: pl.LazyFrame, findings: list[Finding], begins: Mapping[str, datetime]) -> list[Cluster]:
     """Group findings, each with all episodes of its kind and time, whether or not a finding speaks of them.
 
     Its time: from its first finding to its last, and as far around as `reach` says.
@@ -143,6 +187,7 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
     Args:
         episodes: EPISODES of all devices; ordinary expiries among them are left out here.
         findings: in a fixed order, which decides between clusters that are equal.
+        begins: when the log of each system begins.
     """
     if not findings:
         return []
@@ -153,7 +198,7 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding]) -> list[Cluster]:
     for finding, home in zip(others, _homes(others, numbered), strict=True):
         if home is not None:
             groups.setdefault((finding.system, *home), []).append(finding)
-    members = _members(groups, numbered)
+    members = _members(groups, numbered, begins)
     told = _merge_unexplained(
         [
             Cluster(system=system, kind=kind, findings=tuple(found), episodes=members[index])
@@ -167,7 +212,7 @@ def _with_witnessed(
     told: list[Cluster], findings: list[Finding], like: pl.DataFrame, kinds: Mapping[str, str]
 ) -> list[Cluster]:
     """Add those that findings make by themselves; where most of their devices have another at that time, it is that."""
-    done, rushes, costs = list(told), [], []
+    done, apart, rushes, costs = list(told), list[Cluster](), [], []
     for (system, kind), found in _at_once(findings, kinds).items():
         for group in found:
             rows = witnessed.episodes(group, like.drop("kind", "cluster", "why"))
@@ -180,12 +225,32 @@ def _with_witnessed(
                 continue
             host = next((index for index, other in enumerate(told) if one.is_part_of(other)), None)
             if host is None:
-                done.append(one)
+                apart.append(one)
             else:
-                done[host] = replace(done[host], findings=done[host].findings + one.findings)
+                done[host] = _beside(done[host], one)
+    done = [*(rest for one in done if (rest := _without(one, apart)) is not None), *apart]
     for one in rushes:
         done = _with_rush(done, one)
     return done + [one for one in costs if _alone(one, done)]
+
+
+def _beside(host: Cluster, one: Cluster) -> Cluster:
+    """Add what findings saw to the cluster that it is part of: of the same devices, and at the same pace."""
+    mine = one.episodes.join(host.episodes, on=DEVICE, how="semi")
+    begin, end = host.episodes.select(pl.col("first_seen").min(), pl.col("last_seen").max()).row(0)
+    around = pl.concat(
+        [mine.with_columns(own=True), host.episodes.with_columns(own=False)], how="diagonal"
+    ).with_columns(why=pl.lit(None, pl.String))
+    near = reached(around, begin, end, GAP_SECONDS).filter("own").select(mine.columns)
+    besides = replace(one, episodes=near)
+    return replace(host, findings=host.findings + one.findings, besides=(*host.besides, besides))
+
+
+def _without(one: Cluster, others: list[Cluster]) -> Cluster | None:
+    """Without the episodes in which findings of another incident saw what was wrong; None: none is left."""
+    rows = [other.episodes for other in others if other.system == one.system]
+    rest = witnessed.unexplained(one.episodes, pl.concat(rows)) if rows else one.episodes
+    return None if rest.is_empty() else replace(one, episodes=rest)
 
 
 def _alone(cost: Cluster, clusters: list[Cluster]) -> bool:
@@ -247,7 +312,7 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
                 "key" if one.reason in faults else _OF_FLEET.get(one.detector, "refresh"),
             )
             for index, one in enumerate(findings)
-            if one.detector == _INFORMS or not one.measures.get("benign")
+            if one.detector in _INFORMS or not one.measures.get("benign")
         ],
         schema={
             "finding": pl.UInt32,
@@ -286,7 +351,9 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
     return [homes.get(index) for index in range(len(findings))]
 
 
-def _members(groups: dict[tuple[str, str, int], list[Finding]], episodes: pl.DataFrame) -> list[pl.DataFrame]:
+def _members(
+    groups: dict[tuple[str, str, int], list[Finding]], episodes: pl.DataFrame, begins: Mapping[str, datetime]
+) -> list[pl.DataFrame]:
     """The episodes of each group, in the order of the groups."""
     keys = pl.DataFrame(
         [(index, *key) for index, key in enumerate(groups)],
@@ -302,28 +369,32 @@ def _members(groups: dict[tuple[str, str, int], list[Finding]], episodes: pl.Dat
             GAP_SECONDS,
             # Somebody who leaves before the refresh, or a call that was on its way.
             by_chance=kind == "ignored",
+            quiet_since=None if number else begins.get(system),
         ).drop("why")
-        for index, ((_, kind, _), found) in enumerate(groups.items())
+        for index, ((system, kind, number), found) in enumerate(groups.items())
     ]
 
 
 def _merge_unexplained(clusters: list[Cluster]) -> list[Cluster]:
     """Join clusters that no reason tells apart to one that overlaps them in time and has half of their devices.
 
-    Where the log gives no reasons, one fault shows in several kinds: refreshes refused first, new tokens later.
+    Where the log gives no reasons, one fault shows in several kinds: refreshes refused first, new tokens later. Where
+    the log begins after the refresh was refused, clients that call on seem never to have tried.
     """
     done: list[Cluster] = []
-    for one in sorted(clusters, key=lambda each: (not each.explained, -each.episodes.height, each.kind)):
+    for one in sorted(clusters, key=lambda each: (each.cut_off, not each.explained, -each.episodes.height, each.kind)):
         host = next((index for index, other in enumerate(done) if _same(one, other)), None)
         if host is None:
             done.append(one)
             continue
         other = done[host]
-        done[host] = replace(
-            other, findings=other.findings + one.findings, episodes=pl.concat([other.episodes, one.episodes])
-        )
+        rows = without_chance(one.episodes, other.episodes) if one.kind == "ignored" else one.episodes
+        done[host] = replace(other, findings=other.findings + one.findings, episodes=pl.concat([other.episodes, rows]))
     return done
 
 
 def _same(one: Cluster, other: Cluster) -> bool:
+    if one.cut_off and other.kind == "refresh" and one.system == other.system and one.meets(other):
+        calling = other.episodes.filter(~pl.col("obeyed"))["device_id"].n_unique()
+        return one.episodes["device_id"].n_unique() <= calling
     return not one.explained and one.is_part_of(other)

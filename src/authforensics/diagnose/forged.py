@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from authforensics.diagnose.cause import Cause
-from authforensics.diagnose.signed import by_candidate
+from authforensics.diagnose.signed import Signed, by_candidate
 from authforensics.diagnose.wording import plural
 from authforensics.findings import Confidence, Finding, Incident, RootCause, Scope, Severity
 from authforensics.schema import History
@@ -18,23 +18,26 @@ TITLE = "Anybody can sign tokens"
 CAUSE = "default_secret"
 
 
-def incidents(carried: Carried, history: History, findings: Sequence[Finding], cause: Cause) -> list[Incident]:
-    """One for each system whose tokens a default signed, of all devices with a session: their users can be forged.
+def incidents(signed: Signed, history: History, findings: Sequence[Finding], cause: Cause) -> list[Incident]:
+    """One for each system that accepts what a default signed, of all devices with a session: their users can be forged.
+
+    Where it refuses all of that, anybody may have made it: who knows a default tries it everywhere.
 
     Args:
-        carried: what the logs carry.
+        signed: who signed what the logs carry, and what became of it.
         history: that of all devices.
         findings: what was found.
         cause: that of all of them.
     """
-    known = carried.tried.filter(pl.col("candidate").is_in(carried.known_to_all()))
     made = []
-    for (system,), lines in sorted(known.partition_by("system", as_dict=True).items()):
+    for (system,), lines in sorted(signed.default_accepted().partition_by("system", as_dict=True).items()):
         mine = [one.id for one in findings if one.system == system and _by_default(one)]
-        alive = history.devices.filter((pl.col("system") == str(system)) & pl.col("alive"))
-        if mine and alive.height:
-            why = _cause(cause, carried, str(system), lines)
-            made.append(_incident(str(system), lines, alive, mine, why))
+        having = signed.sessions.filter(pl.col("system") == str(system)).cast(pl.String)["device_id"]
+        alive = history.devices.filter(
+            pl.col("system") == str(system), pl.col("device_id").cast(pl.String).is_in(having.implode())
+        )
+        why = _cause(cause, signed.carried, str(system), lines)
+        made.append(_incident(str(system), lines, alive, mine, why))
     return made
 
 
@@ -42,28 +45,29 @@ def _by_default(one: Finding) -> bool:
     return one.detector == "token_exposed" and "default" in one.measures
 
 
-def adopted(found: Sequence[Incident], made: Sequence[Incident]) -> list[Incident]:
-    """All incidents: one that is explained by the default already takes in what belongs to the other.
+def adopted(found: Sequence[Incident], made: Sequence[Incident], findings: Sequence[Finding]) -> list[Incident]:
+    """All incidents: one that a default explains takes in what was found of it, and is as critical.
 
     Args:
         found: those of refusals.
-        made: those of `incidents`.
+        made: those of `incidents`; where one of `found` says the same of its system, it is enough.
+        findings: what was found.
     """
-    by_system: dict[str, Incident] = {one.system: one for one in made}
+    explained: set[str] = set()
     done: list[Incident] = []
     for one in found:
-        other = by_system.get(one.system)
-        if other is None or one.root_causes[0].cause != CAUSE:
+        mine = tuple(each.id for each in findings if each.system == one.system and _by_default(each))
+        if not mine or one.system in explained or one.root_causes[0].cause != CAUSE:
             done.append(one)
             continue
-        del by_system[one.system]
+        explained.add(one.system)
         update = {
-            "findings": (*one.findings, *other.findings),
-            "detectors": tuple(sorted({*one.detectors, *other.detectors})),
+            "findings": (*one.findings, *mine),
+            "detectors": tuple(sorted({*one.detectors, "token_exposed"})),
             "severity": Severity.CRITICAL,
         }
         done.append(one.model_copy(update=update))
-    return [*done, *by_system.values()]
+    return [*done, *(one for one in made if one.system not in explained)]
 
 
 def _incident(
@@ -80,8 +84,8 @@ def _incident(
         title=TITLE,
         summary=(
             f"{plural(tokens, 'token')} of those tried {'is' if tokens == 1 else 'are'} signed with a secret that"
-            f" everybody knows: tokens can be forged for every user, of {plural(len(devices), 'device')} with a session"
-            " in these logs. Nothing needs to fail for that."
+            f" everybody knows, and accepted: tokens can be forged for every user, of"
+            f" {plural(len(devices), 'device')} with a session in these logs. Nothing needs to fail for that."
         ),
         detectors=("token_exposed",),
         severity=Severity.CRITICAL,
@@ -108,7 +112,7 @@ def _cause(cause: Cause, carried: Carried, system: str, lines: pl.DataFrame) -> 
     tried = carried.tried.filter(pl.col("system") == system)["token"].n_unique()
     told = tuple(
         f"proven: {count:,} of {plural(tried, 'token')} tried {'is' if count == 1 else 'are'} signed by {name}"
-        f" ({carried.signers[name].what})"
+        f" ({carried.signers[name].what}) and accepted"
         for name, count in by_candidate(lines).items()
     )
     return RootCause(

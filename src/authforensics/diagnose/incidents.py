@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 
 import polars as pl
 
@@ -37,7 +38,7 @@ def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = Fals
     """Judge one case, whose causes are `ranked`; `harmless`: sessions ended, and every client did what it should."""
     findings = sorted(case.cluster.findings, key=lambda one: (one.first_seen, one.detector, one.device_id or ""))
     steps = phases(case)
-    identity = f"{case.cluster.system}\n{case.cluster.kind}\n{case.onset.isoformat()}"
+    identity = f"{case.cluster.system}\n{case.cluster.kind}\n{began(case).isoformat()}"
     ill_seconds = _device_seconds(case)
     return Incident(
         id=f"incident-{hashlib.sha256(identity.encode()).hexdigest()[:10]}",
@@ -46,7 +47,7 @@ def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = Fals
         summary=_summary(case),
         detectors=tuple(sorted({one.detector for one in findings})),
         severity=Severity.LOW if harmless else severity(case, findings),
-        first_seen=case.onset,
+        first_seen=began(case),
         last_seen=case.last,
         ongoing=not case.quiet,
         devices=len(case.devices),
@@ -60,10 +61,15 @@ def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = Fals
         device_seconds=round(ill_seconds, 3),
         findings=tuple(one.id for one in findings),
         scope=case.scope,
-        deploys=case.preceding(case.onset),
+        deploys=case.preceding(began(case)),
         phases=steps,
         root_causes=ranked,
     )
+
+
+def began(case: Case) -> datetime:
+    """When the first event of an incident was, refused or not."""
+    return min(case.onset, case.witnessed_at or case.onset)
 
 
 def rank(case: Case, causes: Mapping[str, Cause]) -> tuple[RootCause, ...]:
@@ -87,7 +93,7 @@ def severity(case: Case, findings: list[Finding]) -> Severity:
         return Severity.CRITICAL
     if devices >= _SOME and (locked_out or (worst is _GROUP and many)):
         return Severity.HIGH
-    long = (case.last - case.onset).total_seconds() > _LONG_SECONDS
+    long = (case.last - began(case)).total_seconds() > _LONG_SECONDS
     if (devices >= _SOME and worst is _GROUP) or (long and worst in (_LOCKED_OUT, _GROUP)):
         return Severity.MEDIUM
     return Severity.LOW
@@ -102,7 +108,7 @@ def _device_seconds(case: Case) -> float:
 
 
 def _summary(case: Case) -> str:
-    devices, lasted = len(case.devices), (case.last - case.onset).total_seconds()
+    devices, lasted = len(case.devices), (case.last - began(case)).total_seconds()
     many = (
         f"All {devices:,} active devices"
         if devices == case.active > 1
@@ -110,7 +116,7 @@ def _summary(case: Case) -> str:
     )
     cost = [f"{plural(case.refused, 'call')} refused"] if case.refused else []
     cost += [f"{plural(case.writes_lost, 'write')} lost"] if case.writes_lost else []
-    when = f"since {case.onset:%Y-%m-%d %H:%M:%S} UTC" + (f", for {duration(lasted)}" if lasted >= 1 else "")
+    when = f"since {began(case):%Y-%m-%d %H:%M:%S} UTC" + (f", for {duration(lasted)}" if lasted >= 1 else "")
     return "; ".join([f"{many} affected {when}", *cost, _ending(case)]) + "."
 
 

@@ -141,8 +141,9 @@ def _time_of_change(tokens: pl.DataFrame) -> datetime | None:
 
 def _cost_of_cut(ages: Sequence[pl.DataFrame], cut: datetime) -> int:
     """How many statements the lifetimes before and after a time contradict; `ages` in order."""
-    later = pl.col("given_at") >= cut
-    return sum(best_of(*(some.filter(when)["age"] for some in ages))[1] for when in (later, ~later))
+    later = [some["given_at"] >= cut for some in ages]
+    sides = later, [~one for one in later]
+    return sum(best_of(*(some["age"].filter(on) for some, on in zip(ages, side, strict=True)))[1] for side in sides)
 
 
 def _by_kind(whole: Part, by: str) -> list[Part]:

@@ -87,8 +87,14 @@ def unset(names: Sequence[str]) -> str:
 
 
 def signed_by_default(case: Case) -> tuple[dict[str, int], int]:
-    """Refused tokens that a default signed which everybody knows, by its name; and how many were tried in all."""
-    refused: Mapping[str, int] = refused_signers(case)
+    """Refused tokens that a default signed which everybody knows, by its name; and how many were tried in all.
+
+    Without those of strangers: who knows the default tries it, and is refused, wherever it isn't used.
+    """
+    denials = case.signed.of_sessions(case.cluster.system, case.denials)
+    if denials.is_empty():
+        return {}, 0
+    refused: Mapping[str, int] = case.signed.refused(case.cluster.system, denials, case.onset, case.last)
     return {name: count for name, count in refused.items() if name in case.signed.carried.known_to_all()}, sum(
         refused.values()
     )

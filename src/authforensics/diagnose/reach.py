@@ -23,10 +23,19 @@ _PACE = 3
 _TIMES = 5.0
 #: Seconds that it may be where they tell none: a common access lifetime.
 _UNKNOWN = 900.0
+#: Seconds that an episode lasts which is more than a call or two by chance: an app that shows its login screen is done
+#: within a minute.
+_LASTS = 60.0
 
 
 def reached(
-    rows: pl.DataFrame, begin: datetime, end: datetime, most: float, *, by_chance: bool = False
+    rows: pl.DataFrame,
+    begin: datetime,
+    end: datetime,
+    most: float,
+    *,
+    by_chance: bool = False,
+    quiet_since: datetime | None = None,
 ) -> pl.DataFrame:
     """The episodes that belong to an incident.
 
@@ -39,17 +48,21 @@ def reached(
         end: of the last one.
         most: seconds that a gap may be at most.
         by_chance: episodes of this kind happen on any day.
+        quiet_since: when the log begins, if it has none of this kind before `rows`; None: it has, or nobody knows.
     """
     inside = (pl.col("last_seen") >= begin) & (pl.col("first_seen") <= end)
     ordered = rows.sort("first_seen").with_columns(_inside=inside)
     starts = ordered.filter(pl.col("first_seen").is_between(begin, end))["first_seen"]
     allowed = _allowed(starts, most)
-    gap = (pl.col("first_seen") - pl.col("first_seen").shift()).dt.total_seconds(fractional=True)
+    # While somebody calls on there is no gap; where that happens on any day, `_since` says how far back it may reach.
+    last = pl.col("last_seen").cum_max() if by_chance else pl.col("first_seen")
+    gap = (pl.col("first_seen") - last.shift()).dt.total_seconds(fractional=True)
     chained = ordered.with_columns(_chain=(gap > allowed).fill_null(value=False).cum_sum())
     told = chained.with_columns(_near=pl.col("_inside").any().over("_chain"))
     if by_chance:
-        since = pl.col("_inside") | (pl.col("first_seen") >= _onset(ordered, begin, starts))
-        told = told.with_columns(pl.col("_near") & since)
+        told = told.with_columns(pl.col("_near") & (pl.col("_inside") | _since(told, _onset(ordered, begin, starts))))
+    elif quiet_since is not None:
+        told = told.with_columns(pl.col("_near") | _leads(told, quiet_since))
     why = _reason(told, begin)
     later = (pl.col("first_seen") > end) & (pl.col("why") == why) if why is not None else pl.lit(value=False)
     return told.filter(pl.col("_near") | later).drop("_inside", "_chain", "_near")
@@ -60,6 +73,41 @@ def _allowed(starts: pl.Series, most: float) -> float:
         return min(_UNKNOWN, most)
     span: float = (starts[-1] - starts[0]).total_seconds()
     return min(max(_GAPS * span / (len(starts) - 1), _LEAST), most)
+
+
+def _leads(told: pl.DataFrame, since: datetime) -> pl.Expr:
+    """Which episodes come before all that are near, and are the first of the log: too close by for chance.
+
+    One that came at any time since the log began with the same probability would be as close with that share of it,
+    both of two devices with its square. More have a pace of their own, and those that give another reason are others.
+    """
+    begin: datetime = told.filter("_near")["first_seen"].min()  # type: ignore[assignment]
+    before = (pl.col("first_seen") < begin) & (
+        pl.col("why").is_null() | (pl.col("why") == pl.lit(_usual(told), pl.String))
+    )
+    lead = told.filter(before)
+    if lead["device_id"].n_unique() not in range(1, _PACE):
+        return pl.lit(value=False)
+    first: datetime = lead["first_seen"].min()  # type: ignore[assignment]
+    share = (begin - first).total_seconds() / (begin - since).total_seconds()
+    return before & pl.lit(share ** lead["device_id"].n_unique() <= math.exp(-_GAPS))
+
+
+def _since(told: pl.DataFrame, onset: datetime) -> pl.Expr:
+    """Which episodes come since the onset, and those that lasted until then, where they are too few to be usual."""
+    early = pl.col("first_seen") < onset
+    usual = told.filter(lasts() & early).height >= _PACE
+    return ~early if usual else ~early | lasts()
+
+
+def without_chance(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Without episodes that chance brings on any day, and that come before all of `others`."""
+    return rows.filter(lasts() | (pl.col("first_seen") >= others["first_seen"].min()))
+
+
+def lasts() -> pl.Expr:
+    """Whether a client called on for longer than by chance in an episode."""
+    return (pl.col("last_seen") - pl.col("first_seen")).dt.total_seconds() >= _LASTS
 
 
 def _onset(ordered: pl.DataFrame, begin: datetime, starts: pl.Series) -> datetime:
@@ -91,9 +139,14 @@ def _onset(ordered: pl.DataFrame, begin: datetime, starts: pl.Series) -> datetim
 
 def _reason(told: pl.DataFrame, begin: datetime) -> str | None:
     """The reason that most of them give, unless one long before them gave it."""
-    given = told.filter("_inside")["why"].drop_nulls().value_counts(sort=True)
-    if given.is_empty():
+    why = _usual(told)
+    if why is None:
         return None
-    why = given["why"][0]
     before = told.filter(~pl.col("_near"), pl.col("first_seen") < begin, pl.col("why") == why)
-    return str(why) if before.is_empty() else None
+    return why if before.is_empty() else None
+
+
+def _usual(told: pl.DataFrame) -> str | None:
+    """The reason that most of those give that findings are about."""
+    given = told.filter("_inside")["why"].drop_nulls().value_counts(sort=True)
+    return None if given.is_empty() else str(given["why"][0])

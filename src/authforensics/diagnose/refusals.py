@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -13,6 +14,8 @@ from authforensics.schema import Reason
 from authforensics.states import AuthEvent, AuthState
 
 _REFUSALS = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
+#: What the first cycles of a loop may take, of which nobody can tell that they are one: two, of five minutes at most.
+_CYCLES = timedelta(minutes=10)
 #: Beside `loop`, the refusal of a token that a refresh gave, at its first use, and `obeyed` of its episode.
 _COLUMNS = (
     "device_id",
@@ -35,15 +38,30 @@ _COLUMNS = (
 )
 
 
-def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iterator[pl.DataFrame]:
-    """Every refusal that belongs to each incident, stragglers included: those in its ill episodes; in no order.
+def denials(
+    events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]
+) -> Iterator[tuple[pl.DataFrame, datetime | None]]:
+    """Every refusal that belongs to each incident, and when the first event was that findings saw `besides`.
 
+    Those in its ill episodes, in no order: stragglers, too; of those before the first refusal that is none, those from
+    which the client went on to ask for new tokens, as a loop does from its first cycle on.
     Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it. Nor is
     it where new tokens are refused, unless these are said to be expired, too. Of an
     incident that detectors witnessed, what they say is part of it, refused or not.
     """
     if not clusters:
         return
+    found = _found(events, [*clusters, *(one for each in clusters for one in each.besides)])
+    at = len(clusters)
+    for refused, one in zip(found, clusters, strict=False):
+        besides = found[at : at + len(one.besides)]
+        at += len(one.besides)
+        firsts = [each["timestamp"].min() for each in besides if not each.is_empty()]
+        yield refused, min(firsts, default=None)  # type: ignore[misc, type-var]
+
+
+def _found(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> list[pl.DataFrame]:
+    """The refusals of each cluster, besides or not."""
     members = [
         one.episodes.select(
             *(*DEVICE, "episode", "obeyed"),
@@ -66,7 +84,8 @@ def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iter
     def refused(part: pl.LazyFrame) -> pl.LazyFrame:
         of_episodes = (
             part.filter(pl.col("auth_event").is_in(_REFUSALS))
-            .join(ill.drop("begin", "end").lazy(), on=[*DEVICE, "episode"])
+            .join(ill.drop("end").lazy(), on=[*DEVICE, "episode"])
+            .filter((pl.col("timestamp") >= pl.col("begin")) | _cycling())
             .filter(~(expired & (pl.col("key") | (pl.col("fresh") & (challenged | pl.col("straggler"))))))
             .select(*columns, loop=loop)
         )
@@ -76,10 +95,15 @@ def denials(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iter
 
     found = by_part(events, refused)
     if len(clusters) == 1:  # the usual case, and there may be millions
-        yield found.drop("incident")
-        return
-    for index in range(len(clusters)):
-        yield found.filter(pl.col("incident") == index).drop("incident")
+        return [found.drop("incident")]
+    return [found.filter(pl.col("incident") == index).drop("incident") for index in range(len(clusters))]
+
+
+def _cycling() -> pl.Expr:
+    """Whether a straggler's token was given up for another soon, and the refusals began with one that was."""
+    at, own = pl.col("granted_at"), [*DEVICE, "episode"]
+    first = at.filter(pl.col("timestamp") >= pl.col("begin")).min().over(own)
+    return (at < first) & (pl.col("timestamp") >= pl.col("begin") - _CYCLES)
 
 
 def counts(denials: pl.DataFrame) -> dict[str, int]:

@@ -15,6 +15,8 @@ from authforensics.tokens.carried import Carried
 
 _REFUSED = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
 _ACCEPTED = [AuthEvent.API_OK.value, AuthEvent.REFRESH_OK.value]
+#: What only who has a session is answered, or who then has one.
+_SESSION = [*_ACCEPTED, AuthEvent.LOGIN_OK.value]
 #: What says that it is the key that does not fit.
 _KEY = [Reason.SIGNATURE_INVALID.value, Reason.KEY_NOT_FOUND.value, Reason.ALGORITHM_REJECTED.value]
 #: One row a line with a token that candidates were tried on: the event's number (null: a message), whether the token
@@ -29,6 +31,7 @@ _JUDGED: dict[str, pl.DataType] = {
     "expires_at": TIMESTAMP,
     "candidate": pl.String(),
 }
+_DEVICE = dict.fromkeys(("system", "device_id"), TEXT)
 _SAID = ["system", "timestamp", "token", "reason"]
 
 
@@ -38,11 +41,14 @@ class Signed:
 
     Attributes:
         lines: those of requests that were judged, and of messages that say why a token was refused.
+        sessions: the devices that ever had a session (`system`, `device_id`); all others may be strangers, who sign
+            what they like.
         carried: what the logs carry.
         unset: names of variables that code reads for signing keys and that the environment which was named lacks.
     """
 
     lines: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_JUDGED))
+    sessions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_DEVICE))
     carried: Carried = field(default_factory=Carried)
     unset: tuple[str, ...] = ()
 
@@ -61,6 +67,23 @@ class Signed:
     def accepted(self, system: str, begin: datetime, end: datetime) -> dict[str, int]:
         """Tokens accepted in a stretch of time by who signed them."""
         return by_candidate(self._of(system).filter(~pl.col("refused"), pl.col("timestamp").is_between(begin, end)))
+
+    def default_accepted(self) -> pl.DataFrame:
+        """The tokens that were accepted, of those that a secret signed which everybody knows: columns of TRIED.
+
+        An answer on a path that never refuses proves little: it counts where no such token was refused anywhere.
+        """
+        known = pl.col("candidate").is_in(self.carried.known_to_all())
+        mine, judged = self.carried.tried.filter(known), self.lines.filter(known)
+        systems = judged["system"].cast(pl.String)
+        accepted = judged["token"].filter(~judged["refused"])
+        unrefused = pl.col("answered") & ~pl.col("system").is_in(systems.filter(judged["refused"]).implode())
+        return mine.filter(pl.col("token").is_in(accepted.implode()) | unrefused)
+
+    def of_sessions(self, system: str, denials: pl.DataFrame) -> pl.DataFrame:
+        """Without the refusals of devices that never had a session."""
+        mine = self.sessions.filter(pl.col("system") == system)["device_id"].cast(pl.String)
+        return denials.filter(pl.col("device_id").cast(pl.String).is_in(mine.implode()))
 
     def _of(self, system: str) -> pl.DataFrame:
         return self.lines.filter(pl.col("system") == system)
@@ -103,9 +126,13 @@ def signed(
             .join(tried.lazy(), on="token")
         ),
     )
+    sessions = by_part(
+        events,
+        lambda part: part.filter(pl.col("auth_event").is_in(_SESSION)).select(*_DEVICE).unique(),
+    )
     said = messages.filter(pl.col("reason").is_not_null()).select(
         *_SAID, row=pl.lit(None, ROW), refused=pl.lit(value=True)
     )
     parts = [judged, said.join(tried, on="token")]
     lines = pl.concat([part.select(pl.col(name).cast(kind) for name, kind in _JUDGED.items()) for part in parts])
-    return Signed(lines, carried, tuple(unset))
+    return Signed(lines, sessions, carried, tuple(unset))

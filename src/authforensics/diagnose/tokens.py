@@ -15,7 +15,7 @@ from authforensics.states import AuthEvent
 
 _TOKEN = ["device_id", "granted_at"]
 #: What is looked at of refused calls.
-_REFUSED = ["granted_at", "granted_by", "timestamp", "route", "upstream"]
+_REFUSED = ["granted_at", "granted_by", "timestamp", "route", "upstream", "token"]
 #: More waves than this are no waves: then every new token is refused.
 MAX_WAVES = 12
 #: Devices of a wave. One that is refused with a new token has a trouble of its own.
@@ -80,6 +80,7 @@ def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFra
     `again_at`: when it was accepted again, first, on a route that had refused it; `here_at`: by an instance that had
     refused it, too, or by one not known; `between`: such calls before the last refusal; `elsewhere`: accepted calls on
     other routes since it was refused first; `used_before`: accepted before, `good_until`: the last time.
+    Which token a call carries is taken from its line where that can be read, else from what was given last.
 
     Args:
         events: those of the system.
@@ -88,14 +89,14 @@ def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFra
     told = denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, ~pl.col("straggler"))
     # One row a device: what is refused to those of one part is all that it is held against.
     calls = told.group_by("device_id").agg(_REFUSED)
-    nothing = _tokens(told.clear(), told.select(*_TOKEN, "timestamp", "route", "upstream").clear())
+    nothing = _tokens(told.clear(), told.select(*_TOKEN, "timestamp", "route", "upstream", "token").clear())
     return pl.concat([nothing, *in_order(events, partial(_of_part, calls=calls), PARTS)])
 
 
 def _of_part(part: pl.LazyFrame, calls: pl.DataFrame) -> pl.DataFrame:
     """The refused tokens of the devices of one part; `calls` has what was refused, in lists, to each device."""
     mine = part.join(calls.lazy().select("device_id"), on="device_id", how="semi")
-    seen = mine.select(*_TOKEN, "timestamp", "route", "upstream", "auth_event").collect(engine="in-memory")
+    seen = mine.select(*_TOKEN, "timestamp", "route", "upstream", "token", "auth_event").collect(engine="in-memory")
     told = calls.join(seen.select("device_id").unique(), on="device_id", how="semi").explode(_REFUSED)
     return _tokens(told, seen.filter(pl.col("auth_event") == AuthEvent.API_OK.value).drop("auth_event"))
 
@@ -107,14 +108,21 @@ def _tokens(told: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
         first_refused=pl.col("timestamp").min(),
         last_refused=pl.col("timestamp").max(),
         refusals=pl.len(),
+        carried=pl.col("token").drop_nulls().unique(),
     )
     calls = told.lazy().select(*_TOKEN, "route", "upstream").unique().with_columns(here=pl.lit(value=True))
     routes = told.lazy().select(*_TOKEN, "route").unique().with_columns(own=pl.lit(value=True))
     since = pl.col("timestamp") > pl.col("first_refused")
+    same = (
+        pl.col("token").is_null()
+        | (pl.col("carried").list.len() == 0)
+        | pl.col("carried").list.contains(pl.col("token"))
+    )
     own, here = (since & pl.col(name).fill_null(value=False) for name in ("own", "here"))
     uses = (
         accepted.lazy()
-        .join(tokens.lazy().select(*_TOKEN, "first_refused", "last_refused"), on=_TOKEN, nulls_equal=True)
+        .join(tokens.lazy().select(*_TOKEN, "first_refused", "last_refused", "carried"), on=_TOKEN, nulls_equal=True)
+        .filter(same)
         .join(routes, on=[*_TOKEN, "route"], how="left", nulls_equal=True)
         .join(calls, on=[*_TOKEN, "route", "upstream"], how="left", nulls_equal=True)
         .group_by(_TOKEN)
@@ -129,6 +137,7 @@ def _tokens(told: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         tokens.lazy()
+        .drop("carried")
         .join(uses, on=_TOKEN, how="left", nulls_equal=True)
         .with_columns(pl.col("between", "elsewhere").fill_null(0), pl.col("used_before").fill_null(value=False))
         .collect(engine="in-memory")

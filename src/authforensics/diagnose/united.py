@@ -61,8 +61,10 @@ def _joined(one: Case, other: Case) -> Case:
     mine, theirs = one.cluster, other.cluster
     columns = [name for name in mine.episodes.columns if name in theirs.episodes.columns]
     episodes = pl.concat([mine.episodes.select(columns), theirs.episodes.select(columns)])
+    firsts = [each.witnessed_at for each in (one, other) if each.witnessed_at is not None]
     return replace(
         one,
+        witnessed_at=min(firsts, default=None),
         cluster=replace(mine, findings=mine.findings + theirs.findings, episodes=episodes),
         denials=pl.concat([one.denials, other.denials]).unique("row", keep="first"),
     )

@@ -90,6 +90,8 @@ _OF_FLEET: Mapping[str, pl.Expr] = {**{name: _PART[name] for name in FLEET}, "ru
 #: The rush shows the refreshes, seconds after what made clients ask for them; the first may have been a minute before,
 #: and those that call seldom come later: 15 min is how long access tokens often live.
 _BEFORE, _AFTER = timedelta(minutes=1), timedelta(minutes=15)
+#: Until when what a client does after a refusal is its answer to that: a refresh with some retries.
+_AT_ONCE = timedelta(minutes=1)
 
 
 def kind(finding: Finding) -> str | None:
@@ -170,6 +172,20 @@ def _span(finding: Finding) -> tuple[datetime, datetime]:
     if kind(finding) == "recalled":
         return finding.first_seen - _BEFORE, finding.last_seen + _AFTER
     return finding.first_seen, finding.last_seen
+
+
+def unexplained(ill: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
+    """Those of the `ill` episodes that none of what `episodes` gave overlaps on the same device, or follows at once.
+
+    What follows a refusal, as a refresh that gets no answer does, is part of its episode until a call is accepted.
+    """
+    device = ["system", "device_id"]
+    numbered = ill.with_row_index("at")
+    until = pl.min_horizontal(pl.col("last_seen") + _AT_ONCE, "closed_at")
+    met = numbered.join(seen.select(*device, begin="first_seen", end="last_seen"), on=device).filter(
+        pl.col("begin") <= until, pl.col("end") >= pl.col("first_seen")
+    )
+    return numbered.join(met.select("at").unique(), on="at", how="anti", maintain_order="left").drop("at")
 
 
 def of_devices(episodes: pl.DataFrame, refusals: pl.DataFrame) -> pl.DataFrame:

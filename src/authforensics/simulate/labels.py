@@ -5,14 +5,19 @@ much is plain is decided here alone (`_PLAIN`), far beyond the edge.
 
 Where the log tells no reasons, what only a reason could tell from something ordinary is on the edge, too: a 403 or 422
 that is about the token, and not about a permission or a form; calls refused before the first sign that there ever was a
-session, as a visitor's are; and an old refresh token sent in place of the one that was given long ago, when a session
-that is over at its age looks the same.
+session, as a visitor's are; and an old refresh token sent long after another was given, whether or not that arrived,
+when a session that is over at its age looks the same; and a new token refused beside a call that is accepted.
+
+Where it has no device ids, so is what only they show (`UNNAMED` says why); what a device did at one address is then
+that of another one than at the next; and of a token that was used before nobody can tell who did that, a copy of the
+session or the client itself, which doesn't know; but one that sends such tokens again and again keeps none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 
 from authforensics.schema import Reason
 from authforensics.simulate.record import Exchange, Kind
@@ -43,28 +48,49 @@ _REUSED_WEIGHT = 3
 _SHARE_OF_RETRIES = 3
 _LATE = 6.0
 _LONG_AGO = 30.0
+#: No refresh token expires so soon.
+_YOUNG = 180.0
+#: A log may tell whole seconds only.
+_BESIDE = 2.0
+#: An answer takes a moment to arrive, and to be known to another tab.
+_ON_ITS_WAY = 0.5
 _UNAUTHORIZED = 401
 
+#: What a session is used for.
+_USES = {Kind.API, Kind.REFRESH}
 #: Why a new token may be refused for a while.
 _SOON = {Reason.NOT_YET_VALID, Reason.REVOKED}
+
+#: What no log without device ids can show, and why.
+UNNAMED = {
+    "session_shared": "two clients of one session, each with its own address and user agent, are two devices to a log"
+    " that has nothing else to tell devices apart",
+}
 
 Exchanges = Sequence[Exchange]
 Found = Iterator[tuple[str, int]]
 Rule = Callable[[Exchanges], Found]
 
 
-def labels(exchanges: Exchanges, *, shared: bool, told: bool = True) -> dict[str, bool]:
+def labels(exchanges: Exchanges, *, shared: bool, told: bool = True, named: bool = True) -> dict[str, bool]:
     """The detectors that may see a device: True where they must.
 
     Args:
         exchanges: what the log has of the device, in the order in which it ended.
         shared: somebody else has its session, too.
         told: the log tells why requests were refused.
+        named: it has device ids.
     """
-    found = _found(exchanges, _RULES, shared=shared)
-    seen = found if told else _found(_plain(exchanges), _BY_SIGHT, shared=shared)
+    found = _found(exchanges, _RULES if named or not told else (*_RULES, _used_before), shared=shared)
+    seen = found
+    if not (told and named):
+        rules = (*_BY_SIGHT, _early, _lost, _never_kept) if told else (*_BY_SIGHT, _early_alone, _lost_lately)
+        parts = [exchanges] if named else _places(exchanges)
+        seen = Counter[str]()
+        for part in parts:
+            seen |= _found(part if told else _plain(part), rules, shared=shared)
     known = [name for name, times in sorted(found.items()) if times >= _EDGE.get(name, 1)]
-    must = {name: seen[name] >= _PLAIN[name] for name in known}
+    must = {name: seen[name] >= _PLAIN[name] and (named or name not in UNNAMED) for name in known}
     if must.get("retry_without_refresh") and must.get("zombie_client"):
         must["zombie_client"] = False
     return must
@@ -94,6 +120,14 @@ def _plain(exchanges: Exchanges) -> Exchanges:
         for at, (one, call) in enumerate(zip(exchanges, calls, strict=True))
         if not call or (at > first and one.status == _UNAUTHORIZED)
     ]
+
+
+def _places(exchanges: Exchanges) -> list[list[Exchange]]:
+    """What a device did at each address and with each user agent: as many devices to a log that has only these."""
+    parts: dict[tuple[str, str], list[Exchange]] = {}
+    for one in exchanges:
+        parts.setdefault((one.address, one.agent), []).append(one)
+    return list(parts.values())
 
 
 def _expired(one: Exchange) -> bool:
@@ -150,7 +184,6 @@ def _refreshes(exchanges: Exchanges) -> Found:
     """Refreshes denied again and again, at once, in vain, or far too early."""
     denied = again = early = overlaps = 0
     refused_at = 0.0
-    lost: set[int] = set()
     before: list[Exchange] = []
     for one in (one for one in exchanges if one.kind in {Kind.REFRESH, Kind.LOGIN}):
         if one.kind is Kind.LOGIN:
@@ -164,10 +197,6 @@ def _refreshes(exchanges: Exchanges) -> Found:
             denied, again = denied + 1, again + (again == 0 or one.started > refused_at)
             refused_at = one.ended
         yield "refresh_retry_loop", max(again, min(denied, _PLAIN["refresh_retry_loop"] - 1))
-        if one.issued and not one.received:
-            lost.add(one.grant)
-        if one.grant in lost and one.reason is Reason.REFRESH_REUSED:
-            yield "lost_refresh_response", 1
         if one.intent != "lazy" and one.issued and one.age and one.lifetime and one.age < 0.1 * one.lifetime:
             early += 1
             yield "refresh_churn", early
@@ -176,18 +205,36 @@ def _refreshes(exchanges: Exchanges) -> Found:
             reused = any(each.reason is Reason.REFRESH_REUSED for each in (one, *others))
             overlaps += _REUSED_WEIGHT if reused else 1
             yield "concurrent_refresh", overlaps
+        elif one.grant and _beside(one, before, _ON_ITS_WAY):
+            yield "concurrent_refresh", 1
         before.append(one)
 
 
-def _beside(one: Exchange, before: Exchanges) -> Exchanges:
-    """Earlier ones with its token that it ran beside."""
-    return [other for other in before[-8:] if other.grant == one.grant and one.started < other.ended]
+def _beside(one: Exchange, before: Exchanges, after: float = 0.0) -> Exchanges:
+    """Earlier ones with its token that it ran beside, or not so many seconds `after` their end."""
+    return [other for other in before[-8:] if other.grant == one.grant and one.started < other.ended + after]
+
+
+def _lost(exchanges: Exchanges, within: float = inf) -> Found:
+    """Refused for a token whose successor never arrived, so many seconds after that was given."""
+    given: dict[int, float] = {}
+    for one in (one for one in exchanges if one.kind is Kind.REFRESH):
+        if one.issued and not one.received:
+            given[one.grant] = one.ended
+        elif one.reason is Reason.REFRESH_REUSED and one.grant in given:
+            yield "lost_refresh_response", int(one.started - given[one.grant] <= within)
+
+
+def _lost_lately(exchanges: Exchanges) -> Found:
+    """The same, too soon for anything to expire."""
+    yield from _lost(exchanges, _YOUNG)
 
 
 def _not_kept(exchanges: Exchanges) -> Found:
     """Refused for a token used before, by who was given another one long ago and is the same client."""
     newest: Exchange | None = None
     before: list[Exchange] = []
+    times = 0
     for one in (one for one in exchanges if one.kind in {Kind.REFRESH, Kind.LOGIN}):
         if one.kind is Kind.LOGIN:
             newest = None if one.issued else newest
@@ -196,24 +243,61 @@ def _not_kept(exchanges: Exchanges) -> Found:
             newest = one
         elif one.reason is Reason.REFRESH_REUSED and newest is not None and not _beside(one, before):
             own = newest.agent == one.agent and newest.issued != one.grant
-            yield "lost_refresh_response", int(own and one.started - newest.ended > _LONG_AGO)
+            times += own and one.started - newest.ended > _LONG_AGO
+            yield "lost_refresh_response", times
         before.append(one)
 
 
-def _early(exchanges: Exchanges) -> Found:
-    """New tokens refused at first and accepted later; plainly so by the same call: another may ask for less."""
-    first = {one.grant: one for one in reversed(exchanges) if one.kind is Kind.API and one.refused and one.fresh_by}
+def _never_kept(exchanges: Exchanges) -> Found:
+    """The same, but for the first time: nobody else did that over and over."""
+    for name, times in _not_kept(exchanges):
+        yield name, times - 1
+
+
+def _used_before(exchanges: Exchanges) -> Found:
+    """Refused for a token that somebody had used."""
+    yield "lost_refresh_response", sum(one.reason is Reason.REFRESH_REUSED for one in exchanges)
+
+
+def _early(exchanges: Exchanges, alone: float = -inf) -> Found:
+    """New tokens refused at first and accepted later; plainly so by the same call: another may ask for less.
+
+    Plain are those that nothing else was accepted with for so many seconds: `alone`.
+    """
+    refused = [one for one in exchanges if one.kind is Kind.API and one.refused]
+    first = {one.grant: one for one in reversed(refused) if one.fresh_by}
     accepted = {one.grant: one for one in exchanges if one.accepted}
+    soonest = {one.grant: one for one in reversed(exchanges) if one.accepted}
     same = {(one.grant, _call(one)): one for one in exchanges if one.accepted}
     found = [one for grant, one in first.items() if grant in accepted and accepted[grant].started > one.ended]
     again = [(one, same.get((one.grant, _call(one)))) for one in found if one.reason in _SOON]
+    again = [(one, later) for one, later in again if soonest[one.grant].ended - one.ended >= alone]
     soon = sum(later is not None and later.started > one.ended for one, later in again)
-    yield "early_rejection", max(soon, min(len(found), _PLAIN["early_rejection"] - 1))
+    # Of calls sent together another one may have been accepted before.
+    others = {one.grant for one in refused if one.reason in _SOON and one.grant in accepted} - set(first)
+    yield "early_rejection", max(soon, min(len(found) + len(others), _PLAIN["early_rejection"] - 1))
+
+
+def _early_alone(exchanges: Exchanges) -> Found:
+    """The same; without a reason, a call refused beside one that is accepted may have been sent with the old token."""
+    yield from _early(exchanges, _BESIDE)
 
 
 def _call(one: Exchange) -> str:
-    """Its path, whatever it is about."""
-    return "/".join(part for part in one.path.split("?")[0].split("/") if not part.isdigit())
+    """Its path, whatever it is about: a list and one item of it are two calls."""
+    return "/".join("*" if part.isdigit() else part for part in one.path.split("?")[0].split("/"))
+
+
+def _outlived(exchanges: Exchanges) -> Found:
+    """Sent with a session after its logout: plainly so before the next login, after which it is this one's turn."""
+    plain = times = 0
+    login = -inf
+    for one in exchanges:
+        if one.kind is Kind.LOGIN and one.issued:
+            login = one.ended
+        elif one.logged_out is not None and one.started > one.logged_out + _LATE and one.kind in _USES:
+            times, plain = times + 1, plain + (login < one.logged_out)
+            yield "logged_out_reuse", max(plain, min(times, _PLAIN["logged_out_reuse"] - 1))
 
 
 def _single(exchanges: Exchanges) -> Found:
@@ -225,8 +309,6 @@ def _single(exchanges: Exchanges) -> Found:
 def _shows(one: Exchange) -> Iterator[str]:
     if one.intent == "no_cookie":
         yield "silent_expiry"
-    if one.logged_out is not None and one.started > one.logged_out + _LATE and one.kind in {Kind.API, Kind.REFRESH}:
-        yield "logged_out_reuse"
     if one.reason is Reason.MALFORMED:
         yield "malformed_token"
     if one.intent == "overreaction":
@@ -244,8 +326,8 @@ def _dies(exchanges: Exchanges) -> Found:
 
 
 #: What the log shows, whether or not it tells reasons.
-_BY_SIGHT: tuple[Rule, ...] = (_loops, _dead_ends, _refreshes, _early, _dies, _single)
-_RULES = (*_BY_SIGHT, _not_kept)
+_BY_SIGHT: tuple[Rule, ...] = (_loops, _dead_ends, _refreshes, _dies, _outlived, _single)
+_RULES = (*_BY_SIGHT, _early, _lost, _not_kept)
 
 _SIGNING = {Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED}
 #: What a device must have met to be one of those that a detector of fleets counts.

@@ -189,6 +189,9 @@ class Fault(Policy):
     decidable: Literal["access", "application", "never"]
     #: Why less does not, where an access log alone is less.
     undecided: str | None = None
+    #: What the log must tell, one of these, to show that anything is wrong; empty: any does. And why others don't.
+    shown_by: Annotated[tuple[Literal["device_id", "reason"], ...], Field(strict=False)] = ()
+    unseen: str | None = None
     #: Detectors of whole fleets that should see it; those of single devices follow from what each device did.
     detectors: Words = ()
     clients: Manners | None = None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from authforensics.findings import iso
 from authforensics.simulate.clocks import HOUR
-from authforensics.simulate.labels import labels, of_fleet
+from authforensics.simulate.labels import UNNAMED, labels, of_fleet
 from authforensics.simulate.record import Exchange, Kind
 from authforensics.simulate.scenario import Fault, Policy, Scenario, ServerRules
+from authforensics.simulate.shown import first_shown
+from authforensics.simulate.writer import DEVICE_ID
 
 SCHEMA = "authforensics-truth/1"
 #: A log whose last refusals are so recent leaves it open whether they are over.
@@ -37,16 +39,26 @@ def truth(
         seed: the seed of the run.
         written: the requests in the log, in order.
         shared: devices whose session somebody else has, too.
-        logs: what the files tell.
+        logs: what the files tell. Where they don't tell enough to see something at all, `unseen` says why: of the
+            whole log by detector, and of an incident.
     """
     by_device: dict[str, list[Exchange]] = defaultdict(list)
     strangers: dict[str, list[Exchange]] = defaultdict(list)
     for one in sorted(written, key=lambda one: one.ended):
         (by_device if one.actor.known else strangers)[one.actor.name].append(one)
     reasons = not logs or "app.log" in logs or any("reason" in one["tells"] for one in logs.values())
-    told = {device: labels(mine, shared=device in shared, told=reasons) for device, mine in sorted(by_device.items())}
+    named = not logs or any(DEVICE_ID in one["tells"] for one in logs.values())
+    told = {
+        device: labels(mine, shared=device in shared, told=reasons, named=named)
+        for device, mine in sorted(by_device.items())
+    }
+    tells = {name for name, known in (("device_id", named), ("reason", reasons)) if known}
     incidents = [
-        _incident(scenario, cause, by_device, strangers, told)
+        {
+            **_incident(scenario, cause, by_device, strangers, told),
+            "unseen": _unseen(scenario, cause, tells),
+            "onset": _onset(scenario, cause, by_device, strangers, shared=shared, tells=tells),
+        }
         for cause in dict.fromkeys(fault.cause for fault in scenario.faults)
     ]
     affected = {device for incident in incidents for device in incident["devices"]}
@@ -61,6 +73,7 @@ def truth(
         "logs": logs,
         "lifetimes": _lifetimes(scenario),
         "deploys": deploys(scenario),
+        "unseen": {} if named else UNNAMED,
         "incidents": incidents,
         "devices": [_device(device, by_device[device], told[device], affected=device in affected) for device in told],
         "strangers": sorted({pair for mine in strangers.values() for pair in _pairs(mine)}),
@@ -131,7 +144,6 @@ def _incident(
         "began": None if begun is None else _when(scenario, begun * HOUR),
         "first_effect": _when(scenario, effects[0].ended) if effects else None,
         "last_effect": _when(scenario, effects[-1].ended) if effects else None,
-        "onset": _when(scenario, effects[0].ended) if effects else None,
         "ongoing": "ill" in ends.values() or (lasts and bool(effects) and effects[-1].ended > recent),
         "requests": len(effects),
         "requests_denied": sum(one.refused for one in effects),
@@ -143,6 +155,33 @@ def _incident(
         "scope": _scope(faults),
         "detectors": _detectors(faults, met, told),
     }
+
+
+def _onset(
+    scenario: Scenario,
+    cause: str,
+    by_device: Mapping[str, Sequence[Exchange]],
+    strangers: Mapping[str, Sequence[Exchange]],
+    *,
+    shared: Collection[str],
+    tells: Collection[str],
+) -> str | None:
+    """When the first effect was that the log shows for what it is; of what it never does, the first one."""
+    firsts = [
+        first_shown(mine, cause, shared=device in shared, tells=tells)
+        for device, mine in (*by_device.items(), *strangers.items())
+    ]
+    shown = [one.ended for one in firsts if one is not None]
+    every = (one.ended for mine in (*by_device.values(), *strangers.values()) for one in mine if one.fault == cause)
+    first = min(shown) if shown else min(every, default=None)
+    return None if first is None else _when(scenario, first)
+
+
+def _unseen(scenario: Scenario, cause: str, tells: set[str]) -> str | None:
+    """Why no such log shows that anything is wrong; null: it does."""
+    faults = [fault for fault in scenario.faults if fault.cause == cause]
+    hidden = all(fault.shown_by and not tells.intersection(fault.shown_by) for fault in faults)
+    return next((fault.unseen for fault in faults if fault.unseen), None) if hidden else None
 
 
 def _end(exchanges: Sequence[Exchange], last: Exchange, scenario: Scenario) -> str:

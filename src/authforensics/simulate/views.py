@@ -89,7 +89,8 @@ class Faults:
             return False
         if fault.paths and path is not None and not path.startswith(fault.paths):
             return False
-        return fault.share == 1 or self.chosen(number, actor.user or actor.name)
+        # A share is one of users: a server has no verdict about those whom it doesn't know.
+        return fault.share == 1 or (actor.known and self.chosen(number, actor.user or actor.name))
 
     def chosen(self, number: int, user: str) -> bool:
         """Whether a user is in the share whom a fault concerns."""

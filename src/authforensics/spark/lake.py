@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from authforensics.schema import REJECTS
 from authforensics.spark import columns, jobs, tables
 from authforensics.spark.engine import study_requests
 from authforensics.spark.reading import Files, shipped, taken_in
-from authforensics.tokens.candidates import Candidates
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -42,7 +40,7 @@ def study_table(events: DataFrame, settings: local.Settings, work: WorkDirectory
     columns.check(schema)
     names = columns.looked_at(schema.names(), settings.collect.device_field)
     kept = events.select(*names).persist(StorageLevel.DISK_ONLY)
-    sent = replace(settings, wanted=(), thresholds={}, candidates=Candidates(), fingerprint_key=None)
+    sent = settings.for_reading()
     place = work.path / "requests"
     place.mkdir()
     try:

@@ -34,7 +34,6 @@ from authforensics.partitions import Partitions, WorkDirectory, room
 from authforensics.schema import MESSAGES, REJECTS, REQUESTS
 from authforensics.spark import jobs
 from authforensics.tokens import carried
-from authforensics.tokens.candidates import Candidates
 from authforensics.tokens.signers import Samples
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def read_logs(
         wanted = within(options, _last(spark, units, settings) if after_last(options.since, options.until) else None)
     place = work.path / "requests"
     place.mkdir()
-    shipped = replace(settings, wanted=(), thresholds={}, candidates=Candidates(), fingerprint_key=None)
+    shipped = settings.for_reading()
     made = jobs.run(spark, list(enumerate(units)), partial(_read_unit, settings=shipped, wanted=wanted, place=place))
     parts: dict[str, list[jobs.Pieces]] = {}
     for unit, pieces in zip(units, made, strict=True):
@@ -168,7 +167,7 @@ def _data(unit: Unit) -> bytes:
 
 def _last(spark: SparkSession, units: Sequence[Unit], settings: local.Settings) -> datetime | None:
     """The last event of all inputs: one reading more, of the times alone."""
-    shipped = replace(settings, wanted=(), thresholds={}, candidates=Candidates(), fingerprint_key=None)
+    shipped = settings.for_reading()
     made = jobs.run(spark, list(enumerate(units)), partial(_read_unit, settings=shipped, wanted=None, place=None))
     ends = [block["last"] for pieces in made for block in json.loads(pieces["account"])["blocks"] if block["last"]]
     return max(map(datetime.fromisoformat, ends), default=None)

@@ -10,25 +10,31 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from authforensics.schema import TIMESTAMP
+from authforensics.schema import TEXT, TIMESTAMP
 from authforensics.tokens.proof import Signer
 
 #: What tells one place from another: a part of the lines of a file, and what a token is called there.
 PLACE = ["system", "source", "where", "field"]
-#: One row a token and a place where it can be read: on how many lines, and the first of these. `where`: query, header,
-#: cookie, message, or body: any other field; `field` what it is called there.
+#: One row a token and a place where it can be read, `token_where` as in CARRIED: on how many lines, and the first of
+#: these; `answered`: one of them is a request that was not refused and did not fail.
 SIGHTINGS: dict[str, pl.DataType] = {
-    **dict.fromkeys(PLACE, pl.String()),
+    "system": TEXT,
+    "source": TEXT,
+    "token_where": TEXT,
     "token": pl.UInt64(),
     "expires_at": TIMESTAMP,
     "lines": pl.UInt32(),
+    "answered": pl.Boolean(),
     "line_number": pl.UInt32(),
     "timestamp": TIMESTAMP,
     "first_seen": TIMESTAMP,
     "last_seen": TIMESTAMP,
 }
-#: One row a place: a part of the lines of a file, and the name that the token has there. How many different ones, on
-#: how many lines, and the first of these lines.
+#: Statuses from here on refuse, or tell of a failure.
+_REFUSED = 400
+_SIGHTED = ["system", "source", "token_where", "token"]
+#: One row a place: a part of the lines of a file (`where`: query, header, cookie, message, or body: any other field),
+#: and the name that the token has there (`field`). How many different ones, on how many lines, and the first of these.
 PLACES: dict[str, pl.DataType] = {
     **dict.fromkeys(PLACE, pl.String()),
     "tokens": pl.UInt32(),
@@ -39,13 +45,14 @@ PLACES: dict[str, pl.DataType] = {
     "last_seen": TIMESTAMP,
 }
 #: One row a place and a token that candidates were tried on, with the first line where it stands. `candidate`: the
-#: label of the one that signed it; empty: none did.
+#: label of the one that signed it; empty: none did. `answered` as in SIGHTINGS.
 TRIED: dict[str, pl.DataType] = {
     **dict.fromkeys(PLACE, pl.String()),
     "line_number": pl.UInt32(),
     "timestamp": TIMESTAMP,
     "expires_at": TIMESTAMP,
     "token": pl.UInt64(),
+    "answered": pl.Boolean(),
     "candidate": pl.String(),
 }
 
@@ -82,35 +89,36 @@ def sighted(events: pl.DataFrame) -> pl.DataFrame:
     """The SIGHTINGS of some lines of one or several files, in order of their numbers.
 
     Args:
-        events: `system`, `source`, `line_number`, `timestamp`, and of CARRIED `token`, `token_where`, `expires_at`.
+        events: `system`, `source`, `line_number`, `timestamp`, `status`, and of CARRIED `token`, `token_where`,
+            `expires_at`, `besides`.
     """
-    readable = pl.col("token").is_not_null() & pl.col("token_where").is_not_null()
-    if not events.select(readable.any()).item():
+    # A masked one, which nobody could use, stands nowhere.
+    readable = events.filter(pl.col("token").is_not_null() & pl.col("token_where").is_not_null())
+    told = ["line_number", "timestamp", "status"]
+    found = readable.select(*_SIGHTED, "expires_at", *told)
+    if events["besides"].null_count() < events.height:
+        others = events.select("system", "source", *told, "besides").drop_nulls("besides")
+        others = others.explode("besides").unnest("besides").select(found.columns)
+        found = pl.concat([found, others]).sort("line_number", maintain_order=True)
+    if found.is_empty():
         return pl.DataFrame(schema=SIGHTINGS)
-    key = ["system", "source", "token_where", "token"]
-    found = events.filter(readable).select(*key, "expires_at", "line_number", "timestamp")
-    found = found.group_by(key, maintain_order=True).agg(
-        pl.col("expires_at").first(),
-        pl.col("line_number", "timestamp").first(),
+    summed = found.group_by(_SIGHTED, maintain_order=True).agg(
+        pl.col("expires_at", "line_number", "timestamp").first(),
         lines=pl.len().cast(pl.UInt32),
+        answered=(pl.col("status") < _REFUSED).any(),
         first_seen=pl.col("timestamp").min(),
         last_seen=pl.col("timestamp").max(),
     )
-    where = pl.col("token_where").cast(pl.String).str.splitn(" ", 2).struct
-    named = found.with_columns(
-        pl.col("system", "source").cast(pl.String),
-        where=where.field("field_0").replace({"field": "body"}),
-        field=where.field("field_1"),
-    )
-    return named.select(pl.col(name).cast(kind) for name, kind in SIGHTINGS.items())
+    return summed.select(SIGHTINGS.keys())
 
 
 def merged(sightings: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The SIGHTINGS of several pieces of the logs together; those of one file in the order of its lines."""
     whole = pl.concat([pl.DataFrame(schema=SIGHTINGS), *sightings])
-    summed = whole.group_by(*PLACE, "token", maintain_order=True).agg(
+    summed = whole.group_by(_SIGHTED, maintain_order=True).agg(
         pl.col("expires_at", "line_number", "timestamp").first(),
         pl.col("lines").sum(),
+        pl.col("answered").any(),
         pl.col("first_seen").min(),
         pl.col("last_seen").max(),
     )
@@ -126,6 +134,12 @@ def carried(sightings: pl.DataFrame, signed: Mapping[int, Signer | None]) -> Car
     """
     if sightings.is_empty():
         return Carried()
+    where = pl.col("token_where").cast(pl.String).str.splitn(" ", 2).struct
+    sightings = sightings.with_columns(
+        pl.col("system", "source").cast(pl.String),
+        where=where.field("field_0").replace({"field": "body"}),
+        field=where.field("field_1"),
+    )
     places = sightings.group_by(PLACE).agg(
         pl.col("lines").sum(),
         pl.col("first_seen").min(),

@@ -30,14 +30,15 @@ SAID: dict[str, pl.DataType] = {
     **dict.fromkeys(("user_id", "session_id", "device_id"), pl.String()),
 }
 #: The claims in which what is known stands. Reference: RFC 7519 section 4.1; OpenID Connect Front-Channel Logout
-#: section 3 (sid); Keycloak (session_state); Supabase Auth (session_id); Amazon Cognito (token_use); Auth0 (device_id).
+#: section 3 (sid); Keycloak (session_state); Supabase Auth (session_id); Amazon Cognito (token_use, and origin_jti: one
+#: for all tokens of a login); Auth0 (device_id). A family of tokens, from one login on, is a session by another name.
 _HELD: dict[str, tuple[str, ...]] = {
     "token_type": ("typ", "token_use"),
     "issuer": ("iss",),
     "audience": ("aud",),
     "jti": ("jti",),
     "user_id": ("sub", "user_id", "uid", "userId"),
-    "session_id": ("sid", "session_id", "session_state"),
+    "session_id": ("sid", "session_id", "session_state", "origin_jti", "token_family", "family_id", "family"),
     "device_id": ("device_id", "did", "deviceId", "installation_id"),
 }
 _TIMES = {"issued_at": "iat", "not_before": "nbf", "expires_at": "exp"}

@@ -33,6 +33,7 @@ _PROBLEMS = {
     rf"^[a-z0-9]+ {TIME} \S+ \S+ \S+ (?:PASS|FAIL)\b": _HEALTH,
 }
 _MEANT = re.compile("|".join((_BEFORE, *_PROBLEMS)))
+_ROOT = "Root="
 
 
 def _part(pieces: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
@@ -43,16 +44,16 @@ def _part(pieces: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
 
 def _root(traces: pl.Series) -> pl.Series:
     """The request's own id among those of a trace header."""
-    if traces.str.contains("^Root=[^;]+$").all():
-        return traces.str.strip_prefix("Root=")
+    if (traces.str.starts_with(_ROOT) & (traces != _ROOT) & ~traces.str.contains(";", literal=True)).all():
+        return traces.str.slice(len(_ROOT))
     return traces.str.extract(r"(?:^|;)Root=([^;]+)")
 
 
 _CREATED = moment(pl.col("between").str.strip_chars(" ").str.tail(len("2018-07-02T22:23:00.186641Z")))
-_LASTED = pl.col("lasted")
+_LASTED = (pl.col("moment") - pl.col("created")).dt.total_microseconds() / 1000
 _KNOWN = (_LASTED >= 0).fill_null(value=False)
 _ERROR = pl.col("error")
-_STEPS = STEPS | {"lasted": (moment(pl.col("time")) - _CREATED).dt.total_microseconds() / 1000}
+_STEPS = STEPS | {"created": _CREATED}
 _SAY = SAY | {
     "duration_ms": pl.when(_KNOWN).then(_LASTED).otherwise(processed(wanted=~_KNOWN)),
     "user_agent": pl.col("agent"),

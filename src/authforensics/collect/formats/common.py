@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from authforensics.collect import clf
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
 
+_MEANT = re.compile(r"[^\[]*\[\d{2}/[A-Za-z]{3}/\d{4}:")
 
-def _prepare(_sample: Sequence[str], _settings: Settings) -> Parser | None:
-    return clf.parser(agents=False)
+
+def _prepare(sample: Sequence[str], _settings: Settings) -> Parser | None:
+    return clf.parser(agents=False) if any(map(_MEANT.match, sample)) else None
 
 
 FORMAT = Format(

@@ -48,12 +48,14 @@ _INTERRUPTS = (
 
 
 def _say(lines: pl.LazyFrame) -> pl.LazyFrame:
-    code, told = pl.col("code"), pl.concat_str("category", "types", separator=" ", ignore_nulls=True).str.to_lowercase()
+    told = pl.concat_str("category", "types", separator=" ", ignore_nulls=True).str.to_lowercase()
     machine = told.str.contains(r"serviceprincipal|managedidentity")
     alone = told.str.contains("noninteractive", literal=True) | (pl.col("interactive").str.to_lowercase() == "false")
     alone = alone.fill_null(value=False) | (
         pl.col("incoming").str.to_lowercase().str.contains("refreshtoken").fill_null(value=False)
     )
+    lines = lines.with_columns(machine=machine, alone=alone)
+    code, machine, alone = pl.col("code"), pl.col("machine"), pl.col("alone")
     grant = pl.when(machine).then(pl.lit("client_credentials")).otherwise(pl.lit("refresh_token"))
     tenant = pl.col("tenant").fill_null("common")
     token = pl.concat_str(pl.lit("/"), tenant, pl.lit("/oauth2/v2.0/token?grant_type="), grant)

@@ -24,7 +24,8 @@ _STATUSES = {"0": 200, "3": 400, "5": 404, "6": 409, "7": 403, "8": 429, "9": 40
 
 
 def _say(lines: pl.LazyFrame) -> pl.LazyFrame:
-    name = pl.col("name").str.extract(r"([A-Za-z]+)$")
+    lines = lines.with_columns(pl.col("name").str.extract(r"([A-Za-z]+)$"))
+    name = pl.col("name")
     refresh = name.str.contains(r"^(?:GrantToken|ExchangeToken|Token)$")
     call = pl.concat_str(pl.lit("/v1/accounts:"), name.str.head(1).str.to_lowercase(), name.str.slice(1))
     signs = name.str.starts_with("SignIn")

@@ -88,7 +88,7 @@ def _made(
 
 
 def _read(values: pl.DataFrame, tz: str | None, sample: str) -> pl.DataFrame:
-    return times.read_any(values.lazy(), pl.col("value"), tz, sample).select(MOMENT.keys()).collect()
+    return times.read_any(values.lazy(), pl.col("value"), tz, sample).select(MOMENT.keys()).collect(engine="in-memory")
 
 
 FORMAT = Format(

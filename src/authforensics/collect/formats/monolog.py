@@ -7,43 +7,44 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from authforensics.collect.cutting import iso_of
+from authforensics.collect.cutting import iso_of, with_message
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
 
 # Reference: https://github.com/Seldaek/monolog/blob/main/src/Monolog/Formatter/LineFormatter.php (SIMPLE_FORMAT:
 # "[%datetime%] %channel%.%level_name%: %message% %context% %extra%")
 _LEVEL = r"(?:DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY)"
-_LINE = rf"^\[(?P<at>\d{{4}}-[^\]]*)\] [\w.-]+\.{_LEVEL}: (?P<message>.*)$"
+_FRONT = rf"\[(?P<at>\d{{4}}-[^\]]*)\] [\w.-]+\.{_LEVEL}: "
 #: Where context and extra begin: `{"userId":1} []`.
-_CONTEXT = r"(?s) (\{\".*)$"
+_CONTEXT = ' {"'
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(re.match(_LINE, line) for line in sample):
+    if not any(re.match(_FRONT, line) for line in sample):
         return None
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
-        parts = lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts")
-        context = pl.col("message").str.extract(_CONTEXT)
+        parts = with_message(lines, _FRONT)
+        context = '"' + pl.col("message").str.splitn(_CONTEXT, 2).struct.field("field_1")
         return (
-            parts.with_columns(
+            parts.with_columns(_context=context)
+            .with_columns(
                 matched=pl.col("at").is_not_null(),
                 moment=iso_of(pl.col("at"), settings.tz),
-                user_id=_named(context, "userId|user_id|uid|user"),
-                device_id=_named(context, "deviceId|device_id"),
-                request_id=_named(context, "request_id|requestId|req_id"),
-                client_ip=_named(context, "ip|client_ip|remote_addr"),
+                user_id=_named("userId|user_id|uid|user"),
+                device_id=_named("deviceId|device_id"),
+                request_id=_named("request_id|requestId|req_id"),
+                client_ip=_named("ip|client_ip|remote_addr"),
             )
             .unnest("moment")
-            .drop("at")
+            .drop("at", "_context")
         )
 
     return parse
 
 
-def _named(context: pl.Expr, names: str) -> pl.Expr:
-    return context.str.extract(rf'"(?:{names})":\s*"?([A-Za-z0-9_.:@+-]+)')
+def _named(names: str) -> pl.Expr:
+    return pl.col("_context").str.extract(rf'"(?:{names})":\s*"?([A-Za-z0-9_.:@+-]+)')
 
 
 FORMAT = Format(

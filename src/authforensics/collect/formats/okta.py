@@ -40,14 +40,19 @@ def _say(lines: pl.LazyFrame) -> pl.LazyFrame:
     custom = kind.str.starts_with("app.oauth2.as.")
     token = pl.when(custom).then(pl.lit("/oauth2/default/v1/token")).otherwise(pl.lit("/oauth2/v1/token"))
     token = pl.coalesce(pl.when(pl.col("uri").str.ends_with("/token")).then("uri"), token)
-    reused, granted = kind.str.contains(_REUSE), kind.str.contains(_GRANT)
+    actor = pl.when(pl.col("actor_type") == "User").then("actor")
+    lines = lines.with_columns(
+        reused=kind.str.contains(_REUSE),
+        granted=kind.str.contains(_GRANT),
+        user=actor.otherwise(pl.col("targets").str.extract(_USER)),
+    )
+    reused, granted, user = pl.col("reused"), pl.col("granted"), pl.col("user")
     grant = pl.coalesce(pl.when(reused).then(pl.lit("refresh_token")), pl.col("grant"))
     token = pl.concat_str(token, pl.lit("?grant_type=") + grant, ignore_nulls=True)
     well = result.is_in(["SUCCESS", "ALLOW"])
     ill = result.is_in(["FAILURE", "DENY"])
     login = kind == "user.session.start"
     denied = pl.when(login).then(401).otherwise(400)
-    user = pl.when(pl.col("actor_type") == "User").then("actor").otherwise(pl.col("targets").str.extract(_USER))
     return lines.with_columns(
         target=pl.when(granted | reused)
         .then(token)

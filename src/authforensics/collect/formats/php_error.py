@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
 
 from authforensics.collect import times
+from authforensics.collect.cutting import with_message
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
 
 # Reference: php_log_err_with_severity in main/main.c of PHP: "[%d-%b-%Y %H:%M:%S zone] text"
-_LINE = (
-    r"^\[(?P<at>\d{2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2}:\d{2})(?P<micros>\.\d{1,6})?(?: (?P<name>[A-Za-z0-9_/+:-]+))?\]"
-    r" ?(?P<message>.*)$"
+_FRONT = (
+    r"\[(?P<at>\d{2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2}:\d{2})(?P<micros>\.[0-9]{1,6})?"
+    r"(?: (?P<name>[A-Za-z0-9_/+:-]+))?\] ?"
 )
 
 
-def _prepare(_sample: Sequence[str], settings: Settings) -> Parser | None:
+def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
+    if not any(re.match(_FRONT, line) for line in sample):
+        return None
+
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
-        parts = lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts")
+        parts = with_message(lines, _FRONT)
         naive = pl.col("at").str.to_datetime("%d-%b-%Y %H:%M:%S", strict=False, time_unit="us")
         fraction = pl.col("micros").str.slice(1).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
         naive = naive + pl.duration(microseconds=fraction)

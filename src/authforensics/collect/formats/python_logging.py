@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
 
-from authforensics.collect import times
+from authforensics.collect.cutting import iso_of, with_message
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
 
@@ -14,21 +15,24 @@ _LEVEL = r"(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|NOTSET)"
 _TIME = r"(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)"
 _GAP = r"[\s:|,-]"
 # Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn and Celery.
-_LINE = (
-    rf"^(?:\[?{_LEVEL}\]?{_GAP}+(?:[\w.]+{_GAP}+)?)?\[?{_TIME}\]?"
+_FRONT = (
+    rf"(?:\[?{_LEVEL}\]?{_GAP}+(?:[\w.]+{_GAP}+)?)?\[?{_TIME}\]?"
     rf"(?:{_GAP}*(?:\[[\w.:-]+\]{_GAP}*)*\[?{_LEVEL}(?:/[\w-]+)?\]?\s?{_GAP}*"
     r"(?:in )?(?:\[?[\w.]+(?::\d+)?\]?(?:: | - | \| |\] ))?"
     rf"|{_GAP}+\[?[\w.]+\]?{_GAP}+\[?{_LEVEL}\]?{_GAP}+"
-    rf"|{_GAP}+)(?P<message>.*)$"
+    rf"|{_GAP}+)"
 )
 _HAS_LEVEL = rf"^.{{0,120}}?\b{_LEVEL}\b"
 
 
-def _prepare(_sample: Sequence[str], settings: Settings) -> Parser | None:
+def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
+    if not any(re.match(_FRONT, line) for line in sample):
+        return None
+
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
-        parts = lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts")
+        parts = with_message(lines, _FRONT)
         matched = pl.col("at").is_not_null() & pl.col("line").str.contains(_HAS_LEVEL)
-        return times.read_iso(parts.with_columns(matched=matched), pl.col("at"), settings.tz)
+        return parts.with_columns(matched=matched, moment=iso_of(pl.col("at"), settings.tz)).unnest("moment").drop("at")
 
     return parse
 

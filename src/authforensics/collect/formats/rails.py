@@ -25,7 +25,7 @@ _STARTED = (
     rf"{_AHEAD}Started (?P<method>[A-Z]+) \"(?P<target>[^\"]*)\" for (?P<client_ip>\S*)"
     rf" at (?P<at>{_TIME}) (?P<offset>[+-]\d{{4}}|UTC)"
 )
-_COMPLETED = r"Completed (?P<status>\d{3})\b.*? in (?P<duration>\d+(?:\.\d+)?)ms"
+_COMPLETED = r"Completed (?P<status>\d{3})\b.*? in (?P<duration>[0-9]+(?:\.[0-9]+)?)ms"
 _HALTED = r"(Filter chain halted as .*)"
 _ID = r"\[([0-9a-fA-F][0-9A-Fa-f-]{15,})\]"
 

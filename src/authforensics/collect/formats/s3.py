@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from authforensics.collect import times
+from authforensics.collect.distinct import each_of
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.splitting import Quoted, words
 from authforensics.schema import Kind
@@ -28,29 +29,33 @@ _REQUEST, _REFERRER, _AGENT = (
     _QUOTED.format(value)
     for value in (r'(?P<request>(?:[^"\\]|\\.)*)', r'(?:[^"\\]|\\.)*', r'(?P<agent>(?:[^"\\]|\\.)*)')
 )
-_LINE = f"{_BEFORE} {_REQUEST}{_RESULT} {_REFERRER} {_AGENT}(?P<behind> .*)?$"
+# Version id, host id, signature version, cipher suite, kind of authentication, host header, TLS version and more.
+_BEHIND = r"(?: (?:[^ ]* ){5}(?P<host>[^ ]*)(?: .*)?| .*)?"
+_LINE = f"{_BEFORE} {_REQUEST}{_RESULT} {_REFERRER} {_AGENT}{_BEHIND}$"
 _MEANT = re.compile(_BEFORE)
 
 
 def _part(pieces: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    before, result = pieces["before"], pieces["result"]
-    parts = pieces.select("request", "agent", "behind").with_columns(
+    before, result, behind = pieces["before"], pieces["result"], pieces["behind"]
+    parts = pieces.select("request", "agent").with_columns(
         *words(before, ("owner", None, "day", "offset", "client", "requester", "id", "operation", "key", "more")),
         *words(result, (None, "status", "error", "bytes", None, "lasted", None)),
+        *words(behind, (*[None] * 6, "host", "rest")),
     )
-    parts = parts.with_columns(time=(parts["day"] + " " + parts["offset"]).str.strip_chars("[]"))
-    plain = result.str.contains(f"^{_RESULT} $") & (pieces["gap"] == " ") & pieces["behind"].str.starts_with(" ")
+    time = parts["day"] + " " + parts["offset"]
+    plain = result.str.contains(f"^{_RESULT} $") & (pieces["gap"] == " ") & behind.str.starts_with(" ")
     plain &= (parts["owner"] != "") & (parts["key"] != "") & (parts["more"] == "")
-    plain &= (parts["day"] + " " + parts["offset"]).str.contains(rf"^\[{_TIME}\]$")
+    plain &= time.str.contains(rf"^\[{_TIME}\]$")
     # One quote at the very end leaves no trace here: it may be the host's.
-    fields = pieces["behind"].str.splitn(" ", 8).struct
-    plain &= (pieces["beyond"] == "") & (fields.field("field_6").is_null() | fields.field("field_7").is_not_null())
-    plain &= parts["operation"].str.contains(f"^{_OPERATION}$") & ~before.str.contains("  ", literal=True)
-    return parts, plain
+    plain &= (pieces["beyond"] == "") & (parts["host"].is_null() | parts["rest"].is_not_null())
+    plain &= each_of(parts["operation"], _operates, {"operates": pl.Boolean()}).struct.field("operates")
+    return parts.with_columns(time=time.str.slice(1, 26)), plain & ~before.str.contains("  ", literal=True)
 
 
-# Version id, host id, signature version, cipher suite, kind of authentication, host header, TLS version and more.
-_HOST = pl.col("behind").str.splitn(" ", 8).struct.field("field_6")
+def _operates(values: pl.DataFrame) -> pl.DataFrame:
+    return values.select(operates=pl.col("value").str.contains(f"^{_OPERATION}$"))
+
+
 _LASTED = pl.col("lasted").cast(pl.Float64, strict=False)
 _SAY = {
     "time": times.clf(pl.col("time")),
@@ -65,7 +70,7 @@ _SAY = {
     "status": pl.col("status").cast(pl.UInt16, strict=False),
     "bytes": pl.col("bytes"),
     "user_agent": pl.col("agent"),
-    "host": _HOST,
+    "host": pl.col("host"),
     "reason_text": pl.col("error"),
 }
 _PIECES = ("before", "request", "result", None, "gap", "agent", "behind", "beyond")

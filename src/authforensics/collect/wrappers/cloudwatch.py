@@ -37,5 +37,4 @@ WRAPPER = Wrapper(
     title="CloudWatch Logs as JSON",
     samples=('{"logStreamName":"api/1","timestamp":1772359323123,"message":"hello","ingestionTime":1772359324000}',),
     prepare=_prepare,
-    taken="if known",
 )

@@ -112,9 +112,10 @@ def _chained(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     both = (pl.col("timestamp").shift() - pl.col("started_at")).dt.total_microseconds() / 1e6
     used = pl.col("refusals") > pl.col("refusals").shift()
     # Two that were granted within a second may have followed one another; a refusal beside a grant hardly does.
-    perhaps = coarse & (both > -tick()) & (pl.col("granted").shift() != pl.col("granted"))
+    unlike = pl.col("granted").shift() != pl.col("granted")
+    perhaps = coarse & (both > -tick()) & unlike
     outrun = pl.col("granted").shift() & pl.col("denied") & (pause <= limits["race_window"])
-    at_once = ~pl.col("timed") & (pause <= limits["grace"])
+    at_once = ~pl.col("timed") & (pause <= limits["grace"]) & (~coarse | unlike)
     beside = (both >= tick()) | perhaps | (~used & (outrun | at_once))
     linked = (pl.col("sessions") == pl.col("sessions").shift()) & beside & ~one_of("reason", _OTHER)
     return refreshes.with_columns(chain=(~linked.fill_null(value=False)).cum_sum())

@@ -39,7 +39,7 @@ import polars as pl
 from authforensics.detect.bursts import ongoing
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
 from authforensics.detect.runs import NAMES, changed, is_event, seconds, tick, with_reason
-from authforensics.detect.surges import surging, together, window
+from authforensics.detect.surges import UNUSUAL, surging, together, window
 from authforensics.findings import duration
 from authforensics.schema import ROW, TEXT, TOO_LARGE, Reason, Sessions
 from authforensics.states import AuthEvent
@@ -284,9 +284,7 @@ DETECTOR = Detector(
             "severity scale: from three devices it is more than one user's trouble",
         ),
         Threshold("min_share", 0.1, "of devices", "severity scale: a tenth of the fleet"),
-        Threshold("min_ratio", 5, "times the odds", "derived: rates five times higher are another thing"),
-        Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
-        Threshold("max_p", 0.01, "probability", "derived: an exact test below this, of all windows together"),
+        *UNUSUAL,
     ),
     observe=_observe,
     conclude=_conclude,

@@ -10,8 +10,9 @@ Sequence:
     10:10:30  phone  api_ok  4x every 30 s  # with the session that ended
 Why it matters: accepted, the logout is not enforced, and whoever holds the token has the session; refused, the client
 did not notice that it is logged out.
-False positives: the logout's own stragglers; a login that the log does not show (where the device shows none at all, a
-call counts only soon after the logout); other people behind one address, where nothing else tells devices apart.
+False positives: the logout's own stragglers; a login that the log does not show (where the device shows none at all,
+only a use soon after the logout counts); a login whose line was lost, and other people behind one address where nothing
+else tells devices apart: what is accepted later than soon, or of such a device, counts if it happened twice.
 At the log's edges: a logout before the log began is not known; reuse that the log cuts off is ongoing.
 Check: whether calls after the logout were accepted: then the token outlives it. Which code still holds the token:
 background work, another tab, a refresh that was on its way?
@@ -46,6 +47,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
             first_seen=pl.col("timestamp").first(),
             last_seen=pl.col("timestamp").last(),
             count=pl.len().cast(pl.UInt32),
+            served=pl.col("accepted").first(),
             accepted=pl.col("accepted").sum(),
             refreshed=pl.col("refreshed").sum(),
             refused=pl.col("refused").sum(),
@@ -54,8 +56,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         .filter((pl.col("accepted") + pl.col("refreshed") > 0) | (pl.col("refused") >= limits["min_refused"]))
     )
     after = seconds("logged_out_at", "first_seen")
-    seen = pl.col("device").is_in(_logging_in(sessions.events).implode())
-    found = apart(runs.filter(seen | (after <= limits["soon"])), sessions)
+    found = _certain(apart(runs, sessions), sessions.events, after, limits)
     found = _with_ongoing(with_reason(found, rows, "run"), sessions.events)
     return drafts(
         found.with_columns(rows=pl.concat_list("logout_row", "used")),
@@ -65,6 +66,16 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         after_seconds=after,
         seconds=seconds(),
     )
+
+
+def _certain(runs: pl.DataFrame, events: pl.DataFrame, after: pl.Expr, limits: Limits) -> pl.DataFrame:
+    """Without what a login that the log doesn't show, or another person of one name, explains."""
+    soon = after <= limits["soon"]
+    seen = pl.col("device").is_in(_logging_in(events).implode())
+    # After a login whose line was lost, or by somebody else who didn't log out, calls are accepted, too: but once.
+    doubtful = (~soon & pl.col("served")) | (pl.col("weak") & (pl.col("accepted") + pl.col("refreshed") > 0))
+    again = doubtful.sum().over("device") >= limits["min_doubtful"]
+    return runs.filter(soon | seen, ~doubtful | again)
 
 
 def _used(sessions: Sessions, limits: Limits) -> pl.DataFrame:
@@ -133,6 +144,7 @@ DETECTOR = Detector(
     thresholds=(
         Threshold("min_refused", 3, "refusals", "as for a zombie client: fewer may have been on their way"),
         Threshold("soon", 60, "s", "patience: background work calls within a minute, a person takes longer to log in"),
+        Threshold("min_doubtful", 2, "sessions", "derived: one line may be lost, but hardly two logins of one device"),
         Threshold("grace", 2, "s", "derived: stands for the duration of a call where the log has none"),
     ),
     observe=_observe,

@@ -32,7 +32,7 @@ import polars as pl
 from authforensics.detect.bursts import MINUTE, ongoing
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
 from authforensics.detect.runs import NAMES, one_of, seconds, with_reason
-from authforensics.detect.surges import surging, together, window
+from authforensics.detect.surges import UNUSUAL, surging, together, window
 from authforensics.findings import duration
 from authforensics.schema import TEXT, EndpointClass, Sessions
 from authforensics.states import AuthEvent
@@ -171,9 +171,7 @@ DETECTOR = Detector(
         ),
         Threshold("min_strangers", 20, "strangers", "severity scale: 20 are many in any fleet"),
         Threshold("min_share", 0.1, "of devices that try", "severity scale: a tenth of the fleet"),
-        Threshold("min_ratio", 5, "times the odds", "derived: rates five times higher are another thing"),
-        Threshold("min_score", 3.5, "modified z-score", "Iglewicz and Hoaglin 1993: outliers are above 3.5"),
-        Threshold("max_p", 0.01, "probability", "derived: an exact test below this, of all windows together"),
+        *UNUSUAL,
     ),
     observe=_observe,
     conclude=_conclude,

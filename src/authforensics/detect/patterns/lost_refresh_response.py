@@ -11,7 +11,9 @@ Sequence:
     10:15:03  phone  refresh_failed  took=3 499  # nobody waited for it
     10:15:05  phone  refresh_denied  # the old token; the new one never arrived
 Why it matters: a slow bleed that error rates don't show: users on bad networks are logged out for good.
-False positives: refusals as expired; an idle session that expires between the two, where the log gives no reason.
+False positives: refusals as expired; a race whose refused refresh is answered before the granted one; an idle session
+that expires between the two, where the log gives no reason; a token that a copy of the session used before, where only
+address and user agent tell devices apart.
 At the log's edges: a cut-off refresh before the log began is not known; of a device that does so again, a refusal that
 says that the token was used before counts from the first line on.
 Check: refreshes that ended with 499 or a timeout; whether the token that was given was ever used; when the refused one
@@ -28,7 +30,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
-from authforensics.detect.runs import NAMES, acting, drafts, follows, occurrences, one_of, pair, seconds
+from authforensics.detect.runs import NAMES, acting, drafts, follows, is_event, occurrences, one_of, pair, seconds, tick
 from authforensics.detect.several import apart
 from authforensics.findings import duration
 from authforensics.schema import Reason, Sessions
@@ -55,9 +57,12 @@ _LOSS = ("device", *NAMES, "timestamp", "row", "auth_event", "reason")
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     found = pl.concat([_losses(sessions.events, limits), _not_kept(sessions.events, limits)])
-    losses = found.sort("device", "timestamp", "row").unique("row", keep="first", maintain_order=True)
+    # What both see is a lost answer: nothing shows that its token was used.
+    losses = found.sort("device", "timestamp", "row", "used").unique("row", keep="first", maintain_order=True)
+    losses = _unless_raced(losses, sessions.events, limits)
     runs = occurrences(
-        apart(losses, sessions),
+        # Whose refresh was refused may be in doubt, but not that its token had been used.
+        apart(losses, sessions, sure=one_of("reason", [Reason.REFRESH_REUSED.value])),
         limits["max_pause"],
         cut_off=pl.col("cut_off").sum(),
         used=pl.col("used").sum(),
@@ -104,6 +109,22 @@ def _not_kept(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         waited > limits["race_window"],
         pl.col("user_agent").eq_missing(pl.col("user_agent_before")),
     ).select(*_LOSS, pair(), cut_off=False, used=True, waited=waited, began="timestamp_before")
+
+
+def _unless_raced(losses: pl.DataFrame, events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Without what was refused beside a refresh that was granted and ended later: a race, and nothing was lost."""
+    mine = events.filter(is_event(AuthEvent.REFRESH_OK) & pl.col("device").is_in(losses["device"].unique().implode()))
+    began = pl.col("timestamp") - pl.duration(microseconds=int(limits["race_window"] * 1e6))
+    sent = pl.when("timed").then("started_at").otherwise(began)
+    granted = mine.select("device", "timestamp", sent=sent, exact=tick()).sort("timestamp")
+    beside = (pl.col("sent") - pl.col("timestamp")).dt.total_microseconds() / 1e6 <= pl.col("exact")
+    return (
+        losses.sort("timestamp")
+        .join_asof(granted, on="timestamp", by="device", strategy="forward", check_sortedness=False)
+        .filter(~beside.fill_null(value=False))
+        .select(losses.columns)
+        .sort("device", "timestamp", "row")
+    )
 
 
 def _since_the_begin(runs: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:

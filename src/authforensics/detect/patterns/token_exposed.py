@@ -3,12 +3,12 @@
 What it sees: signed tokens in the lines of a file: in the query of a request (or of the page before it, the referrer),
 in a header, a cookie or a body that is logged, in the words of a message. One finding a file, part of its lines and
 name of the field, with how many tokens on how many lines. What the log has masked is no token any more.
-Evidence: `ignored`: the first line with one, and of tokens that a default signed the first lines with these.
+Evidence: `token_exposed`: the first line with one, and of tokens that a default signed the first lines with these.
 Sequence:
     10:00:00  phone  api_ok  3x every 60 s in query
 Why it matters: whoever reads a token can use it as long as it lives, and logs go to more places than passwords do:
-backups, search engines, tickets. If a secret that is published signs them, nobody even needs a token to begin with:
-that is critical though nothing fails.
+backups, search engines, tickets. If a secret that is published signs them, and they are accepted, nobody even needs a
+token to begin with: that is an incident of its own, critical though nothing fails (`default_secret`).
 False positives: a HAR recording and a log that is named debug or trace hold tokens by their nature: low, and still to
 be deleted when done. Tokens that have expired do no harm any more; others were logged the same way.
 At the log's edges: nothing depends on them; the exposure lasts as long as lines with tokens are kept, so none is called
@@ -33,7 +33,6 @@ import polars as pl
 from authforensics.detect.detector import DRAFTS, Detector, Fleet, Limits, Threshold
 from authforensics.findings import Severity
 from authforensics.schema import REASON, ROW, Sessions
-from authforensics.states import AuthEvent
 from authforensics.tokens.carried import PLACE, Carried
 
 #: Lines shown of tokens that a default signed, per place.
@@ -65,7 +64,8 @@ def _lines(fleet: Fleet) -> pl.DataFrame:
         "line_number",
         "timestamp",
         row=(-1 - pl.int_range(pl.len())).cast(ROW),
-        auth_event=pl.lit(AuthEvent.IGNORED.value),
+        # What became of the request is beside the point: the line itself is what is wrong.
+        auth_event=pl.lit("token_exposed"),
     )
 
 
@@ -123,15 +123,13 @@ def _describe(measures: Mapping[str, float]) -> str:
         f" {lines:,} line{'' if lines == 1 else 's'} of {measures['source']}"
     )
     if measures.get("default"):
-        return f"{told}; {measures['default']} signed such tokens: anybody can make them"
+        return f"{told}; {measures['default']} signed some of them: anybody can make such"
     if measures.get("expected"):
         return f"{told}, as in every recording and debug log: delete it when done"
     return f"{told}: whoever has the log can use them while they live"
 
 
 def _grade(measures: Mapping[str, float]) -> Severity:
-    if measures.get("default"):
-        return Severity.CRITICAL
     return Severity.LOW if measures.get("expected") else Severity.MEDIUM
 
 

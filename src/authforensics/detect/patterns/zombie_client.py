@@ -31,6 +31,7 @@ from authforensics.detect.runs import (
     changed,
     drafts,
     is_event,
+    lasting,
     numbered,
     one_of,
     seconds,
@@ -51,9 +52,9 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     pause = pl.col("timestamp").diff().dt.total_microseconds() / 1e6
     # Calls of one screen, refused before its refresh, are one.
     apart = ~pl.col("tried_later") | changed("run") | (pause > limits["burst"])
+    rows = lasting(rows.with_columns(apart=apart), limits["min_calls"], limits["min_seconds"])
     runs = (
-        rows.with_columns(apart=apart)
-        .group_by("run", maintain_order=True)
+        rows.group_by("run", maintain_order=True)
         .agg(
             pl.col(*NAMES, "episode").first(),
             first_seen=pl.col("timestamp").first(),

@@ -36,6 +36,7 @@ _WEIGHTS = {
     "expired": Weight(1.0, "the server says expired: a refresh is what it asks for"),
     "part": Weight(1.0, "one version or platform: one client"),
     "tries": Weight(-4.0, "affected devices do refresh"),
+    "cut_off": Weight(-2.5, "the log begins after their session was over: a refresh may have been refused before"),
     "after_logout": Weight(-4.0, "the session was logged out before"),
     "good_elsewhere": Weight(-3.0, "the refused tokens are accepted on other paths: they have not expired"),
     "nobody": Weight(-2.0, "nobody refreshes: there may be no refresh in this product, or the log lacks it"),
@@ -75,6 +76,13 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for("others_refresh", decided, f"{helped:,} refreshes of others succeeded meanwhile")
     elif not helped + case.refreshes(before=True)["ok"]:
         found.speaks_against("nobody", 1.0, "the log has no refresh of anybody")
+    unknown = case.cluster.unknown
+    if unknown > _STRAY * devices:
+        found.speaks_against(
+            "cut_off",
+            unknown / devices,
+            f"{unknown:,} of {plural(devices, 'device')} were refused from their first line in the log on",
+        )
     repeating = len(case.found_on("retry_without_refresh"))
     if repeating:
         found.speaks_for(

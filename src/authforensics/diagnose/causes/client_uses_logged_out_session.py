@@ -35,6 +35,8 @@ _WEIGHTS = {
     "gave_up": Weight(-4.0, "the logout itself was the answer to a failure"),
     "other_reason": Weight(-3.0, "the server names the key, the audience or something else"),
 }
+#: Until when calls are beside one another: as long as a call takes where the log doesn't tell.
+_BESIDE_SECONDS = 2.0
 _ENDED = (
     *(Reason.REVOKED, Reason.REFRESH_REVOKED, Reason.TOKEN_EXPIRED, Reason.REFRESH_EXPIRED, Reason.MISSING_TOKEN),
     Reason.OTHER,
@@ -52,7 +54,7 @@ def _judge(case: Case) -> Judgement:
     if after.is_empty():
         return found
     devices = len(case.devices)
-    late = after.filter(~pl.col("again"))["device_id"].n_unique()
+    late = _going_on(after)
     if late > 0.5 * devices:
         found.speaks_for(
             "after_logout",
@@ -84,6 +86,13 @@ def _judge(case: Case) -> Judgement:
             "gave_up", min(2 * left / len(case.devices), 1.0), f"{plural(left, 'device')} logged out for a failure"
         )
     return found
+
+
+def _going_on(after: pl.DataFrame) -> int:
+    """Devices that were refused after their logout more than once: calls beside one another are one challenge."""
+    late = after.filter(~pl.col("again")).group_by("device_id", "logged_out_at").agg(pl.col("timestamp"))
+    lasted = pl.col("timestamp").list.max() - pl.col("timestamp").list.min()
+    return late.filter(lasted.dt.total_seconds() > _BESIDE_SECONDS)["device_id"].n_unique()
 
 
 CAUSE = Cause(

@@ -6,14 +6,14 @@ default nothing fails, and it is as critical: anybody can sign a token for any u
 all devices. Where the environment lacks a variable that code reads, and no token is there to be tried, a default is
 possible only.
 Sequence:
-    10:00:00  12 phones  login_ok        3 s apart
-    10:00:03  12 phones  api_ok          3 s apart
-    10:07:00  12 phones  login_ok        3 s apart
-    10:07:02  12 phones  write_denied    3 s apart signed by a default
-    10:20:00  12 phones  refresh_ok      3 s apart
-    10:20:01  12 phones  write_denied    3 s apart signed by a default
-    10:21:00  12 phones  refresh_ok      3 s apart
-    10:21:01  12 phones  write_denied    3 s apart signed by a default
+    10:00:00  12 phones  login_ok      3 s apart
+    10:00:03  12 phones  api_ok        3 s apart
+    10:07:00  12 phones  login_ok      3 s apart
+    10:07:02  12 phones  write_denied  3 s apart signature_invalid default-signed
+    10:20:00  12 phones  refresh_ok    3 s apart
+    10:20:01  12 phones  write_denied  3 s apart signature_invalid default-signed
+    10:21:00  12 phones  refresh_ok    3 s apart
+    10:21:01  12 phones  write_denied  3 s apart signature_invalid default-signed
 Look-alikes: `signing_key_mismatch`, where a key of one's own signed what the verifier refuses; refusals for another
 reason while such tokens are accepted, which the default does not explain.
 References: RFC 8725 section 3.5; CWE-1392; OWASP Web Security Testing Guide, Testing JSON Web Tokens.

@@ -47,7 +47,13 @@ def _judge(case: Case) -> Judgement:
     strangers = sum(int(measured(one, "strangers")) for one in surges)
     devices = max(known + strangers, 1)
     words = f"{known:,} of {plural(devices, 'device')} that failed had a session before"
-    if 2 * known >= devices:
+    refused = case.siblings["device_id"].n_unique()
+    # Of those that never had a session there is no refresh to be refused.
+    if refused > 0.5 * known > 0:
+        found.speaks_against(
+            "refresh_too", min(refused / known, 1.0), f"refreshes of {refused:,} of them were refused as well"
+        )
+    elif 2 * known >= devices:
         found.speaks_for("known", known / devices, words)
     else:
         found.speaks_against("strangers", 1 - known / devices, words)
@@ -60,11 +66,6 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for("none_succeeds", 1 - others / tries, words)
     else:
         found.speaks_against("others", min(2 * others / tries, 1.0), words)
-    refused = case.siblings["device_id"].n_unique()
-    if refused > 0.5 * len(case.devices):
-        found.speaks_against(
-            "refresh_too", refused / len(case.devices), f"refreshes of {refused:,} of them were refused as well"
-        )
     silent = case.denials.filter(pl.col("auth_event") == AuthEvent.IGNORED.value).height
     if silent:
         found.speaks_for("no_verdict", silent / failed, f"{silent:,} of {failed:,} failed without a verdict (5xx, 429)")

@@ -111,7 +111,11 @@ def _sessions(case: Case, found: Judgement, *, failed: bool) -> None:
     before = refused.filter(pl.col("refreshes").fill_null(0) > 0)["device_id"].n_unique()
     known = refused.filter(pl.col("refreshes").is_not_null())["device_id"].n_unique()
     if before >= 2:
-        found.speaks_for("same_session", 1.0, f"{before:,} devices were refused whose refresh had succeeded before")
+        found.speaks_for(
+            "same_session",
+            _weight_of(before, known, case),
+            f"{before:,} devices were refused whose refresh had succeeded before",
+        )
     elif known >= 2:
         found.speaks_against(
             "first_refresh", 1.0, f"{known:,} devices were refused at the first refresh of their session"
@@ -123,7 +127,9 @@ def _sessions(case: Case, found: Judgement, *, failed: bool) -> None:
     young = int((ages < YOUNG * access.low).sum())
     if young >= 2:
         found.speaks_for(
-            "young", 1.0, f"{young:,} refresh tokens were refused long before an access token would expire"
+            "young",
+            _weight_of(young, len(ages), case),
+            f"{young:,} refresh tokens were refused long before an access token would expire",
         )
     elif len(ages) >= 2 and not case.reason_counts and not failed:
         found.speaks_against(
@@ -132,6 +138,11 @@ def _sessions(case: Case, found: Judgement, *, failed: bool) -> None:
             "every refresh token refused was as old as an access token gets: without a reason it looks the same as one"
             " that lives no longer",
         )
+
+
+def _weight_of(some: int, total: int, case: Case) -> float:
+    """Some are enough; but a few of many may be others' where several devices are taken for one."""
+    return some / total if case.mistakable else 1.0
 
 
 CAUSE = Cause(

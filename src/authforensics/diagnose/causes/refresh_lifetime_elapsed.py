@@ -46,6 +46,7 @@ _WEIGHTS = {
     "other_reason": Weight(-4.0, "the server says something other than expired"),
     "new_refused": Weight(-4.0, "new tokens of theirs are refused as well: no lifetime does that"),
     "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
+    "one_version": Weight(-3.0, "one app version only: lifetimes are the server's, and the same for all versions"),
 }
 #: A session ends when its client notices: an access lifetime later at most, or this part of its age.
 _SPREAD = 0.1
@@ -92,6 +93,8 @@ def _judge(case: Case) -> Judgement:
         )
     logins_help(case, found, "login_helps")
     others_obey(case, found, "others_obey")
+    if case.scope.app_version:
+        found.speaks_against("one_version", 1.0, f"only version {', '.join(case.scope.app_version)} is refused")
     tries = case.refreshes()
     if tries["failed"] > tries["denied"]:
         found.speaks_against("no_verdict", 1.0, f"{tries['failed']:,} refreshes got no verdict (5xx, 429, timeout)")

@@ -56,7 +56,8 @@ def _judge(case: Case) -> Judgement:
         return found
     found.speaks_for(
         "second",
-        second / known.height,
+        # Such a client stores none: where as many sessions lived on, chance or somebody else ended these.
+        (second - known.filter(pl.col("refreshes") > 1).height) / known.height,
         f"{second:,} of {known.height:,} sessions were refused at their second refresh, after one that succeeded",
     )
     for weight, count, what in (
@@ -117,4 +118,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    needs=("second",),
 )
