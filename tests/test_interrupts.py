@@ -18,6 +18,8 @@ import polars as pl
 import pytest
 
 from authforensics import partitions
+from authforensics.cli import signals
+from authforensics.cli.outputs import staged, text_writer
 from authforensics.errors import InputError
 from authforensics.partitions import Partitions, WorkDirectory
 
@@ -248,6 +250,31 @@ def test_outputs_appear_all_or_none(place):
         process.communicate(timeout=60)
     assert process.returncode == 143
     assert _left(place) == ["here/authforensics-report.html", "here/d.json", "here/m.md"]
+
+
+TABLE = pl.DataFrame({"number": range(1_000)})
+
+
+@pytest.mark.parametrize(
+    "write", [text_writer("text"), TABLE.write_parquet, TABLE.write_csv], ids=["text", "parquet", "csv"]
+)
+def test_an_output_that_is_written_while_it_is_removed_does_not_come_back(tmp_path, write):
+    """The thread that watches for signals removes outputs while another is still at work on them."""
+
+    def removed(file):
+        assert len(list(tmp_path.rglob("*.tmp"))) == 1
+        signals._cleaning[-1]()
+        write(file)
+
+    def both():
+        with staged() as stage:
+            stage(tmp_path / "tables" / "first", removed)
+            assert list(tmp_path.iterdir()) == []
+            stage(tmp_path / "tables" / "second", write)
+
+    with pytest.raises(signals.Stopped):
+        both()
+    assert list(tmp_path.iterdir()) == []
 
 
 def _fails(process: subprocess.Popen[str], place: Path, message: str, stdin: str | None = None) -> None:

@@ -284,10 +284,14 @@ def _full() -> OSError:
 
 
 def test_an_error_names_the_output_that_could_not_be_written(run, monkeypatch, tmp_path):
-    def fail(path, data):
-        raise _full()
+    opened = Path.open
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    def full(path, mode="r", **options):
+        if mode == "xb":
+            raise _full()
+        return opened(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", full)
     result = run("analyze", "access.log", "--no-html", "--json", "d.json")
     assert (result.code, result.err) == (1, "authforensics: error: d.json: No space left on device\n")
     assert _names(tmp_path) == ["access.log"]

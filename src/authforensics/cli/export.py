@@ -6,11 +6,10 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 import polars.selectors as cs
@@ -19,6 +18,7 @@ from authforensics.redact import redact, visible
 
 if TYPE_CHECKING:
     from authforensics.analysis import Analysis
+    from authforensics.cli.outputs import Writer
 
 #: What a spreadsheet takes for a formula.
 #: Reference: OWASP, CSV Injection.
@@ -32,7 +32,7 @@ _SUSPECT = r"(?i)ey[A-Z0-9_-]{8,}|bearer|basic|token|secret|passw|cookie|api_?ke
 _FREE_TEXT = ("path", "route", "user_agent", "host", "upstream", "platform", "app_version")
 
 
-def table_writers(analysis: Analysis, export_format: str) -> dict[str, Callable[[Path], None]]:
+def table_writers(analysis: Analysis, export_format: str) -> dict[str, Writer]:
     """File name to what writes it, for every exported table."""
     frames = {
         "events": _redacted(analysis.events),
@@ -44,18 +44,18 @@ def table_writers(analysis: Analysis, export_format: str) -> dict[str, Callable[
     return {f"{name}.{export_format}": writer(frame) for name, frame in frames.items()}
 
 
-def _write_parquet(frame: pl.DataFrame) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
+def _write_parquet(frame: pl.DataFrame) -> Writer:
+    def write(file: BinaryIO) -> None:
         with _by_number():
-            frame.write_parquet(path)
+            frame.write_parquet(file)
 
     return write
 
 
-def _write_csv(frame: pl.DataFrame) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
+def _write_csv(frame: pl.DataFrame) -> Writer:
+    def write(file: BinaryIO) -> None:
         with _by_number():
-            spreadsheet_safe(frame).write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+            spreadsheet_safe(frame).write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
 
     return write
 

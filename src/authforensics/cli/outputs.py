@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
-from authforensics.cli.signals import cleaned_by, undivided
+from authforensics.cli.signals import Stopped, cleaned_by, undivided
 from authforensics.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Outputs:
         }
         with staged() as stage:
             for option, path in self._files():
-                stage(path, _text_writer(texts[option]()))
+                stage(path, text_writer(texts[option]()))
             if self.export is not None:
                 from authforensics.cli.export import table_writers
 
@@ -110,11 +111,12 @@ class Outputs:
         return [(option, Path(path)) for option, path in wanted if path is not None and str(path) != STDOUT]
 
 
-def _text_writer(text: str) -> Callable[[Path], None]:
+def text_writer(text: str) -> Writer:
+    """What writes `text`, whatever it holds."""
     data = text.encode(errors="backslashreplace")
 
-    def write(path: Path) -> None:
-        path.write_bytes(data)
+    def write(file: BinaryIO) -> None:
+        file.write(data)
 
     return write
 
@@ -146,7 +148,9 @@ def _is_stream(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-Stage = Callable[[Path, Callable[[Path], None]], None]
+#: What writes a file that is open.
+Writer = Callable[[BinaryIO], None]
+Stage = Callable[[Path, Writer], None]
 
 
 @contextmanager
@@ -154,33 +158,42 @@ def staged() -> Iterator[Stage]:
     """Files written under temporary names beside their own, renamed together at the end, or removed.
 
     Yields:
-        A function of the final path and of what writes a file, which is called at once with the temporary path. Links
+        A function of the final path and of what writes a file, which is called at once with the temporary one. Links
         are followed; devices and pipes are written to last.
     """
     pending: dict[Path, Path] = {}
-    streams: list[tuple[Path, Callable[[Path], None]]] = []
+    streams: list[tuple[Path, Writer]] = []
     made: list[Path] = []
+    # What is removed by one thread must not be made anew by another: there is no file from then on, and none opened
+    # but here.
+    making, over = threading.Lock(), threading.Event()
 
-    def stage(path: Path, write: Callable[[Path], None]) -> None:
-        if _is_stream(path):
-            streams.append((path, write))
-            return
-        with _naming(path):
-            path = path.resolve()
+    def opened(path: Path) -> BinaryIO:
+        with making:
+            if over.is_set():
+                raise Stopped
             if not path.parent.exists():
                 made.append(path.parent)
                 path.parent.mkdir()
             # Before it is made: a signal may come at any moment.
             pending[path] = path.with_name(f".{path.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.tmp")
-            pending[path].touch(exist_ok=False)
-            write(pending[path])
+            return pending[path].open("xb")
+
+    def stage(path: Path, write: Writer) -> None:
+        if _is_stream(path):
+            streams.append((path, write))
+            return
+        with _naming(path), opened(path.resolve()) as file:
+            write(file)
 
     def remove() -> None:
-        for temporary in list(pending.values()):
-            temporary.unlink(missing_ok=True)
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
+        with making:
+            over.set()
+            for temporary in pending.values():
+                temporary.unlink(missing_ok=True)
+            for folder in made:
+                with suppress(OSError):
+                    folder.rmdir()
 
     with cleaned_by(remove):
         yield stage
@@ -191,8 +204,8 @@ def staged() -> Iterator[Stage]:
                 del pending[path]
             made.clear()
         for path, write in streams:
-            with _naming(path):
-                write(path)
+            with _naming(path), path.open("wb") as file:
+                write(file)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from authforensics.cli.options import (
     WorkDir,
     Zone,
 )
-from authforensics.cli.outputs import Outputs, staged
+from authforensics.cli.outputs import Outputs, staged, text_writer
 from authforensics.cli.terminal import print_rich
 
 
@@ -105,7 +105,7 @@ def timeline(
         if html is not None:
             page = analysis.device_page(device, first)
             with staged() as stage:
-                stage(html, lambda file: _write(file, page))
+                stage(html, text_writer(page))
     if others and not quiet:
         say("note", f"shown as seen in {first}; a device of that name is in {', '.join(others)}, too")
     if html is not None:
@@ -114,7 +114,3 @@ def timeline(
     from authforensics.report.journal import render
 
     print_rich(render(found), color)
-
-
-def _write(file: Path, page: str) -> None:
-    file.write_text(page, encoding="utf-8", errors="backslashreplace")
