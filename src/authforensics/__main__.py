@@ -10,7 +10,7 @@ from typing import NoReturn
 from authforensics.cli.signals import stoppable
 
 #: Objects more before unused ones are looked for: what is made here is hardly ever in a cycle.
-_OBJECTS = 100_000
+_OBJECTS = 1_000_000
 #: How polars' allocator treats memory that is free again: each block of lines needs as much as the one before, and to
 #: give it back to the system in between takes a tenth of the run; to keep it for longer than some blocks, memory. And
 #: what one thread has freed is there for all of them.

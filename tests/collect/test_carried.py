@@ -141,6 +141,13 @@ def test_some_are_kept_to_be_tried_and_those_refused_apart():
     assert {one.name for one in own.values() if one} == {"env:KEY"}
 
 
+@pytest.mark.parametrize("others", [0, 1, 999, 1000, 1001, 5000])
+@pytest.mark.parametrize("mark", ["eyJ", "eyK", "eJ", "yJ", "eyeyJ"])
+def test_a_token_is_seen_in_a_block_whatever_else_has_its_letters(others, mark):
+    for data in (b"J" * others + mark.encode(), mark.encode() + b"J" * others, b"yJ" * others + mark.encode() + b"x"):
+        assert carried._marked(data) == (b"eyJ" in data)
+
+
 def test_the_tokens_of_wrapped_lines_and_of_tables_are_found(tmp_path):
     line = {"time": "2025-12-25T04:25:00Z", "method": "GET", "path": "/api/me", "status": 401, "jwt": ACCESS}
     wrapped = {"log": json.dumps(line) + "\n", "stream": "stdout", "time": "2025-12-25T04:25:00.5Z"}

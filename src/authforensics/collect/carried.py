@@ -24,6 +24,8 @@ _MARK = "eyJ"
 _AT = pl.col("line").str.find(_MARK, literal=True)
 #: To look for it so is a third faster than to ask whether it is `in` a block.
 _MARKED = re.compile(_MARK.encode())
+#: Its rarest letter is found twenty times faster than all of it, unless there are more than so many in a block.
+_RARE, _TRIES = _MARK[-1:].encode(), 1_000
 #: What follows most tokens; and all that no token has. To look for the first in every line, and for the others once in
 #: each text, is several times faster than to look for these in every line.
 _ENDS, _END = ('"', " "), r"[^A-Za-z0-9_.-]"
@@ -77,7 +79,7 @@ class Finder:
             events: some columns of COLLECTED, `line_number` and `status` among them.
             lines: the lines that they were made of.
         """
-        if isinstance(lines, Text) and _MARKED.search(lines.data) is None:
+        if isinstance(lines, Text) and not _marked(lines.data):
             return events
         found = self._found(lines if isinstance(lines, pl.DataFrame) else lines.lines)
         if found.is_empty():
@@ -129,6 +131,18 @@ class Finder:
             kept = self._known if self._known.height < _KNOWN else self._known.clear()
             new = told.join(kept.select("key"), on="key", how="anti", maintain_order="left")
             self._known = pl.concat([kept, new], rechunk=True)
+
+
+def _marked(data: bytes) -> bool:
+    """Whether there is a token in a block of lines, or what begins like one."""
+    end = 0
+    for _ in range(_TRIES):
+        end = data.find(_RARE, end) + 1
+        if not end:
+            return False
+        if data.endswith(_MARK.encode(), 0, end):
+            return True
+    return _MARKED.search(data, end) is not None
 
 
 def _places(keys: pl.Series, known: pl.Series) -> pl.Series:
