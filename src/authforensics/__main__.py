@@ -18,10 +18,15 @@ _OBJECTS = 1_000_000
 _ALLOCATOR = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:1000,oversize_threshold:0,narenas:1")
 
 
-def main() -> NoReturn:
-    """Run the command line and exit with the code that says how it went."""
+def tune() -> None:
+    """Set how this process treats its memory: before polars is imported."""
     gc.set_threshold(_OBJECTS)
     os.environ.setdefault(*_ALLOCATOR)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that says how it went."""
+    tune()
     # Before all else, for the imports take their time, too.
     with stoppable():
         from authforensics.cli.app import main

@@ -12,7 +12,11 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from authforensics import correlate, detect, local, pipeline
+from authforensics.__main__ import tune
+
+tune()
+
+from authforensics import correlate, detect, local, pipeline  # noqa: E402 - polars reads at its import what was set
 
 _took: dict[str, float] = defaultdict(float)
 _lock = Lock()
