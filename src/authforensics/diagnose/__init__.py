@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-
-import polars as pl
 
 from authforensics import _registry
-from authforensics.diagnose import behavior, case, causes, claimed, forged, incidents, recalled
+from authforensics.diagnose import behavior, causes, claimed, forged, incidents, recalled
 from authforensics.diagnose.case import Case
+from authforensics.diagnose.cases import cases
 from authforensics.diagnose.cause import UNDETERMINED, Cause, Weight
-from authforensics.diagnose.clusters import Cluster, cluster, keep
+from authforensics.diagnose.ill import keep
 from authforensics.diagnose.lifetimes import infer
 from authforensics.diagnose.recovery import recovery
-from authforensics.diagnose.refusals import denials
+from authforensics.diagnose.refusals import EXPIRED, reasons
 from authforensics.diagnose.signed import UNSIGNED, Signed, signed
 from authforensics.diagnose.tally import Tally, tally
 from authforensics.diagnose.united import Judged, alone, united
 from authforensics.diagnose.verdict import verdict
 from authforensics.document import Lifetimes
 from authforensics.findings import Deploy, Finding, Incident
-from authforensics.schema import History, Reason
+from authforensics.schema import History
 from authforensics.states import AuthEvent
 
 __all__ = [
@@ -40,13 +38,6 @@ __all__ = [
     "tally",
     "verdict",
 ]
-
-
-#: Whoever logs in all day long asks why, even if it is by design.
-_EXPIRIES = "expired_refresh_storm"
-#: What sessions end by some day: where they do so together, and log in again, there is no incident.
-_EXPIRED = {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
-
 
 #: Kinds that may be what another incident did to the same devices: then they are none by themselves.
 _SIGNS = (recalled.KIND, "forgotten")
@@ -77,22 +68,7 @@ def diagnose(
         Incidents, the worst first, then those still going on, then the earliest.
     """
     known = known_causes()
-    clusters = cluster(history.episodes, findings, dict(history.spans.select("system", "begin").rows()))
-    built = [
-        replace(
-            case.build(
-                one,
-                refused,
-                history,
-                lifetimes.get(one.system, Lifetimes()),
-                deployed=deploys,
-                findings=findings,
-                signed=signers,
-            ),
-            witnessed_at=first,
-        )
-        for one, refused, first in _refusals(clusters, history, lifetimes)
-    ]
+    built = cases(history, findings, lifetimes, deploys, signers)
     judged = [_judged(one, known) for one in built if not _is_sign(one)]
     judged += _signs([one for one in built if _is_sign(one)], judged, known)
     found = [
@@ -101,21 +77,6 @@ def diagnose(
     ]
     found = forged.adopted(found, forged.incidents(signers, history, findings, known[forged.CAUSE]), findings)
     return sorted(found, key=_worst_first)
-
-
-def _refusals(
-    clusters: Sequence[Cluster], history: History, lifetimes: Mapping[str, Lifetimes]
-) -> Iterator[tuple[Cluster, pl.DataFrame, datetime | None]]:
-    """Each cluster that may be an incident, with its refusals, and what `denials` gives besides."""
-    for one, (told, first) in zip(clusters, denials(history.events, clusters), strict=True):
-        if one.kind == recalled.KIND:
-            refused = recalled.early(told, lifetimes.get(one.system, Lifetimes()).access)
-        elif _informs(one) and _reasons(told) <= _EXPIRED:
-            continue
-        else:
-            refused = told
-        if not refused.is_empty():
-            yield one, refused, first
 
 
 def _is_sign(one: Case) -> bool:
@@ -149,20 +110,11 @@ def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
         return Judged(whole, ranked)
     stuck = whole.stuck()
     if stuck is whole or stuck.denials.is_empty():
-        explained = first.name != UNDETERMINED or _informs(whole.cluster) or _only_expired(whole)
+        explained = first.name != UNDETERMINED or whole.cluster.informs or _only_expired(whole)
         return Judged(whole, ranked, explained and bool(whole.cluster.episodes["obeyed"].all()))
     again = incidents.rank(stuck, known)
     # What ended the sessions of all is known, though these few alone would not tell.
     return Judged(stuck, ranked if again[0].cause == UNDETERMINED else again)
-
-
-def _informs(one: Cluster) -> bool:
-    """Whether it is known only by what informs: sessions that ended together, and logins that followed."""
-    return all(finding.detector != _EXPIRIES and finding.measures.get("benign") for finding in one.findings)
-
-
-def _reasons(denials: pl.DataFrame) -> set[str]:
-    return set(denials["reason"].drop_nulls().cast(pl.String).unique())
 
 
 def _only_expired(whole: Case) -> bool:
@@ -170,9 +122,9 @@ def _only_expired(whole: Case) -> bool:
 
     Without a word of the server: sessions end at one age, always the same, and after their access tokens.
     """
-    said = _reasons(whole.denials)
+    said = reasons(whole.denials)
     if said:
-        return said <= _EXPIRED
+        return said <= EXPIRED
     access, ends = whole.lifetimes.access, whole.lifetimes.refresh
     if access is None or ends is None or ends.partial or ends.since is not None:
         return False

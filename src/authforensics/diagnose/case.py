@@ -11,7 +11,6 @@ import polars as pl
 
 from authforensics.diagnose import calls, deploys, endings, meanwhile, parts, scope, steps, tokens, witnessed
 from authforensics.diagnose.clusters import Cluster
-from authforensics.diagnose.lifetimes import applying
 from authforensics.diagnose.meanwhile import Meanwhile
 from authforensics.diagnose.parts import Part
 from authforensics.diagnose.refusals import counts, share
@@ -20,7 +19,7 @@ from authforensics.diagnose.steps import AfterFailure
 from authforensics.diagnose.tokens import FirstUses, Held, Replaced
 from authforensics.document import Lifetimes
 from authforensics.findings import Deploy, Finding, Preceding, Scope
-from authforensics.schema import History, Reason
+from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
 #: How long before the log's end a device was refused that still is: clients that poll do so every few minutes.
@@ -230,30 +229,15 @@ class Case:
 
         Tokens never used are left out. From the onset to the last refusal, or from the log's begin until the onset.
         """
-        given = self.meanwhile.tokens.filter(pl.col("granted_by") == event.value, _stretch(before=before))
-        return int(given["refused"].sum()), int(given["accepted"].sum())
+        return self.meanwhile.outcomes(event, before=before)
 
     def refreshes(self, *, before: bool = False) -> dict[str, int]:
         """Refreshes of all devices, during the incident or before: `ok`, `denied`, `failed`."""
-        found = self._attempts(before=before)
-        return {
-            "ok": found.get(AuthEvent.REFRESH_OK.value, 0),
-            "denied": found.get(AuthEvent.REFRESH_DENIED.value, 0),
-            "failed": found.get(AuthEvent.REFRESH_FAILED.value, 0),
-        }
+        return self.meanwhile.refreshes(before=before)
 
     def logins(self, *, before: bool = False) -> dict[str, int]:
         """Logins of all devices, during the incident or before: `ok`, `denied`."""
-        found = self._attempts(before=before)
-        return {
-            "ok": found.get(AuthEvent.LOGIN_OK.value, 0),
-            "denied": found.get(AuthEvent.LOGIN_DENIED.value, 0),
-        }
-
-    def _attempts(self, *, before: bool) -> dict[str, int]:
-        tried = self.meanwhile.attempts.filter(_stretch(before=before))
-        counts = tried.group_by(pl.col("auth_event").cast(pl.String)).agg(pl.col("count").sum())
-        return dict(counts.rows())
+        return self.meanwhile.logins(before=before)
 
     @cached_property
     def tokens(self) -> pl.DataFrame:
@@ -282,23 +266,12 @@ class Case:
     @cached_property
     def refreshed_again(self) -> int:
         """Sessions of devices that are not affected that were given a second token by a refresh, or a later one."""
-        again = self.grants.filter(
-            pl.col("granted_by") == AuthEvent.REFRESH_OK.value,
-            pl.col("refreshes") >= 2,
-            pl.col("granted_at").is_between(self.onset, self.last),
-        )
-        others = again.join(self.hit.lazy(), on="device_id", how="anti")
-        return int(others.select("device_id", "login_at").unique().select(pl.len()).collect(engine="streaming").item())
+        return tokens.refreshed_again(self.grants, self.hit, self.onset, self.last)
 
     @cached_property
     def obeying(self) -> int:
         """Devices that are not affected, whose refresh was refused meanwhile and that logged in next."""
-        ended = self.grants.filter(
-            pl.col("refresh_denied_at").is_between(self.onset, self.last),
-            pl.col("next_granted_by") == AuthEvent.LOGIN_OK.value,
-        )
-        others = ended.join(self.hit.lazy(), on="device_id", how="anti")
-        return int(others.select(pl.col("device_id").n_unique()).collect(engine="streaming").item())
+        return tokens.obeying(self.grants, self.hit, self.onset, self.last)
 
     @cached_property
     def waves(self) -> list[tuple[datetime, int]]:
@@ -363,37 +336,3 @@ class Case:
     def refreshing(self, first_login: datetime) -> tuple[int, int]:
         """Devices given a token by a refresh since the onset: with a session begun before `first_login`, and since."""
         return tokens.refreshing(self.grants, self.onset, first_login)
-
-
-def _stretch(*, before: bool) -> pl.Expr:
-    return pl.col("when").is_in([meanwhile.BEFORE, meanwhile.ONSET] if before else [meanwhile.ONSET, meanwhile.SINCE])
-
-
-def build(
-    cluster: Cluster,
-    denials: pl.DataFrame,
-    history: History,
-    lifetimes: Lifetimes,
-    *,
-    deployed: Sequence[Deploy] = (),
-    findings: Sequence[Finding] = (),
-    signed: Signed = UNSIGNED,
-) -> Case:
-    """The case of a cluster and its refusals."""
-    mine = pl.col("system") == cluster.system
-    fleet = history.devices.filter(mine)
-    if cluster.kind in witnessed.FLEET:
-        cluster = replace(cluster, episodes=witnessed.of_devices(cluster.episodes, denials))
-    return Case(
-        cluster=cluster,
-        denials=denials,
-        events=[part.filter(mine) for part in history.events],
-        grants=history.grants.filter(mine),
-        begin=history.spans.filter(mine)["begin"][0],
-        end=history.spans.filter(mine)["end"][0],
-        fleet=fleet,
-        lifetimes=applying(lifetimes, denials, fleet),
-        deploys=deployed,
-        findings=[one for one in findings if one.system == cluster.system],
-        signed=signed,
-    )

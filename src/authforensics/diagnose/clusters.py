@@ -10,26 +10,20 @@ from functools import cached_property
 import polars as pl
 
 from authforensics.diagnose import witnessed
+from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, KINDS, ill
 from authforensics.diagnose.reach import lasts, reached, without_chance
 from authforensics.findings import Finding
-from authforensics.schema import TIMESTAMP, Reason
+from authforensics.schema import TIMESTAMP
 
-DEVICE = ["system", "device_id"]
-KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
 #: Episodes further apart than this are another incident: the most common access lifetime, the pace at which devices
 #: that share a fault run into it.
 GAP_SECONDS = 3600.0
-#: Refusals before a login that an obedient client may have: the refresh, and one that ran beside it.
-OBEYS = 2
-#: How long a client may try until a refresh gets a verdict, before it is more than a hiccup.
-_HICCUP_SECONDS = 60.0
-#: Refused calls before the login of a client that didn't care, where they last, too: as for a zombie.
-_CALLS_ON = 3
-_KINDS = pl.Enum(["ignored", "key", "refresh", "rejected", "unanswered"])
 #: Detectors of fleets that are about refusals of every kind.
 _OF_FLEET: Mapping[str, str | None] = {"denial_surge": None}
 #: What is benign makes no incident but for these: whoever had to log in again asks why.
 _INFORMS = frozenset({"mass_logout", "expired_refresh_storm"})
+#: Whoever logs in all day long asks why, even if it is by design.
+_EXPIRIES = "expired_refresh_storm"
 _GROUP = ["system", "kind", "cluster"]
 
 
@@ -55,6 +49,11 @@ class Cluster:
     def explained(self) -> bool:
         """Whether any refusal has a reason."""
         return bool(self.episodes["told"].any())
+
+    @cached_property
+    def informs(self) -> bool:
+        """Whether it is known only by what informs: sessions that ended together, and logins that followed."""
+        return all(one.detector != _EXPIRIES and one.measures.get("benign") for one in self.findings)
 
     @cached_property
     def unknown(self) -> int:
@@ -87,98 +86,6 @@ class Cluster:
         ).row(0)
 
 
-def _kind() -> pl.Expr:
-    """What is wrong in an episode; null in an ordinary expiry, which a refresh heals, and where `_unproven`.
-
-    `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused),
-    `unanswered` (it got no verdict, and none soon), `ignored` (refused, and the client never tried to refresh, or only
-    logged in after a time).
-    """
-    faults = [fault.value for fault in KEY_FAULTS]
-    key = pl.col("reason").is_in(faults) | pl.col("refresh_reason").is_in(faults)
-    soon = (pl.col("closed_at") - pl.col("first_seen")).dt.total_seconds() <= _HICCUP_SECONDS
-    refreshed = _refreshes()
-    tried = refreshed | (pl.col("login_ok") > 0)
-    # Who logs in for the first time is no client that lost its session.
-    known = (pl.col("episode") > 0) | pl.col("reason").is_not_null()
-    late = ~refreshed & known & _calls_on()
-    return (
-        pl.when(key.fill_null(value=False))
-        .then(pl.lit("key", _KINDS))
-        .when(pl.col("rejected_refresh") + pl.col("rejected_login") > 0)
-        .then(pl.lit("rejected", _KINDS))
-        .when(pl.col("refresh_denied") > 0)
-        .then(pl.lit("refresh", _KINDS))
-        .when((pl.col("refresh_failed") > 0) & ((pl.col("refresh_ok") == 0) | ~soon.fill_null(value=False)))
-        .then(pl.lit("unanswered", _KINDS))
-        .when((~tried | late) & pl.col("session_seen"))
-        .then(pl.lit("ignored", _KINDS))
-    )
-
-
-def _calls_on() -> pl.Expr:
-    return lasts() & (pl.col("denied") >= _CALLS_ON)
-
-
-def _refreshes() -> pl.Expr:
-    return pl.sum_horizontal("refresh_ok", "refresh_denied", "refresh_failed") > 0
-
-
-def _unproven() -> pl.Expr:
-    """Whether a device was refused from its first call on, for a time, and nothing says if it had a session.
-
-    It may have come with one that had died before the log began, or with none at all.
-    """
-    return (pl.col("episode") == 0) & pl.col("reason").is_null() & ~_refreshes() & _calls_on()
-
-
-def keep(episodes: pl.DataFrame) -> pl.DataFrame:
-    """Of EPISODES those that can be part of an incident: all but ordinary expiries.
-
-    Of what is `_unproven` only that of devices of which there is something else, too.
-    """
-    found = episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_not_null() | _unproven())
-    others = found.filter(pl.col("kind").is_not_null()).select(DEVICE)
-    return found.join(others, on=DEVICE, how="semi", maintain_order="left").drop("kind")
-
-
-def _ill(episodes: pl.LazyFrame) -> pl.DataFrame:
-    """Each episode with its `kind`, whether the client `obeyed`, and whether the log `told` a reason.
-
-    Obeyed: the refresh was refused and a login followed, or nothing. What is `_unproven` is what its device does next,
-    if that is to call on, too.
-    """
-    # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
-    # One that left there did no harm either.
-    obeyed = (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
-    found = (
-        episodes.with_columns(kind=_kind())
-        .filter(pl.col("kind").is_not_null() | _unproven())
-        .select(
-            *DEVICE,
-            "episode",
-            "first_seen",
-            "last_seen",
-            "closed_at",
-            "kind",
-            obeyed=obeyed & (pl.col("kind") == "refresh"),
-            told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
-            # That a token expired says nothing of an incident.
-            why=pl.coalesce(
-                pl.when(pl.col(name) != Reason.TOKEN_EXPIRED.value).then(name) for name in ("refresh_reason", "reason")
-            ).cast(pl.String),
-        )
-        .collect(engine="streaming")
-    )
-    if not found["kind"].null_count():
-        return found
-    following = pl.when(pl.col("kind").is_in(["refresh", "ignored"]) & ~pl.col("obeyed")).then("kind")
-    ordered = found.sort(*DEVICE, "episode").with_columns(
-        next=following.shift(-1).over(DEVICE), obeyed=pl.col("obeyed").fill_null(value=False)
-    )
-    return ordered.with_columns(kind=pl.coalesce("kind", "next")).filter(pl.col("kind").is_not_null()).drop("next")
-
-
 def cluster(episodes: pl.LazyFrame, findings: list[Finding], begins: Mapping[str, datetime]) -> list[Cluster]:
     """Group findings, each with all episodes of its kind and time, whether or not a finding speaks of them.
 
@@ -191,7 +98,7 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding], begins: Mapping[str
     """
     if not findings:
         return []
-    numbered = _numbered(_ill(episodes))
+    numbered = _numbered(ill(episodes))
     kinds = witnessed.kinds(findings)
     others = [one for one in findings if one.id not in kinds and not witnessed.harmless(one)]
     groups: dict[tuple[str, str, int], list[Finding]] = {}
@@ -320,7 +227,7 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
             "device_id": pl.String,
             "begin": TIMESTAMP,
             "end": TIMESTAMP,
-            "kind": _KINDS,
+            "kind": KINDS,
         },
         orient="row",
     ).cast({name: episodes.schema[name] for name in DEVICE})
@@ -357,7 +264,7 @@ def _members(
     """The episodes of each group, in the order of the groups."""
     keys = pl.DataFrame(
         [(index, *key) for index, key in enumerate(groups)],
-        schema={"group": pl.UInt32, "system": pl.String, "kind": _KINDS, "cluster": pl.UInt32},
+        schema={"group": pl.UInt32, "system": pl.String, "kind": KINDS, "cluster": pl.UInt32},
         orient="row",
     ).cast({"system": episodes.schema["system"]})
     alike = episodes.join(keys, on=_GROUP).drop("cluster").partition_by("group", as_dict=True, include_key=False)

@@ -38,7 +38,7 @@ _COLUMNS = (
     "straggler",
 )
 #: Values of `when`. The onset is part of what was before it, and of what came with it.
-BEFORE, ONSET, SINCE = range(3)
+_BEFORE, _ONSET, _SINCE = range(3)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,38 @@ class Meanwhile:
     tokens: pl.DataFrame
     refused: pl.DataFrame
     proofs: pl.Series
+
+    def outcomes(self, event: AuthEvent, *, before: bool) -> tuple[int, int]:
+        """How many of the tokens that `event` gave were refused at first use, how many accepted at all."""
+        given = self.tokens.filter(pl.col("granted_by") == event.value, _stretch(before=before))
+        return int(given["refused"].sum()), int(given["accepted"].sum())
+
+    def refreshes(self, *, before: bool) -> dict[str, int]:
+        """How many were `ok`, `denied`, `failed`."""
+        found = self._attempts(before=before)
+        return {
+            "ok": found.get(AuthEvent.REFRESH_OK.value, 0),
+            "denied": found.get(AuthEvent.REFRESH_DENIED.value, 0),
+            "failed": found.get(AuthEvent.REFRESH_FAILED.value, 0),
+        }
+
+    def logins(self, *, before: bool) -> dict[str, int]:
+        """How many were `ok`, `denied`."""
+        found = self._attempts(before=before)
+        return {
+            "ok": found.get(AuthEvent.LOGIN_OK.value, 0),
+            "denied": found.get(AuthEvent.LOGIN_DENIED.value, 0),
+        }
+
+    def _attempts(self, *, before: bool) -> dict[str, int]:
+        tried = self.attempts.filter(_stretch(before=before))
+        counts = tried.group_by(pl.col("auth_event").cast(pl.String)).agg(pl.col("count").sum())
+        return dict(counts.rows())
+
+
+def _stretch(*, before: bool) -> pl.Expr:
+    """Until the onset, or from then on."""
+    return pl.col("when").is_in([_BEFORE, _ONSET] if before else [_ONSET, _SINCE])
 
 
 @dataclass(frozen=True)

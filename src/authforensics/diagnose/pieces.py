@@ -15,9 +15,7 @@ from authforensics.findings import Finding
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
-#: What a key that doesn't fit is called by verifiers.
-KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
-#: The same without what a change of the algorithm is called.
+#: What a key that doesn't fit is called, without what a change of the algorithm is: see `ill.KEY_FAULTS`.
 KEYS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND)
 LOG_REASON = (
     "why calls are refused: log the verifier's error with the request id, or in nginx $sent_http_www_authenticate"

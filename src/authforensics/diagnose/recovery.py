@@ -13,7 +13,7 @@ from functools import partial
 import polars as pl
 
 from authforensics.devices import IllDevice, Outcome, Recovery, RecoveryCell
-from authforensics.diagnose.clusters import DEVICE, KEY_FAULTS, OBEYS
+from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, OBEYS
 from authforensics.diagnose.wording import plural
 from authforensics.findings import Incident
 from authforensics.parallel import PARTS, in_order

@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from authforensics.diagnose import witnessed
-from authforensics.diagnose.clusters import DEVICE, Cluster
+from authforensics.diagnose.clusters import Cluster
+from authforensics.diagnose.ill import DEVICE
 from authforensics.parallel import by_part
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent, AuthState
 
 _REFUSALS = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
+#: What sessions end by some day: where they do so together, and log in again, there is no incident.
+EXPIRED = {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
 #: What the first cycles of a loop may take, of which nobody can tell that they are one: two, of five minutes at most.
 _CYCLES = timedelta(minutes=10)
 #: Beside `loop`, the refusal of a token that a refresh gave, at its first use, and `obeyed` of its episode.
@@ -104,6 +107,11 @@ def _cycling() -> pl.Expr:
     at, own = pl.col("granted_at"), [*DEVICE, "episode"]
     first = at.filter(pl.col("timestamp") >= pl.col("begin")).min().over(own)
     return (at < first) & (pl.col("timestamp") >= pl.col("begin") - _CYCLES)
+
+
+def reasons(denials: pl.DataFrame) -> set[str]:
+    """The stated ones."""
+    return set(denials["reason"].drop_nulls().cast(pl.String).unique())
 
 
 def counts(denials: pl.DataFrame) -> dict[str, int]:

@@ -253,6 +253,27 @@ def refreshing(grants: pl.LazyFrame, onset: datetime, first_login: datetime) -> 
     return int(kinds["older"][0]), int(kinds["younger"][0])
 
 
+def refreshed_again(grants: pl.LazyFrame, hit: pl.DataFrame, onset: datetime, last: datetime) -> int:
+    """Sessions of other devices than those `hit` that a refresh gave a second token, or a later one, meanwhile."""
+    again = grants.filter(
+        pl.col("granted_by") == AuthEvent.REFRESH_OK.value,
+        pl.col("refreshes") >= 2,
+        pl.col("granted_at").is_between(onset, last),
+    )
+    others = again.join(hit.lazy(), on="device_id", how="anti")
+    return int(others.select("device_id", "login_at").unique().select(pl.len()).collect(engine="streaming").item())
+
+
+def obeying(grants: pl.LazyFrame, hit: pl.DataFrame, onset: datetime, last: datetime) -> int:
+    """Other devices than those `hit` whose refresh was refused meanwhile, and that logged in next."""
+    ended = grants.filter(
+        pl.col("refresh_denied_at").is_between(onset, last),
+        pl.col("next_granted_by") == AuthEvent.LOGIN_OK.value,
+    )
+    others = ended.join(hit.lazy(), on="device_id", how="anti")
+    return int(others.select(pl.col("device_id").n_unique()).collect(engine="streaming").item())
+
+
 def _at(age: str) -> pl.Expr:
     return pl.col("granted_at") + pl.duration(microseconds=(pl.col(age) * 1e6).round().cast(pl.Int64))
 

@@ -23,7 +23,8 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, KEY_FAULTS, LOG_REASON, accepted_there
+from authforensics.diagnose.ill import KEY_FAULTS
+from authforensics.diagnose.pieces import FEW, LOG_REASON, accepted_there
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 

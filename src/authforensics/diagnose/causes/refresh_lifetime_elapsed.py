@@ -28,7 +28,8 @@ import polars as pl
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.endings import Clock
-from authforensics.diagnose.pieces import FEW, KEY_FAULTS, logins_help, others_obey
+from authforensics.diagnose.ill import KEY_FAULTS
+from authforensics.diagnose.pieces import FEW, logins_help, others_obey
 from authforensics.diagnose.wording import plural
 from authforensics.findings import duration
 from authforensics.schema import Reason

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import FEW, KEY_FAULTS, LOG_REASON, one_part
+from authforensics.diagnose.ill import KEY_FAULTS
+from authforensics.diagnose.pieces import FEW, LOG_REASON, one_part
 from authforensics.diagnose.steps import AFTER
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason

@@ -25,7 +25,8 @@ import polars as pl
 from authforensics.diagnose import calls
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import DEPLOY, FEW, KEY_FAULTS, LOG_UPSTREAM, deployed, returned, says
+from authforensics.diagnose.ill import KEY_FAULTS
+from authforensics.diagnose.pieces import DEPLOY, FEW, LOG_UPSTREAM, deployed, returned, says
 from authforensics.diagnose.wording import plural
 
 _WEIGHTS = {

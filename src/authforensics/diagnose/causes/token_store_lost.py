@@ -28,7 +28,8 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import DEPLOY, FEW, KEY_FAULTS, deployed, young
+from authforensics.diagnose.ill import KEY_FAULTS
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, young
 from authforensics.diagnose.wording import clock, plural
 from authforensics.schema import Reason
 

@@ -1,0 +1,87 @@
+"""The cases of a history: each cluster of findings that may be an incident, with its refusals and all around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import polars as pl
+
+from authforensics.diagnose import recalled, witnessed
+from authforensics.diagnose.case import Case
+from authforensics.diagnose.clusters import Cluster, cluster
+from authforensics.diagnose.lifetimes import applying
+from authforensics.diagnose.refusals import EXPIRED, denials, reasons
+from authforensics.diagnose.signed import Signed
+from authforensics.document import Lifetimes
+from authforensics.findings import Deploy, Finding
+from authforensics.schema import History
+
+
+def cases(
+    history: History,
+    findings: list[Finding],
+    lifetimes: Mapping[str, Lifetimes],
+    deploys: Sequence[Deploy],
+    signers: Signed,
+) -> list[Case]:
+    """One case a cluster that has refusals; what is asked for is what `diagnose` gets."""
+    clusters = cluster(history.episodes, findings, dict(history.spans.select("system", "begin").rows()))
+    found = []
+    for one, (told, witnessed_at) in zip(clusters, denials(history.events, clusters), strict=True):
+        known = lifetimes.get(one.system, Lifetimes())
+        refused = _belonging(one, told, known)
+        if not refused.is_empty():
+            of_system = [each for each in findings if each.system == one.system]
+            found.append(
+                _case(
+                    one,
+                    refused,
+                    history,
+                    known,
+                    deploys=deploys,
+                    findings=of_system,
+                    signed=signers,
+                    witnessed_at=witnessed_at,
+                )
+            )
+    return found
+
+
+def _belonging(one: Cluster, told: pl.DataFrame, lifetimes: Lifetimes) -> pl.DataFrame:
+    """Of the refusals that `denials` gives those that make an incident."""
+    if one.kind == recalled.KIND:
+        return recalled.early(told, lifetimes.access)
+    return told.clear() if one.informs and reasons(told) <= EXPIRED else told
+
+
+def _case(
+    one: Cluster,
+    denials: pl.DataFrame,
+    history: History,
+    lifetimes: Lifetimes,
+    *,
+    deploys: Sequence[Deploy],
+    findings: Sequence[Finding],
+    signed: Signed,
+    witnessed_at: datetime | None,
+) -> Case:
+    mine = pl.col("system") == one.system
+    fleet = history.devices.filter(mine)
+    if one.kind in witnessed.FLEET:
+        one = replace(one, episodes=witnessed.of_devices(one.episodes, denials))
+    return Case(
+        cluster=one,
+        denials=denials,
+        events=[part.filter(mine) for part in history.events],
+        grants=history.grants.filter(mine),
+        begin=history.spans.filter(mine)["begin"][0],
+        end=history.spans.filter(mine)["end"][0],
+        fleet=fleet,
+        lifetimes=applying(lifetimes, denials, fleet),
+        deploys=deploys,
+        findings=findings,
+        signed=signed,
+        witnessed_at=witnessed_at,
+    )

@@ -1,0 +1,111 @@
+"""Which episodes of a session are ill, and of what kind each is; all others are ordinary expiries."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from authforensics.diagnose.reach import lasts
+from authforensics.schema import Reason
+
+DEVICE = ["system", "device_id"]
+#: What a key that doesn't fit is called by verifiers.
+KEY_FAULTS = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
+#: Refusals before a login that an obedient client may have: the refresh, and one that ran beside it.
+OBEYS = 2
+#: How long a client may try until a refresh gets a verdict, before it is more than a hiccup.
+_HICCUP_SECONDS = 60.0
+#: Refused calls before the login of a client that didn't care, where they last, too: as for a zombie.
+_CALLS_ON = 3
+KINDS = pl.Enum(["ignored", "key", "refresh", "rejected", "unanswered"])
+
+
+def _kind() -> pl.Expr:
+    """What is wrong in an episode; null in an ordinary expiry, which a refresh heals, and where `_unproven`.
+
+    `key` (signature or key), `rejected` (a token just given was refused), `refresh` (a refresh was refused),
+    `unanswered` (it got no verdict, and none soon), `ignored` (refused, and the client never tried to refresh, or only
+    logged in after a time).
+    """
+    faults = [fault.value for fault in KEY_FAULTS]
+    key = pl.col("reason").is_in(faults) | pl.col("refresh_reason").is_in(faults)
+    soon = (pl.col("closed_at") - pl.col("first_seen")).dt.total_seconds() <= _HICCUP_SECONDS
+    refreshed = _refreshes()
+    tried = refreshed | (pl.col("login_ok") > 0)
+    # Who logs in for the first time is no client that lost its session.
+    known = (pl.col("episode") > 0) | pl.col("reason").is_not_null()
+    late = ~refreshed & known & _calls_on()
+    return (
+        pl.when(key.fill_null(value=False))
+        .then(pl.lit("key", KINDS))
+        .when(pl.col("rejected_refresh") + pl.col("rejected_login") > 0)
+        .then(pl.lit("rejected", KINDS))
+        .when(pl.col("refresh_denied") > 0)
+        .then(pl.lit("refresh", KINDS))
+        .when((pl.col("refresh_failed") > 0) & ((pl.col("refresh_ok") == 0) | ~soon.fill_null(value=False)))
+        .then(pl.lit("unanswered", KINDS))
+        .when((~tried | late) & pl.col("session_seen"))
+        .then(pl.lit("ignored", KINDS))
+    )
+
+
+def _calls_on() -> pl.Expr:
+    return lasts() & (pl.col("denied") >= _CALLS_ON)
+
+
+def _refreshes() -> pl.Expr:
+    return pl.sum_horizontal("refresh_ok", "refresh_denied", "refresh_failed") > 0
+
+
+def _unproven() -> pl.Expr:
+    """Whether a device was refused from its first call on, for a time, and nothing says if it had a session.
+
+    It may have come with one that had died before the log began, or with none at all.
+    """
+    return (pl.col("episode") == 0) & pl.col("reason").is_null() & ~_refreshes() & _calls_on()
+
+
+def keep(episodes: pl.DataFrame) -> pl.DataFrame:
+    """Of EPISODES those that can be part of an incident: all but ordinary expiries.
+
+    Of what is `_unproven` only that of devices of which there is something else, too.
+    """
+    found = episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_not_null() | _unproven())
+    others = found.filter(pl.col("kind").is_not_null()).select(DEVICE)
+    return found.join(others, on=DEVICE, how="semi", maintain_order="left").drop("kind")
+
+
+def ill(episodes: pl.LazyFrame) -> pl.DataFrame:
+    """Each episode with its `kind`, whether the client `obeyed`, and whether the log `told` a reason.
+
+    Obeyed: the refresh was refused and a login followed, or nothing. What is `_unproven` is what its device does next,
+    if that is to call on, too.
+    """
+    # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
+    # One that left there did no harm either.
+    obeyed = (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
+    found = (
+        episodes.with_columns(kind=_kind())
+        .filter(pl.col("kind").is_not_null() | _unproven())
+        .select(
+            *DEVICE,
+            "episode",
+            "first_seen",
+            "last_seen",
+            "closed_at",
+            "kind",
+            obeyed=obeyed & (pl.col("kind") == "refresh"),
+            told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
+            # That a token expired says nothing of an incident.
+            why=pl.coalesce(
+                pl.when(pl.col(name) != Reason.TOKEN_EXPIRED.value).then(name) for name in ("refresh_reason", "reason")
+            ).cast(pl.String),
+        )
+        .collect(engine="streaming")
+    )
+    if not found["kind"].null_count():
+        return found
+    following = pl.when(pl.col("kind").is_in(["refresh", "ignored"]) & ~pl.col("obeyed")).then("kind")
+    ordered = found.sort(*DEVICE, "episode").with_columns(
+        next=following.shift(-1).over(DEVICE), obeyed=pl.col("obeyed").fill_null(value=False)
+    )
+    return ordered.with_columns(kind=pl.coalesce("kind", "next")).filter(pl.col("kind").is_not_null()).drop("next")
