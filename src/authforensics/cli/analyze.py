@@ -7,35 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from authforensics.cli import options
 from authforensics.cli.analyzed import analyzed
 from authforensics.cli.messages import say
-from authforensics.cli.options import (
-    Anonymize,
-    Color,
-    ConfigFile,
-    DeviceKey,
-    Devices,
-    Engine,
-    EnvFile,
-    FingerprintKey,
-    FormatName,
-    KeySets,
-    LogFormat,
-    Master,
-    Memory,
-    NginxConf,
-    NoProgress,
-    PathPattern,
-    Paths,
-    SecretsFile,
-    ShowClaims,
-    Since,
-    Statuses,
-    Strict,
-    Until,
-    WorkDir,
-    Zone,
-)
 from authforensics.cli.outputs import REPORT, Outputs
 from authforensics.cli.sources import check_choice
 from authforensics.cli.terminal import print_bytes, print_summary
@@ -47,19 +21,19 @@ FAIL_ON = ("low", "medium", "high", "critical")
 
 
 def analyze(
-    paths: Paths,
+    paths: options.Paths,
     *,
-    format: FormatName = "auto",
-    log_format: LogFormat = None,
-    nginx_conf: NginxConf = None,
-    config: ConfigFile = None,
-    since: Since = None,
-    until: Until = None,
-    path: PathPattern = None,
-    status: Statuses = None,
-    device: Devices = None,
-    tz: Zone = None,
-    device_key: DeviceKey = None,
+    format: options.FormatName = "auto",
+    log_format: options.LogFormat = None,
+    nginx_conf: options.NginxConf = None,
+    config: options.ConfigFile = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    path: options.PathPattern = None,
+    status: options.Statuses = None,
+    device: options.Devices = None,
+    tz: options.Zone = None,
+    device_key: options.DeviceKey = None,
     deploys: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What was deployed when: CSV or JSON lines with time and name."),
@@ -89,23 +63,23 @@ def analyze(
             help="Exit with 11, 12, 13 or 14 (low, medium, high, critical) if the worst found is at or above it.",
         ),
     ] = None,
-    env_file: EnvFile = None,
-    secrets: SecretsFile = None,
-    jwks: KeySets = None,
-    show_claims: ShowClaims = False,
-    anonymize: Anonymize = False,
-    fingerprint_key: FingerprintKey = None,
-    strict: Strict = False,
-    engine: Engine = "local",
-    master: Master = None,
-    memory: Memory = None,
-    work_dir: WorkDir = None,
+    env_file: options.EnvFile = None,
+    secrets: options.SecretsFile = None,
+    jwks: options.KeySets = None,
+    show_claims: options.ShowClaims = False,
+    anonymize: options.Anonymize = False,
+    fingerprint_key: options.FingerprintKey = None,
+    strict: options.Strict = False,
+    engine: options.Engine = "local",
+    master: options.Master = None,
+    memory: options.Memory = None,
+    work_dir: options.WorkDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict, no warnings.")] = False,
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, show_default=False, help="More detail; repeatable.")
     ] = 0,
-    no_progress: NoProgress = False,
-    color: Color = "auto",
+    no_progress: options.NoProgress = False,
+    color: options.Color = "auto",
 ) -> None:
     """Analyse logs: what went wrong with tokens and sessions, for whom, since when, and why."""
     check_choice("severity", "--fail-on", fail_on, FAIL_ON)

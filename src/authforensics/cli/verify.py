@@ -7,34 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from authforensics.cli import options
 from authforensics.cli.analyzed import analyzed
 from authforensics.cli.messages import say
-from authforensics.cli.options import (
-    Anonymize,
-    Color,
-    ConfigFile,
-    DeviceKey,
-    Devices,
-    Engine,
-    EnvFile,
-    FingerprintKey,
-    FormatName,
-    KeySets,
-    LogFormat,
-    Master,
-    Memory,
-    NginxConf,
-    NoProgress,
-    PathPattern,
-    Paths,
-    SecretsFile,
-    Since,
-    Statuses,
-    Strict,
-    Until,
-    WorkDir,
-    Zone,
-)
 from authforensics.cli.outputs import Outputs
 from authforensics.cli.terminal import print_bytes, print_rich
 
@@ -46,7 +21,7 @@ _CODES = {"recovered": 0, "nothing": 0, "ill": NOT_RECOVERED, "unproven": NOT_RE
 
 
 def verify(
-    paths: Paths,
+    paths: options.Paths,
     *,
     after: Annotated[
         str,
@@ -58,30 +33,30 @@ def verify(
     json: Annotated[
         str | None, typer.Option(metavar="PATH|-", help="Write the document as JSON, with `recovery`.")
     ] = None,
-    format: FormatName = "auto",
-    log_format: LogFormat = None,
-    nginx_conf: NginxConf = None,
-    config: ConfigFile = None,
-    since: Since = None,
-    until: Until = None,
-    path: PathPattern = None,
-    status: Statuses = None,
-    device: Devices = None,
-    tz: Zone = None,
-    device_key: DeviceKey = None,
-    env_file: EnvFile = None,
-    secrets: SecretsFile = None,
-    jwks: KeySets = None,
-    anonymize: Anonymize = False,
-    fingerprint_key: FingerprintKey = None,
-    strict: Strict = False,
-    engine: Engine = "local",
-    master: Master = None,
-    memory: Memory = None,
-    work_dir: WorkDir = None,
+    format: options.FormatName = "auto",
+    log_format: options.LogFormat = None,
+    nginx_conf: options.NginxConf = None,
+    config: options.ConfigFile = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    path: options.PathPattern = None,
+    status: options.Statuses = None,
+    device: options.Devices = None,
+    tz: options.Zone = None,
+    device_key: options.DeviceKey = None,
+    env_file: options.EnvFile = None,
+    secrets: options.SecretsFile = None,
+    jwks: options.KeySets = None,
+    anonymize: options.Anonymize = False,
+    fingerprint_key: options.FingerprintKey = None,
+    strict: options.Strict = False,
+    engine: options.Engine = "local",
+    master: options.Master = None,
+    memory: options.Memory = None,
+    work_dir: options.WorkDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer, no warnings.")] = False,
-    no_progress: NoProgress = False,
-    color: Color = "auto",
+    no_progress: options.NoProgress = False,
+    color: options.Color = "auto",
 ) -> None:
     """Recovered? Devices that were refused before a moment, by what proves them well since.
 
