@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 
 import polars as pl
 
 from authforensics import collect, correlate, detect
 from authforensics.collect import sample
-from authforensics.correlate import clocks, condense, endpoints, identity
+from authforensics.correlate import condense, endpoints, identity
 from authforensics.document import Identity
 from authforensics.errors import NothingReadable
+from authforensics.intake import Intake
 from authforensics.parallel import PARTS, in_order
 from authforensics.partitions import Partitions, WorkDirectory
 from authforensics.schema import MESSAGES, REQUESTS
@@ -35,8 +35,6 @@ _WHOLE, _STUDIED = 900, 500
 _KEPT = 5
 #: More partitions than this are too many files; those that many logs then fill are studied all the same.
 _MOST = 512
-#: Sightings of tokens that are worth being put together.
-_SIGHTINGS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,19 +104,46 @@ def _study_logs(
 ) -> Studied:
     began = monotonic()
     found = collect.discover(paths, lambda: work.path, progress)
-    intake = Intake(Partitions(_SCHEMA, _partitions(_lines(found), settings.memory), work, "requests"), settings)
+    files = Partitions({**REQUESTS}, _partitions(_lines(found), settings.memory), work, "requests")
+    intake = Intake(files, settings.correlate.device_key)
     finder = collect.Finder()
     digest = collect.Digest(condense.COLUMNS, intake.digest, finder=finder)
     collected = collect.collect(found, digest, intake.take_in, settings.collect, progress=progress)
     check_left(intake.covered, intake.heard)
     read = monotonic()
+    studied, surveyed = study_intake(intake, collected, collected.bases, settings, found)
+    ended = monotonic()
+    signed = finder.samples.signed(settings.candidates)
+    return replace(
+        studied,
+        carried=carried.carried(intake.sightings(), signed).within(studied.ground.folders),
+        seconds={"read": read - began, "survey": surveyed, "study": ended - read - surveyed},
+    )
+
+
+def study_intake(
+    intake: Intake,
+    collected: collect.Collected,
+    bases: Mapping[str, int],
+    settings: Settings,
+    found: Sequence[collect.Found] = (),
+) -> tuple[Studied, float]:
+    """Study the devices of what was taken in; also the seconds that were spent on what messages may explain.
+
+    Args:
+        intake: all events.
+        collected: what became of every line.
+        bases: how many lines come before each source's first.
+        settings: what to do.
+        found: the files that the lines are of.
+    """
     told = pl.concat([pl.DataFrame(schema=MESSAGES), *intake.messages])
     ground = correlate.ground(
         intake.requests.scan_all(),
         told,
         intake.covered,
         extents(collected),
-        collected.bases,
+        bases,
         options=settings.correlate,
         sketches=intake.sketch(),
         sets=sets(found, collected),
@@ -127,9 +152,7 @@ def _study_logs(
     messages = correlate.placed(told, ground.folders, ground.bases)
     seen = condense.all_seen(intake.seen, ground.folders)
     task, studies, surveyed = study_partitions(intake.requests, messages, seen, ground, settings)
-    ended = monotonic()
-    signed = finder.samples.signed(settings.candidates)
-    return Studied(
+    studied = Studied(
         found=found,
         collected=collected,
         requests=intake.requests,
@@ -140,10 +163,9 @@ def _study_logs(
         table=task.table,
         explained=task.explained,
         studies=studies,
-        work=work,
-        carried=carried.carried(intake.sightings(), signed).within(ground.folders),
-        seconds={"read": read - began, "survey": surveyed, "study": ended - read - surveyed},
+        work=intake.requests.work,
     )
+    return studied, surveyed
 
 
 def check_left(covered: Mapping[str, object], heard: Mapping[str, object]) -> None:
@@ -186,88 +208,6 @@ def _partitions(lines: int, memory: int) -> int:
     """How many partitions so many lines are to be cut into: one, if they fit; else as many for each thread."""
     needed = int(lines * _STUDIED / max(memory - lines * _KEPT, memory // 2)) + 1
     return 1 if lines * _WHOLE <= memory else min(needed + -needed % PARTS, _MOST)
-
-
-_SCHEMA: dict[str, pl.DataType] = {**REQUESTS}
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """What one block of events, all of one folder, came to."""
-
-    folder: str
-    requests: pl.DataFrame
-    messages: pl.DataFrame
-    seen: pl.DataFrame
-    clocks: pl.DataFrame
-    heard: int
-    sightings: pl.DataFrame
-
-
-class Intake:
-    """Takes in events, block by block: requests into partitions by a guess of what tells their devices apart."""
-
-    def __init__(self, requests: Partitions, settings: Settings) -> None:
-        self.requests = requests
-        self.messages: list[pl.DataFrame] = []
-        self.seen: list[pl.DataFrame] = []
-        self._sketches: list[pl.DataFrame] = []
-        self._sightings: list[pl.DataFrame] = []
-        self.covered: dict[str, dict[str, int]] = {}
-        self.heard: dict[str, int] = {}
-        self._device_key = settings.correlate.device_key
-        self._guesses: dict[str, str | None] = {}
-        self._guessing = Lock()
-
-    def digest(self, events: pl.DataFrame) -> Gathered:
-        """What is kept of a block of events, all of one folder; safe to be called from several threads."""
-        folder = str(events["system"][0])
-        requests = condense.requests(events)
-        messages = condense.messages(events)
-        if self.requests.count > 1 and not requests.is_empty():
-            with self._guessing:
-                guess = self._guesses.setdefault(folder, identity.likely(condense.coverage(requests), self._device_key))
-            requests = requests.with_columns(identity.spread(requests, guess, self.requests.count))
-        seen, sketch = endpoints.seen(requests), clocks.sketch(requests, messages)
-        sightings = carried.sighted(events)
-        return Gathered(folder, requests, messages, seen, sketch, events.height - requests.height, sightings)
-
-    def take_in(self, block: Gathered) -> None:
-        """Keep it."""
-        if not block.sightings.is_empty():
-            self._sightings.append(block.sightings)
-            if sum(one.height for one in self._sightings) > max(2 * self._sightings[0].height, _SIGHTINGS):
-                self._sightings = [carried.merged(self._sightings)]
-        if not block.clocks.is_empty():
-            self._sketches.append(block.clocks)
-            if sum(one.height for one in self._sketches) > 2 * clocks.ALL:
-                self._sketches = [clocks.merged(self._sketches)]
-        if not block.requests.is_empty():
-            self.requests.add(block.requests)
-            self.seen.append(block.seen)
-            covered = self.covered.setdefault(block.folder, {})
-            for name, count in condense.coverage(block.requests).items():
-                covered[name] = covered.get(name, 0) + count
-        if block.heard:
-            self.heard[block.folder] = self.heard.get(block.folder, 0) + block.heard
-            self.messages.append(block.messages)
-
-    def sketch(self) -> pl.DataFrame:
-        """When each log first tells of some request ids, see `correlate.clocks`."""
-        return clocks.merged(self._sketches)
-
-    def sightings(self) -> pl.DataFrame:
-        """Where which tokens can be read, see `tokens.carried`."""
-        return carried.merged(self._sightings)
-
-    def settle(self, ground: correlate.Ground) -> None:
-        """Have each device in one partition: as they are if every guess was right, else some requests move."""
-        ladder = ground.ladder
-        right = all(guess == ladder.keys[ground.folders[folder]] for folder, guess in self._guesses.items())
-        if self.requests.count > 1 and not (right and ladder.links.is_empty() and ladder.told.is_empty()):
-            self.requests.deal(
-                identity.TELLING, lambda rows: identity.places(ground.in_systems(rows), ladder, self.requests.count)
-            )
 
 
 def extents(collected: collect.Collected) -> dict[str, tuple[datetime, datetime]]:

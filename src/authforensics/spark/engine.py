@@ -21,7 +21,7 @@ from authforensics.partitions import Partitions, WorkDirectory
 from authforensics.plan import Paths, listed, planned
 from authforensics.schema import REQUESTS, ROW, TEXT
 from authforensics.spark import jobs
-from authforensics.spark.reading import Intake, read_logs, write
+from authforensics.spark.reading import TakenIn, read_logs, write
 from authforensics.study import LARGE, Studies, Study, Task, study
 from authforensics.tokens import carried
 
@@ -120,7 +120,7 @@ def analyze(
 
 def study_requests(
     spark: SparkSession,
-    intake: Intake,
+    intake: TakenIn,
     collected: collect.Collected,
     bases: Mapping[str, int],
     *,

@@ -13,6 +13,7 @@ import polars as pl
 
 from authforensics import local
 from authforensics.errors import BadValue
+from authforensics.intake import Intake
 from authforensics.partitions import WorkDirectory
 from authforensics.schema import REJECTS
 from authforensics.spark import columns, jobs, tables
@@ -88,7 +89,7 @@ def _take_in(
 ) -> jobs.Pieces:
     """One task: take in a partition."""
     files = Files(place, number)
-    intake = local.Intake(files, settings)
+    intake = Intake(files, settings.correlate.device_key)
     wanted = tables.window(facts, settings.collect)
     tallies = tables.Tallies()
     for block in tables.blocks(_completed(number, frames, settings)):

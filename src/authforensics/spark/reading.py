@@ -30,6 +30,7 @@ from authforensics.collect.recognize import Match, named, recognize
 from authforensics.collect.sample import take
 from authforensics.collect.window import after_last
 from authforensics.correlate import clocks, condense, endpoints
+from authforensics.intake import Intake
 from authforensics.partitions import Partitions, WorkDirectory, room
 from authforensics.schema import MESSAGES, REJECTS, REQUESTS
 from authforensics.spark import jobs
@@ -61,7 +62,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class TakenIn:
     """What the executors took in: files of REQUESTS, and what the driver needs to know of everything."""
 
     files: tuple[Path, ...]
@@ -77,7 +78,7 @@ class Intake:
 
 def read_logs(
     spark: SparkSession, found: Sequence[collect.Found], settings: local.Settings, work: WorkDirectory
-) -> tuple[collect.Collected, Intake]:
+) -> tuple[collect.Collected, TakenIn]:
     """Read every input, as `collect.collect` does.
 
     Raises:
@@ -224,7 +225,7 @@ def _read_unit(
     """One task: read a unit, write its requests to `place` (None: look at the times alone), and give an account."""
     number, unit = task
     files = Files(place or Path(), number)
-    intake = local.Intake(files, settings)
+    intake = Intake(files, settings.correlate.device_key)
     finder = collect.Finder()
     digest: collect.Digest[Any] = collect.Digest(condense.COLUMNS, intake.digest, finder=finder)
     if wanted is not None:
@@ -305,7 +306,7 @@ def _block(told: Mapping[str, Any], rejects: pl.DataFrame) -> Block[Any]:
     return Block(rejects, told["counts"], frozenset(told["zones"]), **numbers, **times)
 
 
-def shipped(intake: local.Intake, files: Files) -> jobs.Pieces:
+def shipped(intake: Intake, files: Files) -> jobs.Pieces:
     """What a task took in, for the driver; its requests are in `files`."""
     files.finish()
     taken = {"files": files.files, "covered": intake.covered, "heard": intake.heard}
@@ -318,7 +319,7 @@ def shipped(intake: local.Intake, files: Files) -> jobs.Pieces:
     }
 
 
-def taken_in(made: Sequence[jobs.Pieces]) -> Intake:
+def taken_in(made: Sequence[jobs.Pieces]) -> TakenIn:
     """What all tasks took in, of what `shipped` gave of each."""
     told = [json.loads(pieces["taken"]) for pieces in made]
     covered: dict[str, dict[str, int]] = {}
@@ -335,7 +336,7 @@ def taken_in(made: Sequence[jobs.Pieces]) -> Intake:
         samples.add(json.loads(pieces.get("tokens", b"[]")))
     files = [(Path(file), rows) for one in told for file, rows in one["files"]]
     seen = [jobs.unpacked(piece) for pieces in made for name, piece in pieces.items() if name.startswith("seen ")]
-    return Intake(
+    return TakenIn(
         files=tuple(file for file, _ in files),
         rows=sum(rows for _, rows in files),
         messages=pl.concat([pl.DataFrame(schema=MESSAGES), *(jobs.unpacked(pieces["messages"]) for pieces in made)]),

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, TypeAlias, Union, cast
 
 import polars as pl
 
-from authforensics import collect, correlate, local, pipeline
+from authforensics import collect, local, pipeline
 from authforensics.analysis import Analysis
 from authforensics.collect.collection import checked, within
 from authforensics.config import Config
-from authforensics.correlate import condense, endpoints
 from authforensics.document import Source
 from authforensics.errors import BadValue, NothingReadable
+from authforensics.intake import Intake
 from authforensics.partitions import Partitions, WorkDirectory
 from authforensics.plan import planned
-from authforensics.schema import MESSAGES, REJECTS, REQUESTS, Kind
+from authforensics.schema import REJECTS, REQUESTS, Kind
 from authforensics.spark import columns
 
 if TYPE_CHECKING:
@@ -101,39 +101,14 @@ def _study_table(events: Events, settings: local.Settings, work: WorkDirectory) 
 
         return lake.study_table(cast("DataFrame", events), settings, work)
     whole = numbered(_completed(events, settings))
-    intake = local.Intake(Partitions({**REQUESTS}, 1, work, "requests"), settings)
+    intake = Intake(Partitions({**REQUESTS}, 1, work, "requests"), settings.correlate.device_key)
     facts = said([facts_of(whole)])
     tallies = Tallies()
     for block in blocks([whole]):
         take_in(block, facts, window(facts, settings.collect), intake, tallies)
     collected = accounted(facts, tallies, settings)
-    told = pl.concat([pl.DataFrame(schema=MESSAGES), *intake.messages])
-    ground = correlate.ground(
-        intake.requests.scan_all(),
-        told,
-        intake.covered,
-        local.extents(collected),
-        bases(facts),
-        options=settings.correlate,
-        sketches=intake.sketch(),
-    )
-    messages = correlate.placed(told, ground.folders, ground.bases)
-    seen = condense.all_seen([endpoints.seen(pl.DataFrame(schema=REQUESTS)), *intake.seen], ground.folders)
-    task, studies, _ = local.study_partitions(intake.requests, messages, seen, ground, settings)
-    return local.Studied(
-        found=(),
-        collected=collected,
-        requests=intake.requests,
-        messages=messages,
-        heard=local.heard(intake.heard, ground.folders),
-        named=any(counts["device_id"] for counts in intake.covered.values()),
-        ground=ground,
-        table=task.table,
-        explained=task.explained,
-        studies=studies,
-        work=work,
-        whole=lambda: whole,
-    )
+    studied, _ = local.study_intake(intake, collected, bases(facts), settings)
+    return replace(studied, whole=lambda: whole)
 
 
 def _completed(events: object, settings: local.Settings) -> pl.DataFrame:
@@ -288,7 +263,7 @@ class Tallies:
         self.spans[called] = min(known[0], first), max(known[1], last)
 
 
-def take_in(block: pl.DataFrame, facts: Facts, wanted: pl.Expr | None, intake: local.Intake, tallies: Tallies) -> None:
+def take_in(block: pl.DataFrame, facts: Facts, wanted: pl.Expr | None, intake: Intake, tallies: Tallies) -> None:
     """Take in rows of one source."""
     fact = facts[block["system"][0], block["source"][0]]
     untimed = pl.col("timestamp").is_null()
