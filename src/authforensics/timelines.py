@@ -9,6 +9,7 @@ from functools import lru_cache
 import polars as pl
 
 from authforensics import collect
+from authforensics.among import is_event
 from authforensics.document import Band, Device, Mark, Timeline
 from authforensics.findings import Finding
 from authforensics.parallel import by_part
@@ -45,10 +46,6 @@ def keyed(keys: Iterable[tuple[str, str]], schema: Mapping[str, pl.DataType]) ->
     """Devices as a frame that can be joined with one of this schema."""
     named = pl.DataFrame(list(keys), schema=dict.fromkeys(_KEYS, pl.String), orient="row")
     return named.cast({name: schema[name] for name in _KEYS})
-
-
-def _is(*events: AuthEvent) -> pl.Expr:
-    return pl.col("auth_event").is_in([event.value for event in events])
 
 
 def trails(history: History, listed: Sequence[Device]) -> pl.DataFrame:
@@ -91,7 +88,7 @@ def marks_of(trails: pl.DataFrame, findings: Iterable[Finding]) -> pl.DataFrame:
     events = trails.join(proof, on=["source", "line_number"], how="left", maintain_order="left")
     most = min(max(ALL_MARKS // max(trails.select(_KEYS).n_unique(), 1), MIN_MARKS), MAX_MARKS)
     changed = pl.col("state").ne_missing(pl.col("state").shift().over(_KEYS))
-    plain = _is(AuthEvent.API_OK) & pl.col("proof").is_null()
+    plain = is_event(AuthEvent.API_OK) & pl.col("proof").is_null()
     weight = pl.when("proof").then(0).when(changed).then(1).otherwise(2).cast(pl.Int64)
     # Within a weight, every second, then every fourth … would do; a fixed scramble of the index spreads as evenly.
     index = pl.int_range(pl.len()).over(_KEYS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.among import is_event
 from authforensics.correlate.identity import FALLBACK, PAIR, pair_names
 from authforensics.correlate.narrow import one_number, one_value
 from authforensics.schema import TEXT, TIMESTAMP, Reason
@@ -32,14 +33,6 @@ _TELLING = ("session_id",)
 _VERDICTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.LOGOUT)
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
-
-
-def is_event(*events: AuthEvent) -> pl.Expr:
-    """Whether `auth_event` is one of these, stragglers or not."""
-    hit = pl.col("auth_event") == events[0].value
-    for event in events[1:]:
-        hit |= pl.col("auth_event") == event.value
-    return hit
 
 
 def by_device(requests: pl.DataFrame) -> pl.DataFrame:

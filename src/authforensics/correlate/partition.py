@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from authforensics.among import among, is_event
 from authforensics.correlate import endpoints, order, outcomes, population, reasons, sessions, unseen
 from authforensics.correlate.identity import FALLBACK, LADDER
 from authforensics.correlate.narrow import one_value
-from authforensics.correlate.order import DEVICE, is_event
+from authforensics.correlate.order import DEVICE
 from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, TEXT, EndpointClass, Sessions
 from authforensics.states import AuthEvent
 
@@ -40,10 +41,7 @@ def classed(arranged: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_class(*names: EndpointClass) -> pl.Expr:
-    hit = pl.col("endpoint_class") == names[0].value
-    for name in names[1:]:
-        hit |= pl.col("endpoint_class") == name.value
-    return hit
+    return among("endpoint_class", (name.value for name in names))
 
 
 def _decide_token_calls(requests: pl.DataFrame) -> pl.DataFrame:

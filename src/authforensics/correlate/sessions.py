@@ -13,7 +13,8 @@ from itertools import product
 import polars as pl
 
 from authforensics import states
-from authforensics.correlate.order import DEVICE, before, first_of_device, is_event, latest
+from authforensics.among import is_event
+from authforensics.correlate.order import DEVICE, before, first_of_device, latest
 from authforensics.schema import EPISODES, GRANTS, SESSIONS, STATE, Reason
 from authforensics.states import AuthEvent, AuthState
 

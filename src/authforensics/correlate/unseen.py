@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.among import is_event
 from authforensics.correlate.order import DEVICE
 from authforensics.schema import AUTH_EVENT
 from authforensics.states import AuthEvent
@@ -31,7 +32,7 @@ def refusals(events: pl.DataFrame) -> pl.Series:
     at = (told == AuthEvent.API_ANONYMOUS.value).arg_true()
     if at.is_empty():
         return told
-    telling = _among(told, _TELLING).arg_true()
+    telling = events.select(is_event(*_TELLING)).to_series().arg_true()
     if telling.is_empty():
         return told
     around = _around(events, at, telling)
@@ -49,20 +50,13 @@ def refusals(events: pl.DataFrame) -> pl.Series:
     return told.to_physical().scatter(where, code).cat.to(AUTH_EVENT).alias("auth_event") if len(where) else told
 
 
-def _among(told: pl.Series, wanted: tuple[AuthEvent, ...]) -> pl.Series:
-    hit = told == wanted[0].value
-    for one in wanted[1:]:
-        hit |= told == one.value
-    return hit
-
-
 def _around(events: pl.DataFrame, at: pl.Series, telling: pl.Series) -> pl.DataFrame:
     """Of the events at these places, the last and the next event of the same device that tells of a session.
 
     `place`: of the last; `given_at`: when it was; `logins`: how many logins and logouts came before, of any device.
     """
     told = events.select(DEVICE, "auth_event", "timestamp")[telling]
-    ends = telling.filter(_among(told["auth_event"], (AuthEvent.LOGIN_OK, AuthEvent.LOGOUT)))
+    ends = telling.filter(told.select(is_event(AuthEvent.LOGIN_OK, AuthEvent.LOGOUT)).to_series())
     later = telling.search_sorted(at, side="left").cast(pl.Int64)
     places = pl.DataFrame({"before": later - 1, "after": later}).select(
         before=pl.when(pl.col("before") >= 0).then("before"),

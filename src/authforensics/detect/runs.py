@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.among import among
 from authforensics.schema import REASON, Sessions
 from authforensics.states import AuthEvent
 
@@ -20,7 +21,7 @@ def is_event(*events: AuthEvent) -> pl.Expr:
 
 def one_of(column: str, values: list[str]) -> pl.Expr:
     """Whether an enum has one of these values, compared by code; false where it has none."""
-    return pl.any_horizontal((pl.col(column) == value).fill_null(value=False) for value in values)
+    return among(column, values).fill_null(value=False)
 
 
 def tick() -> pl.Expr:

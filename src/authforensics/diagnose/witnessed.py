@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from authforensics.among import is_event
 from authforensics.findings import Finding
 from authforensics.parallel import by_part
 from authforensics.schema import TIMESTAMP, TOO_LARGE, Reason
@@ -61,32 +62,29 @@ TITLES: Mapping[str, str] = {
 }
 
 
-def _is(*events: AuthEvent) -> pl.Expr:
-    return pl.col("auth_event").is_in([event.value for event in events])
-
-
+_AGE = (pl.col("timestamp") - pl.col("granted_at")).dt.total_seconds()
 #: Until which age, in seconds, a token is refused early: the shortest access lifetime that products ship, 5 min.
 _YOUNG = 300
 #: The events of an affected device, from the first to the last line of its finding, that are part of the incident.
 _PART: Mapping[str, pl.Expr] = {
-    "race": _is(AuthEvent.REFRESH_DENIED),
-    "lost": _is(AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED),
-    "early": _is(AuthEvent.API_DENIED) & ((pl.col("timestamp") - pl.col("granted_at")).dt.total_seconds() <= _YOUNG),
-    "silent": _is(AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS),
-    "outlived": _is(AuthEvent.API_OK, AuthEvent.API_DENIED, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED),
+    "race": is_event(AuthEvent.REFRESH_DENIED),
+    "lost": is_event(AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED),
+    "early": is_event(AuthEvent.API_DENIED) & (_AGE <= _YOUNG),
+    "silent": is_event(AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS),
+    "outlived": is_event(AuthEvent.API_OK, AuthEvent.API_DENIED, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED),
     "malformed": pl.col("reason").eq_missing(pl.lit(Reason.MALFORMED.value)),
-    "given_up": _is(AuthEvent.REFRESH_FAILED, AuthEvent.API_DENIED),
-    "shared": _is(AuthEvent.API_OK, AuthEvent.API_DENIED),
-    "forgotten": _is(AuthEvent.LOGIN_OK),
-    "churn": _is(AuthEvent.REFRESH_OK),
-    "login": _is(AuthEvent.LOGIN_DENIED) | (_is(AuthEvent.IGNORED) & ~pl.col("status").is_in(TOO_LARGE)),
-    "oversized": _is(AuthEvent.IGNORED) & pl.col("status").is_in(TOO_LARGE),
-    "rush": _is(AuthEvent.REFRESH_FAILED, AuthEvent.REFRESH_DENIED, AuthEvent.API_DENIED),
-    "recalled": _is(AuthEvent.API_DENIED),
-    "forbidden": _is(AuthEvent.FORBIDDEN),
+    "given_up": is_event(AuthEvent.REFRESH_FAILED, AuthEvent.API_DENIED),
+    "shared": is_event(AuthEvent.API_OK, AuthEvent.API_DENIED),
+    "forgotten": is_event(AuthEvent.LOGIN_OK),
+    "churn": is_event(AuthEvent.REFRESH_OK),
+    "login": is_event(AuthEvent.LOGIN_DENIED) | (is_event(AuthEvent.IGNORED) & ~pl.col("status").is_in(TOO_LARGE)),
+    "oversized": is_event(AuthEvent.IGNORED) & pl.col("status").is_in(TOO_LARGE),
+    "rush": is_event(AuthEvent.REFRESH_FAILED, AuthEvent.REFRESH_DENIED, AuthEvent.API_DENIED),
+    "recalled": is_event(AuthEvent.API_DENIED),
+    "forbidden": is_event(AuthEvent.FORBIDDEN),
 }
 #: What kinds of whole fleets are made of, where no single device is named: few events.
-_OF_FLEET: Mapping[str, pl.Expr] = {**{name: _PART[name] for name in FLEET}, "rush": _is(AuthEvent.REFRESH_FAILED)}
+_OF_FLEET: Mapping[str, pl.Expr] = {**{name: _PART[name] for name in FLEET}, "rush": is_event(AuthEvent.REFRESH_FAILED)}
 #: The rush shows the refreshes, seconds after what made clients ask for them; the first may have been a minute before,
 #: and those that call seldom come later: 15 min is how long access tokens often live.
 _BEFORE, _AFTER = timedelta(minutes=1), timedelta(minutes=15)
@@ -238,7 +236,7 @@ def ends(parts: Sequence[pl.LazyFrame], refusals: pl.DataFrame) -> pl.DataFrame:
     accepted = by_part(
         parts,
         lambda part: (
-            part.filter(_is(AuthEvent.API_OK))
+            part.filter(is_event(AuthEvent.API_OK))
             .select("device_id", "timestamp", "row")
             .join(mine.lazy(), on="device_id")
             .filter(later)
