@@ -46,10 +46,11 @@ def unwrapped(
         known = any(outer.name == wrapper.name for outer, _ in around.wrappers)
         peel = None if known else wrapper.prepare(lines, settings)
         if peel is not None and _takes(wrapper, peel, lines):
+            rival = _match(found)
             bare = next_one is None
-            enough = max(least, _least(found, wrapper, bare=bare))
-            inside = unwrapped(sample, settings, best, around.under(wrapper, peel), enough)
-            if _better(inside, found, wrapper, bare=bare):
+            enough = max(least, _least(rival, wrapper, bare=bare))
+            inside = _match(unwrapped(sample, settings, best, around.under(wrapper, peel), enough))
+            if inside is not None and _better(inside, rival, wrapper, bare=bare):
                 found = inside
     return found
 
@@ -62,28 +63,38 @@ def _takes(wrapper: Wrapper, peel: Peel, lines: list[str]) -> bool:
     return int(inner.sum()) >= _MOST * int(counted.sum())
 
 
+def _match(found: Match | None) -> Match | None:
+    return None if found is None or found.confidence < _ENOUGH else found
+
+
 def _least(found: Match | None, wrapper: Wrapper, bare: bool) -> float:
     """The confidence below which `_better` takes nothing that is inside of a wrapper."""
-    if found is None or found.confidence < _ENOUGH:
-        return _ENOUGH
-    if found.requests >= 1 - _SAME and (wrapper.taken == "if no less sure" or not bare):
+    if found is not None and found.requests >= 1 - _SAME and _has_to_be_sure(wrapper, bare):
         return found.confidence  # There can't be more requests in it.
-    return _ENOUGH if wrapper.taken == "always" else _GOOD
+    return _floor(found, wrapper)
 
 
-def _better(inside: Match | None, found: Match | None, wrapper: Wrapper, bare: bool) -> bool:
+def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool) -> bool:
     """Whether what is inside of a wrapper makes more sense than what was found: without it (`bare`), or in another."""
-    if inside is None or inside.confidence < _ENOUGH:
+    if inside.confidence < _floor(found, wrapper):
         return False
-    if found is None or found.confidence < _ENOUGH:
+    if found is None:
         return True
-    if wrapper.taken != "always" and inside.confidence < _GOOD:
-        return False
     if inside.form.name == found.form.name and inside.confidence <= found.confidence and not inside.timed:
         # The format knows what is in front of its lines, and needs it.
         return False
     if abs(inside.requests - found.requests) > _SAME:
         return inside.requests > found.requests
-    if bare:
-        return wrapper.taken != "if no less sure" or inside.confidence >= found.confidence
-    return inside.confidence > found.confidence
+    if not _has_to_be_sure(wrapper, bare):
+        return True
+    return inside.confidence >= found.confidence if bare else inside.confidence > found.confidence
+
+
+def _floor(found: Match | None, wrapper: Wrapper) -> float:
+    """Below this confidence what is inside does not count against what was found."""
+    return _ENOUGH if found is None or wrapper.taken == "always" else _GOOD
+
+
+def _has_to_be_sure(wrapper: Wrapper, bare: bool) -> bool:
+    """Whether, of as many requests, what is inside must not be less sure."""
+    return not bare or wrapper.taken == "if no less sure"
