@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 
 import polars as pl
 
@@ -13,7 +12,6 @@ from authforensics.devices import Entry, Journal
 from authforensics.document import Timeline
 from authforensics.errors import UnknownName
 from authforensics.findings import Finding
-from authforensics.redact import redact
 from authforensics.schema import History
 from authforensics.states import AuthEvent
 
@@ -144,14 +142,9 @@ def _entries(folded: pl.DataFrame, findings: Sequence[Finding]) -> Iterator[Entr
         route = row.pop("route")
         yield Entry(
             **row,
-            route=None if route is None else _redacted(route),
+            route=None if route is None else timelines.shown_route(route),
             begins=tuple(one.id for one in begun),
             ends=tuple(one.id for one in over),
             inside=len(open_),
         )
         open_ = [one for one in open_ if one not in over]
-
-
-@lru_cache(maxsize=1024)
-def _redacted(route: str) -> str:
-    return redact(route)

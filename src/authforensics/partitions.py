@@ -20,10 +20,11 @@ from authforensics.errors import InputError
 
 #: Rows that are held back before they are written, so that files are few; and of a file's pieces, read one by one.
 _HELD, _PIECE = 600_000, 100_000
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: Numbers of the errors that say that there is no room, and what helps then.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+ELSEWHERE = "name a directory with room: --work-dir"
 #: What polars says of these, which has no numbers for errors.
 _FULL_SIGNS = ("no space left", "quota exceeded", "file too large")
-_ADVICE = "name a directory with room: --work-dir"
 _PREFIX, _GONE = "authforensics-", ".gone"
 #: How often to remove a directory that is not empty yet: no new file can be begun in it.
 _TRIES = 5
@@ -61,7 +62,7 @@ class WorkDirectory:
             except OSError as error:
                 self.close()
                 raise InputError(
-                    f"{place}: no work directory can be made there ({error.strerror}); {_ADVICE}"
+                    f"{place}: no work directory can be made there ({error.strerror}); {ELSEWHERE}"
                 ) from error
         return self._made
 
@@ -122,8 +123,8 @@ def trouble(error: Exception, folder: Path | None = None) -> InputError | None:
     place = folder if name is None else _PLACES.get(name[0], folder)
     if place is None:
         return None
-    if (isinstance(error, OSError) and error.errno in _FULL) or any(sign in text.lower() for sign in _FULL_SIGNS):
-        return InputError(f"{place}: no room for temporary files; {_ADVICE}")
+    if (isinstance(error, OSError) and error.errno in FULL) or any(sign in text.lower() for sign in _FULL_SIGNS):
+        return InputError(f"{place}: no room for temporary files; {ELSEWHERE}")
     if not isinstance(error, OSError):
         return None
     what = error.strerror or text.partition(" (")[0]

@@ -184,13 +184,14 @@ def _marks(events: pl.DataFrame, lines: Mapping[tuple[str, int], str]) -> Iterab
         route = row.pop("route")
         yield Mark(
             **row,
-            route=None if route is None else _redacted(route),
+            route=None if route is None else shown_route(route),
             text=lines.get((row["source"], row["line_number"]), ""),
         )
 
 
 @lru_cache(maxsize=1024)
-def _redacted(route: str) -> str:
+def shown_route(route: str) -> str:
+    """A route as it may leave: there are few, and each is asked for often."""
     return redact(route)
 
 

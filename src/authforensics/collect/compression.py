@@ -112,6 +112,15 @@ def chunks(path: Path) -> Iterator[tuple[bytes, int]]:
             raise Break(f"the {name} data end here before their end mark")
 
 
+def readable(path: Path) -> Iterator[bytes]:
+    """As `chunks`, the content as far as it can be read."""
+    try:
+        for data, _ in chunks(path):
+            yield data
+    except (OSError, Break):
+        return
+
+
 def _rows(path: Path, kind: str) -> Iterator[tuple[bytes, int]]:
     try:
         yield from columnar.texts(path, kind)

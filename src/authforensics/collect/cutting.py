@@ -16,8 +16,7 @@ from authforensics.collect.distinct import each, each_of, each_run_of
 from authforensics.collect.format import Cutting, Parser
 from authforensics.collect.requests import client_of
 from authforensics.collect.splitting import columns, unescaped
-from authforensics.collect.times import read_iso
-from authforensics.schema import TIMESTAMP
+from authforensics.collect.times import MOMENT, read_iso
 
 #: The parts of lines of which the pieces are given, among them the `moment`, and which lines have the layout for sure.
 Take = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.Series]]
@@ -30,7 +29,6 @@ Moment = Callable[[pl.Series], pl.Series]
 IN_FRONT = (
     r"(?:\[?(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?)\]?:?(?: [|-])? +)?"
 )
-MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
 
 
 def by_pattern(pattern: str, make: Make, moment: Moment) -> Parser:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from authforensics.collect.archives import unpacked
-from authforensics.collect.found import ELSEWHERE, Found, shortage
+from authforensics.collect.found import Found, shortage
 from authforensics.collect.naming import absolute, called, printable
 from authforensics.collect.step import Progress
 from authforensics.errors import BadValue, InputError, MissingInput
+from authforensics.partitions import ELSEWHERE
 
 __all__ = ["STANDARD_INPUT", "Found", "discover"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from authforensics.collect.compression import Break, chunks
+from authforensics.collect.compression import readable
 from authforensics.collect.found import Found
 from authforensics.collect.left_alone import by_name
 
@@ -32,7 +32,7 @@ def duplicates(found: Sequence[Found]) -> dict[str, str]:
 def lines_of(found: Found) -> int:
     """How many lines an input has."""
     count, last = 0, b"\n"
-    for data in _content(found):
+    for data in readable(found.path):
         count, last = count + data.count(b"\n"), data
     return count + (not last.endswith(b"\n"))
 
@@ -53,7 +53,7 @@ def _place(each: Found, kept: list[Found], copies: dict[str, str]) -> None:
 
 def _longer(each: Found, other: Found) -> Found | None:
     """Which of two inputs begins with all of the other, the second if they are the same; None if neither does."""
-    mine, its = _content(each), _content(other)
+    mine, its = readable(each.path), readable(other.path)
     left, right = b"", b""
     while True:
         left = left or next(mine, b"")
@@ -74,17 +74,8 @@ def _last(source: str, copies: dict[str, str]) -> str:
 
 def _head(found: Found) -> bytes:
     head = b""
-    for data in _content(found):
+    for data in readable(found.path):
         head += data
         if len(head) >= _HEAD:
             break
     return head[:_HEAD]
-
-
-def _content(found: Found) -> Iterator[bytes]:
-    """The content of an input, as far as it can be read."""
-    try:
-        for data, _ in chunks(found.path):
-            yield data
-    except (OSError, Break):
-        return

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from authforensics.errors import InputError
+from authforensics.partitions import ELSEWHERE, FULL
 
-#: What helps if there is no room.
-ELSEWHERE = "name a directory with room: --work-dir"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ROTATION = re.compile(
     r"(?:[.-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-:]?\d{2}(?:[-:]?\d{2})?)?|[.-]\d{1,10}|\.(?:gz|zst|bz2|xz|log|txt|old|bak))$"
 )
@@ -63,6 +60,6 @@ class Found:
 
 def shortage(error: OSError, what: str, path: Path) -> InputError:
     """What to tell of an input that can't be put aside at some path."""
-    if error.errno not in _FULL:
+    if error.errno not in FULL:
         return InputError(f"{what}: can't be read: {error.strerror}")
     return InputError(f"{what}: no room for it in {path.parent} ({error.strerror}); {ELSEWHERE}")

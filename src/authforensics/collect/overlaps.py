@@ -14,7 +14,7 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.compression import Break, chunks, compressed
+from authforensics.collect.compression import compressed, readable
 from authforensics.collect.found import Found, Shared
 from authforensics.collect.left_alone import by_name
 from authforensics.parallel import in_order
@@ -79,7 +79,7 @@ def _circular(source: str, shared: Mapping[str, Shared]) -> bool:
 
 def _edge(found: Found) -> _Edge:
     head = b""
-    for data in _content(found):
+    for data in readable(found.path):
         head += data
         if len(head) >= _EDGE:
             break
@@ -153,7 +153,7 @@ def _places(found: Found, wanted: Sequence[_Edge]) -> Iterator[tuple[_Edge, int]
         return
     longest = max(len(edge.text) for edge in wanted)
     held, before = b"", 0
-    for data in _content(found):
+    for data in readable(found.path):
         block = held + data
         for edge in wanted:
             place = block.find(edge.text)
@@ -190,16 +190,7 @@ def _common(found: Found, place: int, other: _Edge) -> int:
 
 
 def _after(found: Found, place: int) -> Iterator[bytes]:
-    for data in _content(found):
+    for data in readable(found.path):
         if place < len(data):
             yield data[place:]
         place = max(0, place - len(data))
-
-
-def _content(found: Found) -> Iterator[bytes]:
-    """The content of an input, as far as it can be read."""
-    try:
-        for data, _ in chunks(found.path):
-            yield data
-    except (OSError, Break):
-        return

@@ -27,7 +27,7 @@ _TOLD: dict[str, pl.DataType] = {
 }
 _EPOCH = r"^\s*([0-9]{9,19})(?:\.([0-9]+))?\s*$"
 _SCIENTIFIC = r"^\s*\d\.\d+[eE]\+?\d+\s*$"
-_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
+MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String(), "clock": pl.Float32()}
 # Reference: https://httpd.apache.org/docs/current/mod/mod_log_config.html ("%t")
 _CLF = r"^\[?\d{2}/[A-Za-z]{3}/\d{4}:"
 
@@ -132,8 +132,8 @@ def read_any(lines: pl.LazyFrame, text: pl.Expr, tz: str | None, sample: str) ->
         lines = read_iso(lines, text, tz)
     read = pl.col("time").is_not_null()
     unread = pl.when(~read).then(text)
-    other = unread.map_batches(partial(_others, tz=tz), return_dtype=pl.Struct(_MOMENT), is_elementwise=True)
-    chosen = {name: pl.when(read).then(name).otherwise(pl.col("_other").struct.field(name)) for name in _MOMENT}
+    other = unread.map_batches(partial(_others, tz=tz), return_dtype=pl.Struct(MOMENT), is_elementwise=True)
+    chosen = {name: pl.when(read).then(name).otherwise(pl.col("_other").struct.field(name)) for name in MOMENT}
     return lines.with_columns(_other=other).with_columns(**chosen).drop("_other")
 
 
@@ -141,7 +141,7 @@ def _others(values: pl.Series, tz: str | None) -> pl.Series:
     """The moments of times that most others don't look like: ISO 8601, an epoch, or any other notation."""
     # No time is without a digit, but the name of a column is.
     if not values.str.contains(r"\d").any():
-        return pl.Series([None], dtype=pl.Struct(_MOMENT)).new_from_index(0, len(values))
+        return pl.Series([None], dtype=pl.Struct(MOMENT)).new_from_index(0, len(values))
     value = pl.col("value")
     texts = values.alias("value").to_frame().lazy()
     made = [
@@ -149,10 +149,10 @@ def _others(values: pl.Series, tz: str | None) -> pl.Series:
         read_epoch(texts, value),
         read_iso(texts, value.map_batches(restated, return_dtype=pl.String), tz),
     ]
-    read = [part.select(_MOMENT.keys()).collect(engine="in-memory") for part in made]
+    read = [part.select(MOMENT.keys()).collect(engine="in-memory") for part in made]
     return pl.select(
         pl.coalesce(pl.when(part["time"].is_not_null()).then(part[name]) for part in read).alias(name)
-        for name in _MOMENT
+        for name in MOMENT
     ).to_struct(values.name)
 
 

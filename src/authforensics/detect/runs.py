@@ -5,11 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from authforensics.among import among
-from authforensics.schema import REASON, Sessions
+from authforensics.schema import REASON, Reason, Sessions
 from authforensics.states import AuthEvent
 
 #: What a device is called; within one partition its number `device` says the same, and compares faster.
 NAMES = ["system", "device_id"]
+#: What only those are told who had a session.
+ENDED = [Reason.TOKEN_EXPIRED.value, Reason.REVOKED.value]
 #: From so many refusals on, what was accepted with the same token is looked at: fewer is an expiry's parallel calls.
 OFTEN = 5
 

@@ -25,8 +25,6 @@ MAX_LATE = 0.1
 MAX_EARLY = 0.5
 #: Seconds by which both ends may be off: tokens count whole seconds, and a log line is written when the request ends.
 TOLERANCE = 2.0
-#: Nobody gives tokens for less, in seconds: what is refused sooner is refused for something else.
-SHORTEST = 10.0
 #: Share of the refused tokens that must have died at one moment for that to explain it as well as one age does.
 AT_ONCE = 0.9
 #: What a frame of tokens has at least: the ages in seconds since `given_at`, null where there was no such call.

@@ -8,8 +8,9 @@ from datetime import datetime
 
 import polars as pl
 
+from authforensics.diagnose.ill import KEY_FAULTS
 from authforensics.parallel import by_part
-from authforensics.schema import REASON, ROW, TEXT, TIMESTAMP, Reason
+from authforensics.schema import REASON, ROW, TEXT, TIMESTAMP
 from authforensics.states import AuthEvent
 from authforensics.tokens.carried import Carried
 
@@ -17,8 +18,6 @@ _REFUSED = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
 _ACCEPTED = [AuthEvent.API_OK.value, AuthEvent.REFRESH_OK.value]
 #: What only who has a session is answered, or who then has one.
 _SESSION = [*_ACCEPTED, AuthEvent.LOGIN_OK.value]
-#: What says that it is the key that does not fit.
-_KEY = [Reason.SIGNATURE_INVALID.value, Reason.KEY_NOT_FOUND.value, Reason.ALGORITHM_REJECTED.value]
 #: One row a line with a token that candidates were tried on: the event's number (null: a message), whether the token
 #: was refused there, and why if something says; `expires_at` and `candidate` as in TRIED.
 _JUDGED: dict[str, pl.DataType] = {
@@ -58,7 +57,7 @@ class Signed:
         Those that had expired are left out, unless it is said that the key was at fault.
         """
         within = pl.col("timestamp").is_between(begin, end)
-        key = pl.col("reason").is_in(_KEY).fill_null(value=False)
+        key = pl.col("reason").is_in([fault.value for fault in KEY_FAULTS]).fill_null(value=False)
         expired = (pl.col("expires_at") <= pl.col("timestamp")).fill_null(value=False)
         said = pl.col("row").is_null() & within & key
         mine = pl.col("row").is_in(denials["row"].implode()).fill_null(value=False) & (key | ~expired)

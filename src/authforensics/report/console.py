@@ -14,7 +14,7 @@ from rich.text import Text
 
 from authforensics.redact import redact, visible
 from authforensics.report import clients, lifetimes, selection, tokens, wording
-from authforensics.report.hanging import Hanging
+from authforensics.report.hanging import Hanging, one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -167,9 +167,9 @@ def _cause_title(cause: RootCause) -> Text:
 def _evidence(line: Evidence) -> Iterator[RenderableType]:
     place = visible(f"{line.source}:{line.line_number}")
     when, what = wording.precise(line.timestamp)[11:], visible(wording.label(line.auth_event))
-    yield _one_line(Text.assemble(f"    {when}  {what}  ", (place, "cyan")))
+    yield one_line(Text.assemble(f"    {when}  {what}  ", (place, "cyan")))
     if line.text:
-        yield _one_line(Text(f"      {_from_request(redact(line.text))}", "dim"))
+        yield one_line(Text(f"      {_from_request(redact(line.text))}", "dim"))
 
 
 def _from_request(text: str) -> str:
@@ -273,11 +273,6 @@ def _named(name: str, text: Text) -> RenderableType:
 
 def _piece(sign: str, style: str, text: str) -> RenderableType:
     return Hanging(Text.assemble(" " * 12, (f"{sign} ", style)), _prose(text))
-
-
-def _one_line(text: Text) -> Text:
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
 
 
 def _prose(text: str, style: str = "") -> Text:

@@ -1,4 +1,4 @@
-"""A label and a text beside it, as all terminal output here has them."""
+"""Texts as all terminal output here has them: beside a label, or in one line."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ class Hanging:
         for number, line in enumerate(lines):
             line.rstrip()
             yield Text.assemble(self.label if number == 0 else " " * width, line)
+
+
+def one_line(text: Text) -> Text:
+    """The same text, cut off where the line ends."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text

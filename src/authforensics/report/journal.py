@@ -10,6 +10,7 @@ from rich.text import Text
 
 from authforensics.redact import visible
 from authforensics.report import palette, wording
+from authforensics.report.hanging import one_line
 
 if TYPE_CHECKING:
     from datetime import date
@@ -89,7 +90,7 @@ def _lines(entry: Entry, labels: int, states: int) -> Iterator[Text]:
     request = " ".join(part for part in (entry.method, entry.route) if part)
     late = ", made before the last verdict was in" if entry.straggler else ""
     reason = f"  {wording.label(entry.reason)}" if entry.reason else ""
-    yield _one_line(
+    yield one_line(
         Text.assemble(
             (gutter, "red"),
             f"{wording.precise(entry.first_seen)[11:]:<12}  ",
@@ -100,17 +101,12 @@ def _lines(entry: Entry, labels: int, states: int) -> Iterator[Text]:
         )
     )
     if entry.count > 1:
-        yield _one_line(Text.assemble((gutter, "red"), (f"{'':12}  {folded(entry)}", "dim")))
+        yield one_line(Text.assemble((gutter, "red"), (f"{'':12}  {folded(entry)}", "dim")))
 
 
 def _span(finding: Finding, *, begins: bool) -> Text:
     if not begins:
         ending = "goes on" if finding.ongoing else "ends"
-        return _one_line(Text(f"└ {visible(finding.detector)} {ending}", "red"))
+        return one_line(Text(f"└ {visible(finding.detector)} {ending}", "red"))
     severity = f"{visible(finding.detector)} ({finding.severity.value})"
-    return _one_line(Text.assemble((f"┌ {severity} ", "bold red"), visible(finding.summary)))
-
-
-def _one_line(text: Text) -> Text:
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
+    return one_line(Text.assemble((f"┌ {severity} ", "bold red"), visible(finding.summary)))

@@ -8,11 +8,11 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import MOMENT, Moment, by_pattern, client, moments
+from authforensics.collect.cutting import Moment, by_pattern, client, moments
 from authforensics.collect.distinct import each, each_of, mapped
 from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.splitting import columns
-from authforensics.collect.times import NAIVE, localize
+from authforensics.collect.times import MOMENT, NAIVE, localize
 from authforensics.schema import Kind
 
 # Reference: https://docs.haproxy.org/3.0/configuration.html#8.2.3 (HTTP), 8.2.4 (HTTPS), 8.5 (termination states)

@@ -9,9 +9,10 @@ import polars as pl
 
 from authforensics.collect import key_values, synonyms, times
 from authforensics.collect.assemble import assemble, column, units_in
-from authforensics.collect.cutting import MOMENT, moments
+from authforensics.collect.cutting import moments
 from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.key_values import TIME_AHEAD
+from authforensics.collect.times import MOMENT
 from authforensics.schema import Kind
 
 # Reference: https://devcenter.heroku.com/articles/http-routing#heroku-router-log-format

@@ -8,11 +8,11 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import MOMENT
 from authforensics.collect.distinct import each_run_of
 from authforensics.collect.format import Settings
 from authforensics.collect.moments import moments
 from authforensics.collect.peel_text import ISO, groups
+from authforensics.collect.times import MOMENT
 from authforensics.collect.wrapper import Peel, Wrapper, peeled
 from authforensics.collect.yearless import read_yearless
 

@@ -28,6 +28,7 @@ import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
 from authforensics.detect.runs import (
+    ENDED,
     NAMES,
     changed,
     drafts,
@@ -40,11 +41,9 @@ from authforensics.detect.runs import (
     with_reason,
 )
 from authforensics.findings import duration
-from authforensics.schema import Reason, Sessions
+from authforensics.schema import Sessions
 from authforensics.states import AuthEvent
 
-#: What only those are told who had a session.
-_ENDED = [Reason.TOKEN_EXPIRED.value, Reason.REVOKED.value]
 _TOKEN = ("device", "grant", "tries")
 _CALL = (*_TOKEN, "route", "method")
 
@@ -65,7 +64,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         .filter((pl.col("retries") >= limits["min_retries"]) | (pl.col("count") >= limits["min_identical"]))
     )
     # Given to it or accepted before, or told to have ended: a session. A visitor's calls are refused from the first on.
-    known = (pl.col("grant") > 0) | (pl.col("episode") > 0) | one_of("reason", _ENDED)
+    known = (pl.col("grant") > 0) | (pl.col("episode") > 0) | one_of("reason", ENDED)
     runs = with_reason(runs, rows, "run").filter(known)
     most = runs.sort("count", descending=True, maintain_order=True).unique(_TOKEN, keep="first", maintain_order=True)
     found = most.sort("device", "first_seen", maintain_order=True)

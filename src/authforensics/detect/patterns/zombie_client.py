@@ -27,6 +27,7 @@ import polars as pl
 
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
 from authforensics.detect.runs import (
+    ENDED,
     NAMES,
     changed,
     drafts,
@@ -39,12 +40,10 @@ from authforensics.detect.runs import (
     with_reason,
 )
 from authforensics.findings import duration
-from authforensics.schema import Reason, Sessions
+from authforensics.schema import Sessions
 from authforensics.states import AuthEvent, AuthState
 
 _TRIES = (AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED, AuthEvent.LOGIN_OK)
-#: What only those are told who had a session.
-_ENDED = [Reason.TOKEN_EXPIRED.value, Reason.REVOKED.value]
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
@@ -84,7 +83,7 @@ def _refusals(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     told = mine.join(idle, on=[*NAMES, "episode"], how="left", maintain_order="left")
     # Who tried at last did not do so before, and is known to have had a session: a visitor's first login is none.
     untried = is_event(*_TRIES).cum_sum().over("device", "episode") == 0
-    known = (pl.col("grant") > 0) | (pl.col("episode") > 0) | one_of("reason", _ENDED)
+    known = (pl.col("grant") > 0) | (pl.col("episode") > 0) | one_of("reason", ENDED)
     later = ~pl.col("idle") & ~after_verdict
     dead = after_verdict | pl.col("idle") | (untried & known)
     return told.with_columns(tried_later=later.fill_null(value=False)).filter(

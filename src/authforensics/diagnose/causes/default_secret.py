@@ -25,8 +25,8 @@ from __future__ import annotations
 from authforensics.diagnose import proven
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.ill import KEY_FAULTS
 from authforensics.diagnose.pieces import DEPLOY, deployed
-from authforensics.schema import Reason
 
 _WEIGHTS = {
     "signed": Weight(
@@ -38,13 +38,12 @@ _WEIGHTS = {
     "other_signer": Weight(-0.5, "another key signed what is refused: at most the verifier has the default"),
     "deploy": DEPLOY,
 }
-_KEY = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
 
 
 def _judge(case: Case) -> Judgement:
     found = Judgement()
     mine = proven.default_refused(case, found, "signed")
-    share = case.share_of(*_KEY)
+    share = case.share_of(*KEY_FAULTS)
     if not mine:
         _possible(case, found, share)
         return found

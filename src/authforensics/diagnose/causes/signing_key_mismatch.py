@@ -27,6 +27,7 @@ import polars as pl
 from authforensics.diagnose import proven
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
+from authforensics.diagnose.ill import KEY_FAULTS
 from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, returned
 from authforensics.diagnose.proven import DIFFERS, SIGNER
 from authforensics.diagnose.wording import clock, plural
@@ -57,7 +58,6 @@ _INSTANT = 300.0
 #: Or: this share of new tokens accepted before the onset and refused after it, of at least so many each.
 _SHARP = 0.9
 _TOKENS = 5
-_KEY = (Reason.SIGNATURE_INVALID, Reason.KEY_NOT_FOUND, Reason.ALGORITHM_REJECTED)
 
 
 def _judge(case: Case) -> Judgement:
@@ -159,7 +159,7 @@ def _reasons(case: Case, found: Judgement) -> None:
 
 
 def _fresh_tokens(case: Case, found: Judgement) -> None:
-    explained = case.share_of(*_KEY) > 0
+    explained = case.share_of(*KEY_FAULTS) > 0
     for event, weight, words in (
         (AuthEvent.REFRESH_OK, "fresh_refresh", "refreshes"),
         (AuthEvent.LOGIN_OK, "fresh_login", "fresh logins"),
