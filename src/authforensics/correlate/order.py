@@ -93,9 +93,14 @@ def _place() -> pl.Expr:
     return (pl.col(DEVICE).cast(pl.Int128) * times + time - time.min()) * rows + row - row.min()
 
 
+def first_of(key: str) -> pl.Expr:
+    """Whether a row is the first of those with its value of `key`, which stand side by side."""
+    return (pl.col(key) != pl.col(key).shift()).fill_null(value=True)
+
+
 def first_of_device() -> pl.Expr:
     """Whether a row is the first of its device."""
-    return (pl.col(DEVICE) != pl.col(DEVICE).shift()).fill_null(value=True)
+    return first_of(DEVICE)
 
 
 def latest(condition: pl.Expr, value: str | pl.Expr) -> pl.Expr:

@@ -14,7 +14,7 @@ import polars as pl
 
 from authforensics import states
 from authforensics.among import is_event
-from authforensics.correlate.order import DEVICE, before, first_of_device, latest
+from authforensics.correlate.order import DEVICE, before, first_of, first_of_device, latest
 from authforensics.schema import EPISODES, GRANTS, SESSIONS, STATE, Reason
 from authforensics.states import AuthEvent, AuthState
 
@@ -68,7 +68,7 @@ def add_states(turns: pl.DataFrame) -> pl.DataFrame:
     code = pl.when("straggler").then(_IGNORED).otherwise(pl.col("auth_event").to_physical()).cast(pl.UInt8)
     moving = pl.when("first").then(code + _WIDTH).when(~code.is_in(idle)).then(code).forward_fill()
     run = turns.select(code=moving).with_columns(run=pl.col("code").rle_id())
-    codes = run.filter(_begins("run"))["code"]
+    codes = run.filter(first_of("run"))["code"]
     names = pl.Series("state", [state.value for state in states.STATES], dtype=STATE)
     return turns.with_columns(names.gather(_walked(codes, after).gather(run["run"])))
 
@@ -97,7 +97,7 @@ def number_runs(turns: pl.DataFrame) -> pl.DataFrame:
     logged_out = pl.col("state") == AuthState.LOGGED_OUT.value
     opens = is_event(AuthEvent.LOGIN_OK) | (before(logged_out).fill_null(value=False) & ~logged_out)
     used = is_event(AuthEvent.API_OK, AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED) & ~pl.col("straggler")
-    begins = pl.col("first") | _begins("episode")
+    begins = pl.col("first") | first_of("episode")
     flow = turns.select(
         DEVICE,
         "first",
@@ -165,7 +165,7 @@ def spread(events: pl.DataFrame, turns: pl.DataFrame) -> pl.DataFrame:
     """Tell each of `events` what its turn knows, and its own `age`; `straggler` and `rejection` the turns only."""
     told = turns.select(*_SHARED, "straggler", "rejection")[events["turn"]]
     return events.hstack(told).with_columns(
-        pl.col("straggler") & _begins("turn"), pl.col("rejection") & _begins("turn"), age=_AGE
+        pl.col("straggler") & first_of("turn"), pl.col("rejection") & first_of("turn"), age=_AGE
     )
 
 
@@ -213,7 +213,7 @@ def grants(turns: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
         .hstack(_counts(held, "in_grant", len(first), {"refused": denied, "rejected": pl.col("rejection")})[kept])
     )
     for part in (accepted, refused, ended):
-        frame = frame.hstack(_placed(part.filter(_begins("in_grant")), "in_grant", len(first), kept))
+        frame = frame.hstack(_placed(part.filter(first_of("in_grant")), "in_grant", len(first), kept))
     return _conform(_in_line(frame), names, GRANTS)
 
 
@@ -270,7 +270,7 @@ def _proven(turns: pl.DataFrame, devices: int, places: pl.Series) -> pl.Series:
     """Whether the device of each of the turns at these places was accepted, or given a token, before it."""
     proof = is_event(AuthEvent.API_OK, AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
     proofs = turns.select(DEVICE, proof=pl.int_range(pl.len(), dtype=pl.UInt32)).filter(turns.select(proof).to_series())
-    first = _placed(proofs.filter(_begins(DEVICE)), DEVICE, devices, turns[DEVICE].gather(places))["proof"]
+    first = _placed(proofs.filter(first_of_device()), DEVICE, devices, turns[DEVICE].gather(places))["proof"]
     return (first < places).fill_null(value=False)
 
 
@@ -301,16 +301,12 @@ def most_frequent(rows: pl.DataFrame, key: str, value: str) -> pl.DataFrame:
     if rows[value].null_count() == rows.height:
         return rows.select(key, value).clear()
     counts = rows.filter(pl.col(value).is_not_null()).group_by(key, value).len()
-    return counts.sort(key, "len", value, descending=[False, True, False]).filter(_begins(key)).select(key, value)
-
-
-def _begins(key: str) -> pl.Expr:
-    return (pl.col(key) != pl.col(key).shift()).fill_null(value=True)
+    return counts.sort(key, "len", value, descending=[False, True, False]).filter(first_of(key)).select(key, value)
 
 
 def _ends(key: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Where each run of a key begins, and where it ends."""
-    first = key.to_frame("key").select(pl.arg_where(_begins("key"))).to_series()
+    first = key.to_frame("key").select(pl.arg_where(first_of("key"))).to_series()
     return first, first.shift(-1, fill_value=len(key)) - 1
 
 
