@@ -29,3 +29,38 @@ def test_nulls_stay_null_and_the_type_stays_text():
 def test_texts_are_joined_as_far_as_they_are_there():
     frame = pl.DataFrame({"one": ["a", None, "a", None], "other": ["b", "b", None, None]})
     assert frame.select(joined(pl.col("one"), pl.col("other"))).to_series().to_list() == ["a: b", "b", "a", None]
+
+
+@pytest.mark.parametrize(
+    ("logged", "sent"),
+    [
+        ("Shop/3.1 (iOS 18, de)", "Shop/3.1 (iOS 18, de)"),
+        (r"say \x22hi\x22", 'say "hi"'),
+        (r"say \"hi\"", 'say "hi"'),
+        (r"C:\x5Capp", r"C:\app"),
+        (r"C:\x5capp", r"C:\app"),
+        (r"C:\\app", r"C:\app"),
+        (r"caf\xC3\xA9 \xE2\x98\x95 \xF0\x9F\x99\x82", "café ☕ 🙂"),
+        (r"caf\xc3\xa9 é", "café é"),
+        # What was escaped is no escape itself, and no key is found across two characters.
+        (r"\x5Cx22", r"\x22"),
+        (r"\\x22", r"\x22"),
+        ("\N{LATIN SMALL LETTER C WITH CEDILLA}\\x20x", "\N{LATIN SMALL LETTER C WITH CEDILLA} x"),
+        # Not UTF-8, and what no header can have.
+        (r"caf\xE9 \x22a\x22", r'caf\xE9 "a"'),
+        (r"\xED\xA0\x80", r"\xED\xA0\x80"),
+        (r"a\x1B[31m\x0A\x00", r"a\x1B[31m\x0A\x00"),
+        (r"a\n\tb", r"a\n\tb"),
+        (r"a\xZZ\x4", r"a\xZZ\x4"),
+        ("\\", "\\"),
+        (r"a\x5C", "a\\"),
+        ("Shop%2F3.1%20(iOS%2518)", "Shop/3.1 (iOS%18)"),
+    ],
+)
+def test_an_agent_is_read_as_it_was_sent(logged, sent):
+    assert pl.select(fields.agent(pl.lit(logged))).item() == sent
+
+
+def test_agents_stay_as_they_are_beside_others_and_none_is_none():
+    told = pl.select(fields.agent(pl.lit(pl.Series("value", ["a", "-", None, r"\x22", ""], dtype=pl.String))))
+    assert told.to_series().to_list() == ["a", None, None, '"', None]

@@ -63,6 +63,14 @@ def test_a_digest_gets_its_own_columns_only(log):
     assert met == [condense.COLUMNS]
 
 
+@pytest.mark.parametrize("agent", ['Café "beta" \\x22', r"Caf\xC3\xA9 \x22beta\x22 \x5Cx22"])
+def test_an_agent_is_asked_for_as_it_is_shown_or_as_the_log_has_it(tmp_path, agent):
+    line = '203.0.113.7 - - [25/Dec/2025:04:00:0{} +0000] "GET /a HTTP/1.1" 401 5 "-" "{}"\n'
+    logged = r"Caf\xC3\xA9 \x22beta\x22 \x5Cx22"
+    (tmp_path / "a.log").write_text(line.format(1, logged) + line.format(2, "okhttp/4"))
+    assert read_events(tmp_path, device=f"203.0.113.7|{agent}")["line_number"].to_list() == [1]
+
+
 def test_a_secret_is_asked_for_as_the_log_has_it(tmp_path):
     secret = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
     (tmp_path / "a.log").write_text(LINES.replace('"ios-1"', f'"{secret}"'))

@@ -7,6 +7,24 @@ import polars as pl
 #: The ways to write that there is no value.
 NULLS = ["", "-", "null", "(null)", "<nil>", "undefined", '""', "[]"]
 _CODES = {f"%{code:02X}": chr(code) for code in range(0x20, 0x7F) if code != 0x25}
+#: What stands for a byte in a text that nginx or Apache escaped, and that byte; both as hexadecimal numbers with
+#: a space behind each. Control characters stay escaped: no header can have them.
+# Reference: https://nginx.org/en/docs/http/ngx_http_log_module.html; Apache's mod_log_config
+_PRINTABLE, _BEYOND = (
+    {
+        "".join(f"{ord(char):02x} " for char in rf"\x{digits}"): f"{code:02x} "
+        for code in codes
+        for digits in (f"{code:02X}", f"{code:02x}")
+    }
+    for codes in (range(0x20, 0x7F), range(0x80, 0x100))
+)
+_PRINTABLE |= {"5c 22 ": "22 ", "5c 5c ": "5c "}
+#: Bytes that are UTF-8. Reference: RFC 3629 section 4
+_TAIL = "[89ab]. "
+_UTF8 = (
+    rf"^(?:[0-7]. |(?:c[2-9a-f]|d.) {_TAIL}|e0 [ab]. {_TAIL}|(?:e[1-9abcef]) {_TAIL}{_TAIL}|ed [89]. {_TAIL}"
+    rf"|f0 [9ab]. {_TAIL}{_TAIL}|f[1-3] {_TAIL}{_TAIL}{_TAIL}|f4 8. {_TAIL}{_TAIL})*$"
+)
 
 
 def text(value: pl.Expr) -> pl.Expr:
@@ -21,13 +39,23 @@ def given(value: pl.Expr) -> pl.Expr:
 
 
 def agent(value: pl.Expr) -> pl.Expr:
-    """A user agent: null markers gone, the quotes that Apache and nginx escape restored, and CloudFront's spaces."""
+    """A user agent as it was sent: null markers gone, and what nginx, Apache and CloudFront escape restored."""
     value = text(value)
     encoded = value.str.contains("%20", literal=True) & ~value.str.contains(" ", literal=True)
     value = pl.when(encoded).then(unencoded(value)).otherwise(value)
-    escaped = pl.when(value.str.contains("\\", literal=True)).then(value)
-    plain = escaped.str.replace_all('\\"', '"', literal=True).str.replace_all("\\x22", '"', literal=True)
-    return pl.coalesce(plain, value)
+    return pl.coalesce(_unescaped(pl.when(value.str.contains("\\", literal=True)).then(value)), value)
+
+
+def _unescaped(value: pl.Expr) -> pl.Expr:
+    """A text with the characters that backslashes stand for; bytes that are no UTF-8 stay escaped.
+
+    All at once: a backslash that was escaped begins nothing.
+    """
+    numbers = value.str.encode("hex").str.replace_all("(..)", "${1} ")
+    every = numbers.str.replace_many(_PRINTABLE | _BEYOND)
+    plain = numbers.str.replace_many(_PRINTABLE)
+    told = pl.when(every.str.contains(_UTF8)).then(every).otherwise(plain)
+    return told.str.replace_all(" ", "", literal=True).str.decode("hex").cast(pl.String)
 
 
 def unencoded(value: pl.Expr) -> pl.Expr:

@@ -93,8 +93,8 @@ def _of_device(device: str) -> pl.Expr:
     same.append(_at(value))
     address, bar, agent = value[0].partition("|")
     if bar:
-        told, said = pl.col("user_agent").cast(pl.String), pl.Series([agent], dtype=pl.String)
-        is_agent = told.is_null() if agent == "-" else told == _agent(said)
+        told = pl.col("user_agent").cast(pl.String)
+        is_agent = told.is_null() if agent == "-" else told.is_in(_agents(agent))
         same.append(_at(pl.Series([address], dtype=pl.String)) & is_agent)
     return pl.any_horizontal(*(one.fill_null(value=False) for one in same))
 
@@ -104,6 +104,8 @@ def _at(address: pl.Series) -> pl.Expr:
     return pl.col("client_ip").cast(pl.String) == pl.lit(known, pl.String)
 
 
-def _agent(value: pl.Series) -> str | None:
-    cleaned = secrecy.readable(value.to_frame("value").select(fields.agent(pl.col("value"))).to_series())[0]
-    return None if cleaned is None else str(cleaned)
+def _agents(agent: str) -> list[str]:
+    """A user agent as events have it: as results show it, or escaped as a log has it."""
+    said = pl.DataFrame({"value": [agent]})
+    told = [said.select(clean(pl.col("value"))).to_series() for clean in (fields.text, fields.agent)]
+    return secrecy.readable(pl.concat(told)).drop_nulls().to_list()
