@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 from authforensics import collect as stage
 from authforensics import correlate, local
 from authforensics.collect import Options, columnar, fetch_lines
+from authforensics.errors import NothingReadable
 from authforensics.partitions import WorkDirectory
 from authforensics.spark import jobs, reading
 from collecting import collect
@@ -346,3 +347,26 @@ def test_executors_read_tables_as_this_machine_does(tmp_path, monkeypatch):
     account, intake = reading.read_logs(None, found, settings, WorkDirectory(tmp_path))
     assert account.sources == collect([tmp_path / "log.parquet"]).sources
     assert intake.rows == 150
+
+
+@pytest.mark.parametrize(
+    ("codes", "other", "statuses"),
+    [
+        ([401, 200, 403], {}, [401, 200, 403]),
+        ([401.0, None, 403.0], {}, [401, None, 403]),
+        (["401", "200", "403"], {}, [401, 200, 403]),
+        ([401, 200, 7], {}, None),
+        ([401, 200, 403], {"status": [200, 200, 200]}, [200, 200, 200]),
+    ],
+)
+@pytest.mark.parametrize("name", ["code", "Code"])
+def test_a_code_is_the_status_of_requests_if_its_values_are(codes, other, statuses, name, tmp_path):
+    rows = ROWS.drop("status").with_columns(
+        pl.Series(name, codes), **{key: pl.Series(own) for key, own in other.items()}
+    )
+    rows.write_parquet(tmp_path / "log")
+    if statuses is None:
+        with pytest.raises(NothingReadable, match="no columns for a time and for a status or message"):
+            collect([tmp_path / "log"])
+    else:
+        assert collect([tmp_path / "log"]).events["status"].to_list() == statuses

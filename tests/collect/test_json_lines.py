@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from authforensics.collect import Options
 from authforensics.collect.format import Cutting
 from authforensics.collect.json_lines import parser
+from collecting import collect
 
 KEYS = ("time", "remote_addr", "request_method", "request_uri", "status", "request_time", "http_x_device_id", "other")
 PLAIN = dict(
@@ -135,3 +136,19 @@ def test_lists_are_unwrapped():
     sample = [json.dumps(PLAIN | {"request": {"headers": {"User-Agent": ["curl/8.5.0"], "X-Device-Id": ["d 7"]}}})]
     found = [*sample, json.dumps(PLAIN | {"request": {"headers": {"User-Agent": 'a"b'}}}), json.dumps(PLAIN)]
     assert check(prepared(sample), found) == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "statuses"),
+    [
+        (['{"code":401,"path":"/a"}', '{"code":200,"path":"/a"}'], [401, 200]),
+        (['{"code":401,"path":"/a"}', '{"code":11000,"path":"/a"}'], [None, None]),
+        (['{"code":401}', '{"code":200}'], [None, None]),
+        (['{"code":401,"path":"/a"}', '{"msg":"started"}'], [None, None]),
+        (['{"code":401,"path":"/a","status":200}', '{"code":200,"path":"/a"}'], [200, None]),
+    ],
+)
+def test_a_code_is_a_status_where_each_line_has_it_and_none_has_another(lines, statuses, tmp_path):
+    whole = (line.replace("{", '{"time":"2025-12-25T13:00:09Z",', 1) for line in lines)
+    (tmp_path / "log").write_text("\n".join(whole) + "\n")
+    assert collect([tmp_path / "log"]).events["status"].to_list() == statuses

@@ -31,6 +31,10 @@ _ALWAYS = (
     "sent_http_www_authenticate",
     "response_code_details",
 )
+#: What a key `code` is known by that is a status: `status` itself comes first, in lines that have it.
+_CODE = "response_code"
+#: The share of the objects that must have it.
+_MOST = 0.8
 _LIST = r'^\[\s*"((?:[^"\\]|\\.)*)"'
 
 
@@ -68,6 +72,14 @@ class _Keys:
         kept = [path for path in paths if self.leaves[path] >= self.objects[path] and not self._inside_leaf(path)]
         return kept + [(key,) for key in _ALWAYS if not self.leaves[(key,)] and not self.objects[(key,)]]
 
+    def code(self, values: Mapping[str, Sequence[str]]) -> Path | None:
+        """The key `code` if it is the status of requests, in objects that have these `values` of other keys."""
+        own = {path[0]: codes for path, codes in self.values.items() if len(path) == 1 and path[0].lower() == "code"}
+        code = synonyms.code_in({**own, **values})
+        # Each row of a table has it; in a log that numbers its errors those lines alone.
+        whole = code is not None and self.leaves[(code,)] >= _MOST * self.objects[()]
+        return (code,) if code is not None and whole else None
+
     @staticmethod
     def _carries(key: str, known: Mapping[str, str]) -> bool:
         return key in known or synonyms.wanted(key)
@@ -101,6 +113,9 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
         found += [tuple(name.split(".")) for name in settings.columns.known if name not in kept]
     paths = {known.get(".".join(path), ".".join(path)): path for path in reversed(found)}
     told = {name: keys.values[path] for name, path in paths.items() if path in keys.values}
+    code = keys.code(told)
+    if code is not None and code not in paths.values():
+        paths[_CODE], told[_CODE] = code, keys.values[code]
     examples = {name: values[0] for name, values in told.items()}
     put_together = partial(assemble, keys=paths, examples=examples, settings=settings, messages=True, values=told)
     # Where the sample has other lines too, most blocks will.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from authforensics.collect.keys import ENVELOPE, bare, fold
 from authforensics.collect.units import duration_in
@@ -206,6 +206,9 @@ SPANS = {
     "start_time": "end_time",
     "begin_time": "end_time",
 }
+#: What tells that a key called `code` is the status of requests, not the number of an error; and in how many values.
+# Reference: RFC 9110 section 15
+_HTTP_STATUS, _MOST = re.compile(r"[1-5][0-9]{2}(?:\.0)?"), 0.8
 #: Keys that mean something else beside others. Reference: Zeek's base/protocols/http/main.zeek
 BESIDE: dict[str, dict[str, str]] = {"id.orig_h": {"uid": "connection"}}
 #: Keys that make others the start of the request. Reference: Zeek's base/protocols/http/main.zeek;
@@ -238,6 +241,20 @@ def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) ->
                 found.setdefault(field, []).append(candidate)
                 taken.add(candidate)
     return found
+
+
+def code_in(values: Mapping[str, Sequence[str]]) -> str | None:
+    """The key called `code` if its values are statuses, those of requests that have no other; None if there is none.
+
+    Args:
+        values: some values of each key that are not empty.
+    """
+    key = next((key for key in values if key.lower() == "code"), None)
+    told = matching(values)
+    if key is None or "status" in told or told.keys().isdisjoint({"method", "target", "request"}):
+        return None
+    statuses = [code for code in values[key] if _HTTP_STATUS.fullmatch(code)]
+    return key if statuses and len(statuses) >= _MOST * len(values[key]) else None
 
 
 def times_in(keys: Iterable[str]) -> dict[str, bool]:

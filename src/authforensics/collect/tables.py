@@ -25,10 +25,6 @@ _NAME = r"[A-Za-z_@#$][^\t,;|\"\d][^\t,;|\"]*|[A-Za-z_@#$][^\t,;|\"]?"
 #: A line of names; a line of values has numbers: a time at least.
 NAMES = rf"^\s*(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
 _STATUS = re.compile(r"\s*[0-9]{1,3}(?:\.0)?\s*")
-#: What tells that a column called `code` is the status of requests, not the number of an error.
-# Reference: RFC 9110 section 15
-_HTTP_STATUS = re.compile(r"[1-5][0-9]{2}(?:\.0)?")
-_MOST = 0.8
 _FEW = "has fewer values than the table has columns"
 _OPEN = "a quote is not closed, or closed within a value"
 
@@ -138,16 +134,17 @@ def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str
 
 
 def _with_code(table: Table, names: Sequence[str], lines: Sequence[str]) -> Table:
-    """With the column `code` as status, if its values are such, and rows of requests have no other."""
-    told = synonyms.matching(table.places)
+    """With the column `code` as status, if it is that."""
     place = next((place for place, name in enumerate(names) if name.lower() == "code"), None)
-    if place is None or "status" in told or told.keys().isdisjoint({"method", "target", "request"}):
+    if place is None:
         return table
-    whole = replace(table, places={**table.places, "status": place})
+    values = _values(replace(table, places={**table.places, "code": place}), lines)
     # The line of names may come again, and lines may be cut off.
-    codes = [code for code in _values(whole, lines).get("status", []) if code and code.lower() != "code"]
-    statuses = [code for code in codes if _HTTP_STATUS.fullmatch(code)]
-    return whole if statuses and len(statuses) >= _MOST * len(codes) else table
+    codes = [code for code in values.get("code", ()) if code and code.lower() != "code"]
+    known = {key: values.get(key, []) for key in table.places}
+    if synonyms.code_in({**known, "code": codes}) is None:
+        return table
+    return replace(table, places={**table.places, "status": place})
 
 
 def is_log(keys: Collection[str], values: Mapping[str, Sequence[str]]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from authforensics.collect import json_lines, mapped, tables
+from authforensics.collect import json_lines, mapped, synonyms, tables
 from authforensics.collect.recognize import Match
 from authforensics.redact import redact
 
@@ -35,6 +35,8 @@ def is_log(sample: Sequence[str], match: Match, columns: mapped.Columns | None) 
     known = columns.known if columns else {}
     kept = columns.kept(values) if columns else list(values)
     told = {known.get(name, name): values[name] for name in kept}
+    if (code := synonyms.code_in(told)) is not None:
+        told["status"] = told[code]
     return tables.is_log(told, told)
 
 
