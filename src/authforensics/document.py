@@ -156,8 +156,8 @@ class RejectSample(Frozen):
 class Source(Frozen):
     """One file and what became of its lines: `lines` is the sum of the dispositions.
 
-    `log_format` is what `--log-format` would say of a layout that was inferred; `units` has the fields whose unit the
-    format leaves open.
+    `log_format` is what `--log-format` would say of a layout that was inferred; `columns` what the configuration would
+    say of columns whose values alone tell what they hold; `units` has the fields whose unit the format leaves open.
     """
 
     system: str
@@ -166,6 +166,7 @@ class Source(Frozen):
     wrapper: str | None = None
     confidence: float = 0.0
     log_format: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
     timezone: str | None = None
     units: tuple[Unit, ...] = ()
     lines: int = 0

@@ -227,7 +227,10 @@ def test_a_table_without_columns_of_a_log_is_left_alone(table, tmp_path):
     other = {source.source: source for source in collect([tmp_path]).sources}["other.parquet"]
     assert (other.format, other.lines, other.broken) == (None, 0, False)
     columns = ", ".join(table.columns)
-    assert other.note == f"a table, but no log: no columns for a time and for a status or message among {columns}"
+    assert other.note == (
+        f"a table, but no log: no columns for a time and for a status or message among {columns};"
+        " [columns] in the configuration file can say what they hold"
+    )
 
 
 def test_names_of_columns_hold_no_credentials(tmp_path):

@@ -10,13 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from authforensics.cli.remarks import about
 from authforensics.collect import Options
 from authforensics.collect.blocks import Text, cleaned, counted
 from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.found import Found
+from authforensics.collect.mapped import declared
 from authforensics.collect.read import Digest, parse
 from authforensics.collect.recognize import Match, named
 from authforensics.collect.tables import table_of
+from authforensics.config import load
+from authforensics.errors import NothingReadable
 from authforensics.schema import COLLECTED
 from collecting import collect
 
@@ -135,3 +139,56 @@ def test_a_code_is_a_status_only_of_requests_without_another(head, row, place):
     found = table_of((head, *row.splitlines()), Settings())
     assert found is not None
     assert found[0].places.get("status") == place
+
+
+ROWS = [
+    f"2025-12-25T13:00:{second:02}Z;203.0.113.{second % 4};/a;{(200, 401)[second % 3 == 0]};x" for second in range(12)
+]
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ("when;who;what;result;note", {"timestamp": "when", "client_ip": "who", "path": "what", "status": "result"}),
+        ("zeit;ip;path;antwort;note", {"timestamp": "zeit", "status": "antwort"}),
+        ("日時;アドレス;パス;結果;x", {"timestamp": "日時", "client_ip": "アドレス", "path": "パス", "status": "結果"}),
+    ],
+)
+def test_values_tell_what_names_do_not_and_the_configuration_pins_it(head, told, tmp_path):
+    log = tmp_path / "export.csv"
+    log.write_text("\n".join([head, *ROWS]))
+    read = collect([log])
+    (source,) = read.sources
+    assert (source.format, source.header, source.rejects, source.columns) == ("csv", 1, 0, told)
+    assert read.events["client_ip"].n_unique() == 4
+    assert read.events["status"].to_list() == [(200, 401)[second % 3 == 0] for second in range(12)]
+    (said,) = about(read.sources)
+    (tmp_path / "own.toml").write_text(said.partition("file: ")[2])
+    pinned = collect([log], Options(columns=declared(load(tmp_path / "own.toml"))))
+    assert pinned.events.equals(read.events)
+    assert pinned.sources[0].columns == {}
+
+
+def test_a_column_that_names_devices_stays_where_values_tell_the_rest(tmp_path):
+    (tmp_path / "export.csv").write_text("\n".join(["when;who;what;result;Kiosk", *ROWS]))
+    read = collect([tmp_path / "export.csv"], Options(device_field="Kiosk"))
+    assert read.events["device_id"].to_list() == ["x"] * 12
+
+
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        ("when;who;what;count;note", [row.replace(";401;", ";77;") for row in ROWS]),
+        ("id;name;amount", ["1;a;2", "2;b;3"]),
+    ],
+)
+def test_a_table_that_is_no_log_is_told_with_its_columns(head, rows, tmp_path):
+    (tmp_path / "export.csv").write_text("\n".join([head, *rows]))
+    with pytest.raises(NothingReadable, match=rf"among {head.replace(';', ', ')}; \[columns\] in the configuration"):
+        collect([tmp_path / "export.csv"])
+
+
+def test_prose_with_commas_is_no_table(tmp_path):
+    (tmp_path / "letter").write_text("Dear Ada, as I said, all is well\nMore, soon\nYours\n")
+    with pytest.raises(NothingReadable, match="no known log format"):
+        collect([tmp_path / "letter"])

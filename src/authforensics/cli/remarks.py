@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import json
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -51,12 +53,24 @@ def _source_remarks(source: Source) -> Iterator[str]:
     if source.log_format is not None:
         pin = shlex.quote(source.log_format)
         yield f"{source.source}: its layout was told from its lines; pin it: --log-format {pin}"
+    if source.columns:
+        told = ", ".join(f"{held} = {_quoted(name)}" for held, name in source.columns.items())
+        place = _quoted(glob.escape(source.source))
+        yield (
+            f"{source.source}: what its columns hold was told from their values; pin it in the configuration file: "
+            f"columns.{place} = {{ {told} }}"
+        )
     if source.broken:
         yield f"{source.source}: not read whole: {source.note or 'it breaks off'}"
     # The break is itself a reject.
     if source.rejects > source.broken:
         first = f"; line {s.line_number}: {s.reason}" if (s := next(iter(source.reject_samples), None)) else ""
         yield f"{source.source}: {source.rejects:,} of {source.lines:,} lines can't be read{first}"
+
+
+def _quoted(text: str) -> str:
+    """A text as TOML has it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _names(sources: Sequence[Source]) -> str:

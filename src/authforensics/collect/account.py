@@ -123,6 +123,7 @@ def source_of(found: Found, match: Match, account: Account, condition: Condition
         wrapper=match.around,
         confidence=match.confidence,
         log_format=None if match.log_format is None else redact(match.log_format),
+        columns={held: redact(name) for held, name in match.columns.items()},
         units=tuple(unit.model_copy(update={"field": redact(unit.field)}) for unit in match.units),
         timezone=_timezone(sorted(account.zones), settings.of(found)),
         lines=sum(counts.values()),

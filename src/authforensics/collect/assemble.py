@@ -23,8 +23,9 @@ _PLAIN = (
 )
 _TEXTS = ("reason", "code", "error", "forwarded", "message", "grant", "route_key")
 _STATUS = r"^\s*(0|000|[1-9][0-9][0-9])(?:\.0)?\s*$"
-#: The path of `GET /pets/{id}`. Reference: API Gateway's $context.routeKey
-_ROUTE_KEY = r"^[A-Z]+ (/\S*)$"
+#: What is called in `GET /pets/{id}`, and how. Reference: API Gateway's $context.routeKey
+_ROUTE_KEY = r"^[A-Z]+ ((?:/|https?://)\S*)$"
+_ROUTE_METHOD = r"^(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) "
 #: What tells nothing that the status doesn't.
 _NUMBER = r"^\d{1,3}$"
 #: A time of the day, and what only the names of the extended log format begin with.
@@ -54,6 +55,8 @@ def assemble(
         values: some values of the keys, which tell the units of durations.
     """
     found = synonyms.matching(keys, preferred)
+    if "request" in found and _lack_protocol(found["request"], values or {}):
+        found.setdefault("route_key", []).extend(found.pop("request"))
     if settings.device_field is not None:
         found["device_id"] = [key for key in keys if key == settings.device_field]
     duration = units.duration_in(keys, values)
@@ -79,6 +82,8 @@ def assemble(
     if "route_key" in found:
         known = [fields.text(pl.col("target"))] if "target" in found else []
         lines = lines.with_columns(target=pl.coalesce(*known, pl.col("_route_key").str.extract(_ROUTE_KEY)))
+        if "method" not in found:
+            lines = lines.with_columns(method=pl.col("_route_key").str.extract(_ROUTE_METHOD))
     elif "target" not in found and {"method", "message"} <= {*found}:
         called = fields.given(pl.col("method")) & pl.col("_message").str.starts_with("/")
         lines = lines.with_columns(target=pl.when(called).then("_message"))
@@ -86,6 +91,12 @@ def assemble(
         known = [fields.text(pl.col("query"))] if "query" in found else []
         lines = lines.with_columns(query=pl.coalesce(*known, pl.lit("grant_type=") + pl.col("_grant")))
     return _with_texts(lines, messages, {*columns, *texts}).drop(*(column(key) for key in there), *texts)
+
+
+def _lack_protocol(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool:
+    """Whether what these keys hold are request lines that nobody wrote a protocol into."""
+    told = [value for key in keys for value in values.get(key, ()) if value not in fields.NULLS]
+    return bool(told) and all(re.match(_ROUTE_KEY, value) for value in told)
 
 
 def units_in(

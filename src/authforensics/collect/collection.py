@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from authforensics.collect.read import Digest, Taken, read
 from authforensics.collect.recognize import ENOUGH, Match, named, no_events, recognize
 from authforensics.collect.sample import Sample, take
 from authforensics.collect.step import Progress, Step
+from authforensics.collect.tables import columns_of
 from authforensics.collect.telling import is_log, misnamed, no_log
 from authforensics.collect.window import after_last, moment
 from authforensics.schema import COLLECTED
@@ -182,11 +184,11 @@ class Reader:
             return left_alone(found, reason, broken=True)
         match = recognize(sample.lines, settings, self._options.format)
         if match is None or (match.confidence < ENOUGH and self._options.format is None):
-            return left_alone(found, _guess(sample, match) if sample.table is None else no_log(sample.lines))
+            return left_alone(found, _guess(sample, match))
         if sample.table is None:
             return match
         if self._options.format is None and not is_log(sample.lines, match, settings.columns):
-            return left_alone(found, no_log(sample.lines))
+            return left_alone(found, no_log(_columns(sample)))
         return replace(match, table=sample.table.lower())
 
     def _read(self, found: Found, match: Match, take_in: Callable[[Any], None]) -> Outcome:
@@ -207,7 +209,14 @@ class Reader:
             self._progress(Step(found.source, self._files, len(self._sizes), self._done + size, total))
 
 
+def _columns(sample: Sample) -> list[str]:
+    """What the columns of a table are called; none if it is no table."""
+    return columns_of(sample.lines) if sample.table is None else list(json.loads(sample.lines[0]))
+
+
 def _guess(sample: Sample, match: Match | None) -> str:
+    if names := _columns(sample):
+        return no_log(names)
     known = no_events(sample.lines)
     if known is not None:
         return f"no request in it: {known}"

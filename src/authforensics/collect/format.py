@@ -56,12 +56,14 @@ class Cutting:
             be cut.
         log_format: what `--log-format` would say of such lines, if the parser was made without being told.
         units: those of the fields whose unit the format leaves open.
+        columns: what columns hold by their values, since their names don't say: their names by what they hold.
     """
 
     parse: Parser
     cut: Callable[[bytes], tuple[pl.LazyFrame, pl.Series] | None]
     log_format: str | None = None
     units: tuple[Unit, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, lines: pl.LazyFrame) -> pl.LazyFrame:
         """What `parse` says."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import polars as pl
@@ -34,7 +34,8 @@ class Match:
 
     `requests` is the share of its events that are requests, `layers` what is around its lines; these are `timed` if
     they have a time without what is around them, `log_format` their layout if it was inferred, `units` those of
-    the fields whose unit the format leaves open, `table` the kind of table whose rows they are.
+    the fields whose unit the format leaves open, `columns` the names of columns by what their values alone tell that
+    they hold, `table` the kind of table whose rows they are.
     """
 
     form: Format
@@ -46,6 +47,7 @@ class Match:
     timed: bool = True
     log_format: str | None = None
     units: tuple[Unit, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
 
     @property
@@ -126,10 +128,11 @@ def _best(
         if parser is None:
             continue
         taken, requests = share(sample, *layers.around(form, parser, peeled))
-        layout, units = (parser.log_format, parser.units) if isinstance(parser, Cutting) else (None, ())
         confidence = round(taken * form.specificity, 4)
         if best is None or _worth(confidence, requests) > _worth(best.confidence, best.requests):
-            best = Match(form, parser, confidence, block, requests, layers, log_format=layout, units=units)
+            best = Match(form, parser, confidence, block, requests, layers)
+            if isinstance(parser, Cutting):
+                best = replace(best, log_format=parser.log_format, units=parser.units, columns=parser.columns)
     if best is None or not layers.wrappers:
         return best
     timed = best.confidence > 0 and share(pl.Series("line", lines, dtype=pl.String), best.form, best.parser)[0] > 0

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
@@ -18,25 +18,34 @@ import polars as pl
 from authforensics.collect import synonyms
 from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.blocks import split
+from authforensics.collect.compiled import IGNORED
 from authforensics.collect.format import Cutting, Settings
+from authforensics.collect.inference import named
+from authforensics.collect.inference.columns import Column
 
 _SEPARATORS = "\t,;|"
-_NAME = r"[A-Za-z_@#$][^\t,;|\"\d][^\t,;|\"]*|[A-Za-z_@#$][^\t,;|\"]?"
+_NAME = r"(?:[^\W\d]|[@#$])(?:[^\t,;|\"\d][^\t,;|\"]*|[^\t,;|\"]?)"
 #: A line of names; a line of values has numbers: a time at least.
 NAMES = rf"^\s*(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
 _STATUS = re.compile(r"\s*[0-9]{1,3}(?:\.0)?\s*")
+#: Rows that are looked at for what their values tell, and the share of them that must have a value for each column.
+_ROWS, _WHOLE = 150, 0.9
 _FEW = "has fewer values than the table has columns"
 _OPEN = "a quote is not closed, or closed within a value"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The head of a table: its first line, its separator, and by its key the place of each column that matters."""
+    """The head of a table: its first line, its separator, and by its key the place of each column that matters.
+
+    `told` are the names of those whose values alone say what they hold, by that as the configuration calls it.
+    """
 
     head: str
     separator: str
     places: Mapping[str, int]
     width: int
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def parser(self, values: Mapping[str, Sequence[str]], settings: Settings) -> Cutting:
         """A parser of its lines; `values` are some of each column, by key."""
@@ -76,7 +85,7 @@ class Table:
 
         names, _ = _names(self.head)
         called = {key: names[place] for key, place in self.places.items()}
-        return Cutting(parse, cut, units=units_in(keys, values, called))
+        return Cutting(parse, cut, units=units_in(keys, values, called), columns=self.told)
 
     def _cut(self, data: bytes) -> tuple[pl.DataFrame, pl.Series] | None:
         """The values of the lines of a block, and which lines are plain; None if it can't be cut."""
@@ -128,9 +137,38 @@ def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str
     named = [name if name in kept else "" for name in names]
     table = _with_code(Table(head, separator, places, len(names)), named, sample[1:])
     values = _values(table, sample[1:])
-    if not is_log(table.places, values):
+    if is_log(table.places, values):
+        return table, values
+    told = _by_values(table, names, sample[1:], settings) if settings.columns is None else None
+    return None if told is None else (told, _values(told, sample[1:]))
+
+
+def _by_values(table: Table, names: Sequence[str], lines: Sequence[str], settings: Settings) -> Table | None:
+    """The table with the columns that values tell where names don't; None if these tell no requests for certain."""
+    rows = [row for row in (_row(line, table.separator) for line in lines[:_ROWS]) if len(row) == table.width]
+    if len(rows) < max(1, _WHOLE * len(lines[:_ROWS])):
         return None
-    return table, values
+    keys = [_key(name, settings) for name in names]
+    shown = [key or name for key, name in zip(keys, names, strict=True)]
+    columns = [Column(list(own), name) for own, name in zip(zip(*rows, strict=True), shown, strict=True)]
+    for one in columns:
+        if one.kind == "call":  # A request line, though without its protocol.
+            one.kind = "request"
+    found = named(columns)
+    if found is None:
+        return None
+    places = {key: place for place, key in enumerate(found) if key != IGNORED}
+    places |= {key: place for key, place in table.places.items() if key == settings.device_field}
+    told = {held: names[place] for key, place in places.items() if keys[place] is None and (held := _held(key))}
+    return replace(table, places=places, told=told)
+
+
+def _held(key: str) -> str | None:
+    """What the configuration says of a column that is known by this key; None if it has no word for it."""
+    if synonyms.times_in([key]):
+        return "timestamp"
+    field = next(iter(synonyms.matching([key])), None)
+    return {"target": "path", "forwarded": None}.get(field, field) if field else None
 
 
 def _with_code(table: Table, names: Sequence[str], lines: Sequence[str]) -> Table:
@@ -166,6 +204,16 @@ def is_log(keys: Collection[str], values: Mapping[str, Sequence[str]]) -> bool:
 def names_of(sample: Sequence[str]) -> list[str]:
     """What the columns of a table as text are called; empty if its first line doesn't say."""
     return _names(sample[0])[0] if sample and re.match(NAMES, sample[0]) else []
+
+
+def columns_of(sample: Sequence[str]) -> list[str]:
+    """What the columns of a table as text are called; empty if its rows don't have just these."""
+    if not names_of(sample):
+        return []
+    names, separator = _names(sample[0])
+    rows = [_row(line, separator) for line in sample[1:_ROWS]]
+    whole = sum(len(row) == len(names) for row in rows)
+    return names if whole >= max(1, _WHOLE * len(rows)) else []
 
 
 def _names(head: str) -> tuple[list[str], str]:

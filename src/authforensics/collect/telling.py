@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from authforensics.collect import json_lines, mapped, synonyms, tables
@@ -40,9 +39,9 @@ def is_log(sample: Sequence[str], match: Match, columns: mapped.Columns | None) 
     return tables.is_log(told, told)
 
 
-def no_log(sample: Sequence[str]) -> str:
-    """What is said of a table that is none."""
-    names = list(json.loads(sample[0]))
+def no_log(names: Sequence[str]) -> str:
+    """What is said of a table with these columns that is none."""
     shown = ", ".join(names[:_MOST])[:_LONGEST]
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return redact(f"a table, but no log: no columns for a time and for a status or message among {shown}{more}")
+    lacking = f"a table, but no log: no columns for a time and for a status or message among {shown}{more}"
+    return redact(f"{lacking}; [columns] in the configuration file can say what they hold")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from authforensics.collect.inference.naming import infer
+from authforensics.collect.inference.naming import infer, named
 
-__all__ = ["infer"]
+__all__ = ["infer", "named"]

@@ -54,7 +54,7 @@ def infer(sample: Sequence[str]) -> Inferred | None:
     columns = [part for part in parts if isinstance(part, Column)]
     if not any(column.kind in looks.TIMES for column in columns):
         return None
-    names = _Names(columns).names()
+    names = named(columns)
     if names is None:
         return None
     text = _written(parts, names)
@@ -63,6 +63,11 @@ def infer(sample: Sequence[str]) -> Inferred | None:
     layout = compile_layout(text)
     right = _right(layout, [lines[place] for place in kept], columns, names)
     return Inferred(text, layout) if right >= _ENOUGH * len(lines) else None
+
+
+def named(columns: Sequence[Column]) -> list[str] | None:
+    """What nginx would call these columns, `IGNORED` where it has no name; None if they are no requests for certain."""
+    return _Names(columns).names()
 
 
 def _right(layout: Layout, lines: Sequence[str], columns: Sequence[Column], names: Sequence[str]) -> int:
