@@ -199,6 +199,7 @@ def test_a_code_of_a_provider_becomes_its_reason(line, tmp_path):
         ("UNAUTHORIZED", None),
         ("EXPIRED_TOKEN", "token_expired"),
         ("MISSING_AUTHENTICATION_TOKEN", "missing_token"),
+        ("The request signature we calculated does not match the signature you provided.", None),
         ("The incoming token has expired", "token_expired"),
         ("session-token-expired", "token_expired"),
         ("session-token-missing", "missing_token"),

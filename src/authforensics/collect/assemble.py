@@ -21,11 +21,14 @@ _PLAIN = (
     *("request", "method", "target", "query", "bytes", "host", "user_agent", "user_id", "device_id", "session_id"),
     *("request_id", "upstream", "platform", "app_version", "client_ip"),
 )
-_TEXTS = ("reason", "code", "error", "forwarded", "message", "grant", "route_key")
+_TEXTS = ("reason", "code", "response_type", "error", "forwarded", "message", "grant", "route_key")
 _STATUS = r"^\s*(0|000|[1-9][0-9][0-9])(?:\.0)?\s*$"
 #: What is called in `GET /pets/{id}`, and how. Reference: API Gateway's $context.routeKey
 _ROUTE_KEY = r"^[A-Z]+ ((?:/|https?://)\S*)$"
 _ROUTE_METHOD = r"^(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) "
+#: What API Gateway says of requests that AWS's keys signed: no token is at fault.
+# Reference: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+_REQUEST_SIGNATURE = "INVALID_SIGNATURE"
 #: What tells nothing that the status doesn't.
 _NUMBER = r"^\d{1,3}$"
 #: A time of the day, and what only the names of the extended log format begin with.
@@ -76,6 +79,10 @@ def assemble(
     if "forwarded" in found:
         texts["_forwarded"] = _first(found["forwarded"])
     lines = lines.with_columns(**columns, **texts)
+    if "response_type" in found:
+        told = pl.when(pl.col("_response_type") != _REQUEST_SIGNATURE).then("_response_type")
+        lines = lines.with_columns(_code=pl.coalesce("_code", told) if "code" in found else told)
+        texts["_code"] = told
     if "forwarded" in found:
         called = by_pair("client_ip" if "client_ip" in found else None, "_forwarded", _client)
         lines = lines.with_columns(client_ip=called)

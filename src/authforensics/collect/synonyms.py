@@ -89,9 +89,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
             error_reason response_code_details auth_error jsonpayload.statusdetails statusdetails auth_reason
         """,
         "code": """
-            error_code errorcode err.code error.code x_sb_error_code error.responsetype errorresponsetype responsetype
-            error_response_type
+            error_code errorcode err.code error.code x_sb_error_code
         """,
+        "response_type": "error.responsetype errorresponsetype responsetype error_response_type",
         "error": """
             err.message error.message exception.message error_description err.msg error_message errormessage
             integrationerrormessage integrationerror integration.error thrown.message thrown.extendedstacktrace

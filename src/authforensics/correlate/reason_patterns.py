@@ -36,6 +36,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
                 r"\b(?:webhook|document|invoice|payment|notification|push|device|reset|confirmation|"
                 r"invitation|page) (?:token|signature)\b"
             ),
+            r"\brequest signature\b",
             r"\btoken bucket\b|\b(?:token|signature) (?:of|for)(?: the| a)? (?:webhook|document|invoice|payment)",
         ),
     ),

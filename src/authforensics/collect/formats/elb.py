@@ -13,7 +13,7 @@ from authforensics.collect.splitting import Quoted
 from authforensics.schema import Kind
 
 # Reference: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/access-log-collection.html
-# Before 2015 lines ended after the request.
+# Before 18 May 2015 lines ended after the request.
 _BEFORE = f"^{CALL}"
 _BEHIND = r' "(?P<request>(?:[^"\\]|\\.)*)"(?: "(?P<agent>(?:[^"\\]|\\.)*)")?(?: .*)?$'
 #: What a TCP or SSL listener writes for a request.

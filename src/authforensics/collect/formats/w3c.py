@@ -81,7 +81,7 @@ _EPOCH = "timestamp(ms)"
 _HEADER = re.compile(r"(?:cs|sc|rs|sr)\((.+)\)")
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}[ \t]\d{2}:\d{2}:\d{2}(?:\.\d+)?[ \t]")
 # Reference: https://learn.microsoft.com/en-us/troubleshoot/developer/webapps/iis/www-administration-management/http-status-code
-# What other numbers say of a 401 is nothing, or that too many were logged on.
+# Above these, 401.501 to 401.504 are answers to too many requests and to addresses that are shut out.
 _STAGES = ["1", "2", "3", "4", "5", "7"]
 
 
