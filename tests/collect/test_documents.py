@@ -149,6 +149,17 @@ def test_of_a_document_that_is_cut_off_the_beginning_is_kept(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("cut", [60, -3])
+def test_of_batches_a_line_each_the_others_are_read_if_one_is_broken(cut, tmp_path):
+    lines = [json.dumps({"resourceLogs": [batch]}) for batch in BATCHES]
+    (tmp_path / "a.json").write_text("\n".join([lines[0], lines[0][:cut], *lines[1:]]) + "\n")
+    collected = collect([tmp_path])
+    (source,) = collected.sources
+    assert (source.lines, source.events, source.rejects, source.broken) == (4, 3, 1, False)
+    assert collected.events["line_number"].to_list() == [1, 2, 4]
+    assert collected.rejects.select("line_number", "reason").rows() == [(3, "not a JSON object")]
+
+
 def test_a_document_larger_than_what_is_held_is_read_bit_by_bit(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([{**ACCESS, "n": number} for number in range(20_000)]))
     assert collect([tmp_path]).events.height == 20_000

@@ -107,12 +107,22 @@ def _is_document(head: str) -> bool:
 
 
 def _records(text: JsonText) -> Iterator[object]:
+    batches = False
     while text.more():
         if text.peek() == "[":
             yield from text.items()
             continue
-        value = text.value()
+        try:
+            value = text.value()
+        except Broken:
+            # Where each line is a batch the next one is whole again; that which isn't becomes a reject.
+            line = text.line() if batches else None
+            if line is None:
+                raise
+            yield line
+            continue
         answer = _answer(value)
+        batches |= answer is not None
         yield from [value] if answer is None else answer
 
 

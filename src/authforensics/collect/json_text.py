@@ -102,6 +102,14 @@ class JsonText:
                 self._at = end
                 return value
 
+    def line(self) -> str | None:
+        """What is left of this line, which is passed over; None, and nothing is, if no object begins the next one."""
+        end = self._held.find("\n", self._at)
+        if end < 0 or not self._held[end:].lstrip().startswith("{"):
+            return None
+        rest, self._at = self._held[self._at : end].rstrip("\r"), end
+        return rest
+
     def _fault(self, error: json.JSONDecodeError) -> str:
         cut_off = error.msg.startswith("Unterminated string") or error.pos >= len(self._held.rstrip())
         if cut_off and self._break is not None:
