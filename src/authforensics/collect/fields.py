@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.collect.requests import where
+
 #: The ways to write that there is no value.
 NULLS = ["", "-", "null", "(null)", "<nil>", "undefined", '""', "[]"]
 _CODES = {f"%{code:02X}": chr(code) for code in range(0x20, 0x7F) if code != 0x25}
@@ -43,18 +45,17 @@ def agent(value: pl.Expr) -> pl.Expr:
     value = text(value)
     encoded = value.str.contains("%20", literal=True) & ~value.str.contains(" ", literal=True)
     value = pl.when(encoded).then(unencoded(value)).otherwise(value)
-    return pl.coalesce(_unescaped(pl.when(value.str.contains("\\", literal=True)).then(value)), value)
+    return value.map_batches(lambda values: where(values, r"\\", _unescaped), pl.String, is_elementwise=True)
 
 
-def _unescaped(value: pl.Expr) -> pl.Expr:
-    """A text with the characters that backslashes stand for; bytes that are no UTF-8 stay escaped.
+def _unescaped(values: pl.Series) -> pl.Series:
+    """Texts with the characters that backslashes stand for; bytes that are no UTF-8 stay escaped.
 
     All at once: a backslash that was escaped begins nothing.
     """
-    numbers = value.str.encode("hex").str.replace_all("(..)", "${1} ")
-    every = numbers.str.replace_many(_PRINTABLE | _BEYOND)
-    plain = numbers.str.replace_many(_PRINTABLE)
-    told = pl.when(every.str.contains(_UTF8)).then(every).otherwise(plain)
+    numbers = values.str.encode("hex").str.replace_all("(..)", "${1} ")
+    every, plain = (numbers.str.replace_many(known) for known in (_PRINTABLE | _BEYOND, _PRINTABLE))
+    told = every.zip_with(every.str.contains(_UTF8), plain)
     return told.str.replace_all(" ", "", literal=True).str.decode("hex").cast(pl.String)
 
 
