@@ -61,7 +61,7 @@ class _Keys:
 
     def add_line(self, line: str) -> bool:
         """Add those of a line, if it is a JSON object."""
-        value = _load(line)
+        value = _load(line) if "{" in line else None
         if isinstance(value, dict):
             self.add(value)
         return isinstance(value, dict)

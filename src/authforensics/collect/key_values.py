@@ -18,14 +18,19 @@ from authforensics.collect.splitting import columns
 KEY = r"[A-Za-z_@][A-Za-z0-9_.@/-]*"
 # A line may be cut off within its last value.
 _VALUE = r"(?:\"(?:[^\"\\]|\\.)*(?:\"|$)|\[(?:[^\]\"]|\"[^\"]*\")*\]|[^\s\"\[][^\s]*|)"
-_TIME = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?"
+# Digits and letters are spelled out: \d and \w are those of all scripts, and make of this a pattern five times as large.
+_TIME = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
+    r"(?: ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?"
+)
+_NAME = "[A-Za-z0-9_.-]+"
 _LEVEL = r"(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|UNKNOWN|ANY)"
 # Reference: https://devcenter.heroku.com/articles/logging (the time and the dyno in front, and logplex's frames);
 # https://docs.ruby-lang.org/en/master/Logger/Formatter.html
 _AHEAD = (
-    rf"(?:[A-Z], \[(?P<called>{_TIME})(?: #\d+)?\] +{_LEVEL} -- [^=\":]*: +"
-    rf"|(?:(?:\d+ )?<\d+>\d* ?)?(?:\[?(?P<at>{_TIME})\]?:? +)?(?:[\w.-]+ [\w.-]+ [\w.-]+ - )?"
-    rf"(?:[\w.-]+\[[\w.-]+\]: +)?(?:\[?{_LEVEL}\]?:? +)?)(?:\[[^\]=\"\s]*\] +)*"
+    rf"(?:[A-Z], \[(?P<called>{_TIME})(?: #[0-9]+)?\] +{_LEVEL} -- [^=\":]*: +"
+    rf"|(?:(?:[0-9]+ )?<[0-9]+>[0-9]* ?)?(?:\[?(?P<at>{_TIME})\]?:? +)?(?:{_NAME} {_NAME} {_NAME} - )?"
+    rf"(?:{_NAME}\[{_NAME}\]: +)?(?:\[?{_LEVEL}\]?:? +)?)(?:\[[^\]=\"\s]*\] +)*"
 )
 LINE = rf"^{_AHEAD}{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s+{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s*$"
 _PAIR = rf"(?:^|\s)({KEY})=({_VALUE})"
@@ -75,12 +80,13 @@ def values(lines: pl.Series, keys: Sequence[str]) -> pl.DataFrame:
     found = pl.DataFrame({"row": places.cast(pl.UInt32), "pair": there.str.extract_all(_PAIR)}).explode("pair")
     cut = found["pair"].str.strip_chars_start().str.splitn("=", 2).struct
     # The first of two with the same key counts.
-    long = pl.DataFrame({"row": found["row"], "key": cut.field("field_0"), "value": cut.field("field_1")}).reverse()
+    told = _unquoted(cut.field("field_1"))
+    long = pl.DataFrame({"row": found["row"], "key": cut.field("field_0"), "value": told}).reverse()
     by_key = dict(long.partition_by("key", as_dict=True))
     made = {"matched": matched}
     for key in keys:
         own = by_key.get((key,))
-        made[column(key)] = empty if own is None else empty.clone().scatter(own["row"], _unquoted(own["value"]))
+        made[column(key)] = empty if own is None else empty.clone().scatter(own["row"], own["value"])
     if TIME_AHEAD in keys:
         ahead = there.str.extract_groups(rf"^{_AHEAD}").struct
         time = pl.select(pl.coalesce(ahead.field("called"), ahead.field("at"))).to_series()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
@@ -57,9 +58,9 @@ class Layers:
         """The lines inside, alone."""
         return self.peel(lines)["line"]
 
-    def bare(self, sample: pl.Series) -> list[str]:
-        """The lines inside that say anything, without those that a wrapper only adds."""
-        inner = self.inside(sample).drop_nulls()
+    def bare(self, peeled: pl.DataFrame) -> list[str]:
+        """The lines inside that say anything, without those that a wrapper only adds; `peeled` is what `peel` says."""
+        inner = peeled["line"].drop_nulls()
         own = inner.filter(~inner.str.contains(self._added)) if self._added else inner
         return [line for line in own.to_list() if line.strip()]
 
@@ -71,18 +72,20 @@ class Layers:
     def around(self, form: Format, parser: Parser, known: pl.DataFrame | None = None) -> tuple[Format, Parser]:
         """A format whose lines are wrapped, and its parser, with the wrapper's time for lines that have none.
 
-        `known` is what `peel` says of all lines that it will get, if that is known.
+        `known` is what `peel` says of all lines that it will get, if that is known. The parser also tells which lines
+        are `timed`: they have a time of their own.
         """
         if not self.wrappers:
             return form, parser
         header = "|".join(f"(?:{pattern})" for pattern in (form.header, self._added) if pattern)
         inner = replace(form, header=header or None)
+        inside = self.inside if known is None else partial(_line, known)
         wrapped = replace(
             form,
             multiline=form.multiline or any(wrapper.parts for wrapper, _ in self.wrappers),
             record_start=_NEVER,
             header=None,
-            inside=Inside(inner, self.inside),
+            inside=Inside(inner, inside),
         )
 
         def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -100,6 +103,10 @@ class Layers:
 
 #: No wrapper at all.
 BARE = Layers()
+
+
+def _line(known: pl.DataFrame, _lines: pl.Series) -> pl.Series:
+    return known["line"]
 
 
 def _joined(own: pl.DataFrame) -> pl.DataFrame:
@@ -157,6 +164,7 @@ def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format) -> pl.Lazy
     )
     lacks = pl.col("time").is_null()
     return known.with_columns(
+        (~lacks).alias("timed"),
         *(pl.when(lacks).then(f"_wrapper_{name}").otherwise(name).alias(name) for name in _OWN),
         at_start=pl.col("at_start") & ~lacks,
         upstream=pl.coalesce(pl.col("upstream").cast(pl.String), "_wrapper_instance"),

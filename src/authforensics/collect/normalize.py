@@ -55,10 +55,15 @@ def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> p
 
 
 def outlined(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:
-    """Of what `normalize` gives only what tells a line's disposition, and its `kind`: for a tenth of the work."""
+    """Of what `normalize` gives only what tells a line's disposition, and its `kind`: for a tenth of the work.
+
+    And whether it is `timed`: by itself, not by a wrapper.
+    """
     present = set(parsed.collect_schema().names())
     lines = parsed.with_columns(**_defaults(present, form))
-    return lines.select("line", "matched", "problem", pl.col("kind").cast(KIND), timestamp=_times(present)["timestamp"])
+    timed = pl.col("timed") if "timed" in present else pl.lit(value=True)
+    time = _times(present)["timestamp"]
+    return lines.select("line", "matched", "problem", pl.col("kind").cast(KIND), timestamp=time, timed=timed)
 
 
 def _defaults(present: set[str], form: Format) -> dict[str, pl.Expr]:

@@ -82,9 +82,9 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
     whole = pl.Series("line", list(sample), dtype=pl.String)
     candidates = [named(only)] if only else sorted(formats().values(), key=_specificity, reverse=True)
 
-    def best(lines: list[str], layers: Layers, least: float) -> Match | None:
+    def best(lines: list[str], layers: Layers, peeled: pl.DataFrame, least: float) -> Match | None:
         able = [form for form in candidates if form.specificity >= least]
-        return _best(whole, lines, layers, able, settings, as_named=only is not None)
+        return _best(whole, lines, layers, peeled, able, settings, as_named=only is not None)
 
     found = unwrapped(whole, settings, best)
     if found is None or only or found.form.specificity > _ANY or no_events(sample) is None:
@@ -108,17 +108,18 @@ def _best(
     sample: pl.Series,
     lines: list[str],
     layers: Layers,
+    peeled: pl.DataFrame,
     candidates: Sequence[Format],
     settings: Settings,
     *,
     as_named: bool,
 ) -> Match | None:
-    """The best match for `sample`; `lines` are inside of it. The surest candidates come first.
+    """The best match for `sample`; `lines` are inside of it, `peeled` off it. The surest candidates come first.
 
     `as_named`: where the lines are none of a candidate, those behind them are taken for what its own example is; not
     where it depends on the head of a file what lines mean.
     """
-    peeled, block = layers.peel(sample), block_size(sample.to_list())
+    block = block_size(sample.to_list())
     best: Match | None = None
     for form in candidates:
         most = _worth(form.specificity, Kind.REQUEST in form.kinds)
@@ -127,17 +128,16 @@ def _best(
         parser = form.prepare(lines, settings) or (form.prepare(form.samples[-1:], settings) if as_named else None)
         if parser is None:
             continue
-        taken, requests = share(sample, *layers.around(form, parser, peeled))
+        taken, requests, timed = share(sample, *layers.around(form, parser, peeled))
         confidence = round(taken * form.specificity, 4)
         if best is None or _worth(confidence, requests) > _worth(best.confidence, best.requests):
-            best = Match(form, parser, confidence, block, requests, layers)
+            best = Match(form, parser, confidence, block, requests, layers, timed)
             if isinstance(parser, Cutting):
                 best = replace(best, log_format=parser.log_format, units=parser.units, columns=parser.columns)
     if best is None or not layers.wrappers:
         return best
-    timed = best.confidence > 0 and share(pl.Series("line", lines, dtype=pl.String), best.form, best.parser)[0] > 0
     form, parser = layers.around(best.form, best.parser)
-    return replace(best, form=form, parser=parser, timed=timed)
+    return replace(best, form=form, parser=parser)
 
 
 def _worth(confidence: float, requests: float) -> float:
@@ -145,16 +145,20 @@ def _worth(confidence: float, requests: float) -> float:
     return confidence * (1 + _REQUESTS * requests)
 
 
-def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float]:
-    """The share of lines that become events, a line that continues one counts half; and of those that are requests."""
+def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float, bool]:
+    """The share of lines that become events, a line that continues one counts half; and of those that are requests.
+
+    And whether any of them has a time without what is around it.
+    """
     numbers = pl.int_range(1, len(sample) + 1, dtype=pl.UInt32, eager=True)
     lines = pl.LazyFrame({"line_number": numbers, "line": sample})
-    laid = classify(outlined(parser(lines), form), form).select("disposition", "kind").collect(engine="in-memory")
+    laid = classify(outlined(parser(lines), form), form)
+    laid = laid.select("disposition", "kind", "timed").collect(engine="in-memory")
     counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
     events = counts.get(Disposition.EVENT, 0)
     if not events:
-        return 0.0, 0.0
-    kinds = laid.filter(pl.col("disposition") == Disposition.EVENT.value)["kind"]
+        return 0.0, 0.0, False
+    told = laid.filter(pl.col("disposition") == Disposition.EVENT.value)
     counted = len(sample) - counts.get(Disposition.HEADER, 0)
     taken = (events + counts.get(Disposition.CONTINUATION, 0) / 2) / max(counted, 1)
-    return taken, int((kinds == Kind.REQUEST.value).sum()) / events
+    return taken, int((told["kind"] == Kind.REQUEST.value).sum()) / events, bool(told["timed"].any())

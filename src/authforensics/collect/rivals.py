@@ -55,12 +55,12 @@ def ranked(sample: Sequence[str], settings: Settings, only: str | None = None) -
 def _all(sample: Sequence[str], layers: Layers, settings: Settings) -> Iterator[Match]:
     """Every format that could be meant inside of some wrappers."""
     whole = pl.Series("line", list(sample), dtype=pl.String)
-    lines = layers.bare(whole)
+    lines = layers.bare(layers.peel(whole))
     for bare in formats().values():
         parser = bare.prepare(lines, settings)
         if parser is not None:
             form, around = layers.around(bare, parser)
-            taken, requests = share(whole, form, around)
+            taken, requests, _ = share(whole, form, around)
             yield Match(form, around, round(taken * form.specificity, 4), 0, requests, layers)
 
 

@@ -23,9 +23,9 @@ _ENOUGH, _GOOD = 0.2, 0.5
 #: Shares of requests that differ by less are the same.
 _SAME = 0.1
 
-#: Gets lines, the wrappers that they were inside of, and the least confidence that matters; gives the best match for
-#: the whole sample.
-Best = Callable[[list[str], Layers, float], "Match | None"]
+#: Gets lines, the wrappers that they were inside of, what these peel off the whole sample, and the least confidence
+#: that matters; gives the best match for the whole sample.
+Best = Callable[[list[str], Layers, pl.DataFrame, float], "Match | None"]
 
 
 def unwrapped(
@@ -35,8 +35,9 @@ def unwrapped(
 
     One of less confidence than `least` need not be found.
     """
-    lines = around.bare(sample)
-    found = best(lines, around, least)
+    peeled = around.peel(sample)
+    lines = around.bare(peeled)
+    found = best(lines, around, peeled, least)
     if len(around.wrappers) == _DEEPEST:
         return found
     for wrapper in sorted(wrappers().values(), key=lambda wrapper: wrapper.taken):

@@ -11,8 +11,9 @@ from authforensics.schema import Kind
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
+    parser = json_lines.parser(sample, settings)
     # What those mean by their keys their own formats know.
-    return None if recorded(sample) else json_lines.parser(sample, settings)
+    return None if parser is None or recorded(sample) else parser
 
 
 FORMAT = Format(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 import polars as pl
 
@@ -36,7 +36,10 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         return None
     keys += [key for key in _ALWAYS if key not in keys]
     make = partial(_made, keys=keys, told=told, preferred=preferred, settings=settings)
-    layout = key_values.layout_of(sample)
+
+    @cache
+    def layout() -> key_values.Layout | None:
+        return key_values.layout_of(sample)
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         dtypes = {"matched": pl.Boolean(), **{column(key): pl.String() for key in keys}}
@@ -48,9 +51,10 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         return make(lines.with_columns(parts=parts).unnest("parts"))
 
     def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
-        if layout is None:
+        laid = layout()
+        if laid is None:
             return None
-        parts, plain = key_values.cut(data, layout, keys)
+        parts, plain = key_values.cut(data, laid, keys)
         return make(parts.lazy().with_columns(matched=pl.lit(value=True))), plain
 
     asked = {_ROUTER_DURATION: "duration_ms"} if preferred else {}
