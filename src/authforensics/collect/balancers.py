@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from authforensics.collect.distinct import each_of
+from authforensics.collect.distinct import mapped
 from authforensics.collect.requests import PORTED
 from authforensics.collect.splitting import words
 from authforensics.schema import TEXT, TIMESTAMP
@@ -20,10 +20,10 @@ CALL = (
     r" (?P<status>\d{3}|-) [^ \"]+ [^ \"]+ (?P<bytes>[^ \"]+)"
 )
 _WORDS = ("time", None, "client", "target", "first", "second", "third", "status", None, None, "bytes", "more")
+#: The processing times.
+PROCESSING = ("first", "second", "third")
 _PORT = r"^\[?([^\s\]]*?)\]?:\d+$"
 _HOST = r"^\S+ \w+://(?:[^/?#@\s]*@)?(\[[^\]\s]*\]|[^/:?#\s]*)"
-_ORIGIN = r"^(\S+ )\w+://[^/?#\s]*/"
-_CALLED: dict[str, pl.DataType] = {"host": TEXT, "request": pl.String()}
 
 
 def moment(text: pl.Expr) -> pl.Expr:
@@ -59,62 +59,38 @@ def call_of(before: pl.Series, first: str | None = None) -> tuple[list[pl.Series
     return [part for part in parts if part.name not in {"more", "first word"}], plain.fill_null(value=False)
 
 
-def processed(wanted: pl.Expr | None = None) -> pl.Expr:
-    """The sum of the three processing times in milliseconds, where it is `wanted`; null where one isn't known."""
-    texts = [pl.col(name) for name in ("first", "second", "third")]
-    if wanted is not None:
-        texts = [pl.when(wanted).then(text) for text in texts]
-    times = [text.cast(pl.Float64, strict=False) for text in texts]
+def processed() -> pl.Expr:
+    """The sum of the three processing times in milliseconds; null where one isn't known."""
+    times = [pl.col(name).cast(pl.Float64, strict=False) for name in PROCESSING]
     return pl.when(pl.all_horizontal(time >= 0 for time in times)).then((times[0] + times[1] + times[2]) * 1000)
 
 
 def _without_port(peers: pl.Series) -> pl.Series:
-    """Addresses without ports; those of IPv4 keep theirs, which all of them lose later, in whatever log they are."""
+    """Addresses without ports."""
     odd = (~peers.str.contains(PORTED)).fill_null(value=False).arg_true()
+    bare = peers.str.splitn(":", 2).struct.field("field_0")
     if odd.is_empty():
-        return peers
+        return bare.cast(TEXT)
     texts = peers.gather(odd)
-    return peers.clone().scatter(odd, pl.select(pl.coalesce(texts.str.extract(_PORT), texts)).to_series())
+    return bare.scatter(odd, pl.select(pl.coalesce(texts.str.extract(_PORT), texts)).to_series()).cast(TEXT)
 
 
-def _called(requests: pl.Series) -> pl.Series:
-    """What requests call (`_CALLED`): few hosts, in few ways. To look for equal requests first takes longer."""
-    cut = requests.str.splitn("/", 4).struct.unnest()
-    ahead = each_of(cut["field_0"], _ahead, {"ahead": pl.String()}).struct.field("ahead")
-    host = each_of(cut["field_2"], _host, {"host": TEXT}).struct.field("host")
-    plain = ahead.is_not_null() & (cut["field_1"] == "") & host.is_not_null() & cut["field_3"].is_not_null()
-    quick = pl.DataFrame({"host": host, "request": ahead + "/" + cut["field_3"]})
-    if plain.all():
-        return quick.to_struct()
-    request = pl.when(~plain).then(requests)
-    odd = pl.select(host=request.str.extract(_HOST).cast(TEXT), request=request.str.replace(_ORIGIN, "$1/"))
-    return pl.DataFrame([quick[name].zip_with(plain, odd[name]) for name in _CALLED]).to_struct()
+def _hosts(requests: pl.Series) -> pl.Series:
+    """The hosts that requests call."""
+    return requests.str.extract(_HOST)
 
 
-def _ahead(values: pl.DataFrame) -> pl.DataFrame:
-    """The method of `GET https:` and its space."""
-    return values.select(ahead=pl.col("value").str.extract(r"^(\S+ )\w+:$"))
-
-
-def _host(values: pl.DataFrame) -> pl.DataFrame:
-    """The host of `shop.example:443`; null where it is more than that."""
-    return values.select(host=pl.col("value").str.extract(r"^([^/:?#@\s\[]+)(?::[^/?#@\s\[]*)?$").cast(TEXT))
-
-
-#: What is made of the parts of a `CALL` and its `request` first.
-STEPS: dict[str, pl.Expr] = {
-    "moment": moment(pl.col("time")),
-    "called": pl.col("request").map_batches(_called, return_dtype=pl.Struct(_CALLED), is_elementwise=True),
-}
+#: What is made of the parts of a `CALL` first.
+STEPS: dict[str, pl.Expr] = {"moment": moment(pl.col("time"))}
 #: What they say.
 SAY: dict[str, pl.Expr] = {
     "time": pl.col("moment"),
     "zone": pl.lit("+0000"),
     "clock": pl.when(pl.col("time").str.len_bytes() > 20).then(1e-6).otherwise(1.0).cast(pl.Float32),
-    "client_ip": pl.col("client").map_batches(_without_port, return_dtype=pl.String(), is_elementwise=True),
+    "client_ip": pl.col("client").map_batches(_without_port, return_dtype=TEXT, is_elementwise=True),
     "upstream": pl.col("target"),
     "status": pl.col("status").cast(pl.UInt16, strict=False),
     "bytes": pl.col("bytes"),
-    "request": pl.col("called").struct.field("request"),
-    "host": pl.col("called").struct.field("host"),
+    "request": pl.col("request"),
+    "host": mapped("request", _hosts, TEXT),
 }

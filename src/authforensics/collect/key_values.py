@@ -18,7 +18,7 @@ from authforensics.collect.splitting import columns
 KEY = r"[A-Za-z_@][A-Za-z0-9_.@/-]*"
 # A line may be cut off within its last value.
 _VALUE = r"(?:\"(?:[^\"\\]|\\.)*(?:\"|$)|\[(?:[^\]\"]|\"[^\"]*\")*\]|[^\s\"\[][^\s]*|)"
-# Digits and letters are spelled out: \d and \w are those of all scripts, and make of this a pattern five times as large.
+# Digits and letters are spelled out: \d and \w are those of all scripts, which makes this pattern five times as large.
 _TIME = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
     r"(?: ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?"

@@ -20,6 +20,8 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzin
 #: A year: what takes longer is no duration of a request.
 _LONGEST_MS = 366 * 86_400_000.0
 _IDS: tuple[str, ...] = ("user_id", "device_id", "session_id")
+#: What is in an id that isn't just short and hexadecimal: it may be a credential, or stand for none.
+_ODD_ID = r"[^0-9a-fA-F.:-]|^-?$|^.{40}"
 
 
 def normalize(parsed: pl.LazyFrame, form: Format, system: str, source: str) -> pl.LazyFrame:
@@ -137,6 +139,7 @@ def _with_query(lines: pl.LazyFrame) -> pl.LazyFrame:
 def _call(values: pl.DataFrame) -> pl.DataFrame:
     """What request lines call: `_method` and `_CALLED`."""
     cut = values["value"].str.splitn(" ", 3).struct.unnest()
+    cut = cut.with_columns(requests.without_plain_origin(cut["field_1"]))
     plain = requests.plain(cut["field_1"]) & requests.usual(cut["field_0"], cut["field_2"])
     quick = cut.filter(plain).select(pl.col("field_0").cast(TEXT).alias("_method"), path="field_1")
     quick = quick.select("_method", _route(requests.without_numbers(quick["path"])))
@@ -257,10 +260,9 @@ def _values(present: pl.Schema, ids: set[str]) -> dict[str, pl.Expr]:
     }
     values |= {name: mapped(name, _identifying(name), TEXT) for name in ids & {*_IDS}}
     if "request_id" in ids:  # Each is another: nothing is gained by looking for equal ones.
-        own = pl.col("request_id").map_batches(
-            _identifying("request_id"), return_dtype=pl.String(), is_elementwise=True
+        values["request_id"] = pl.col("request_id").map_batches(
+            _request_ids, return_dtype=pl.String(), is_elementwise=True
         )
-        values["request_id"] = own
     if "client_ip" in present:
         values["client_ip"] = mapped("client_ip", _address, TEXT)
     if present.get("status") != pl.UInt16():
@@ -286,6 +288,11 @@ def _identifying(name: str) -> Callable[[pl.Series], pl.Series]:
         return values if values.null_count() == len(values) else secrecy.identifying(_of(fields.text, values), name)
 
     return of
+
+
+def _request_ids(values: pl.Series) -> pl.Series:
+    # A plain one has nothing to be cleaned of.
+    return requests.where(values, _ODD_ID, _identifying("request_id"))
 
 
 def _address(values: pl.Series) -> pl.Series:

@@ -84,7 +84,7 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
 
     def best(lines: list[str], layers: Layers, peeled: pl.DataFrame, least: float) -> Match | None:
         able = [form for form in candidates if form.specificity >= least]
-        return _best(whole, lines, layers, peeled, able, settings, as_named=only is not None)
+        return _best(whole, lines, layers, able, settings, peeled=peeled, as_named=only is not None)
 
     found = unwrapped(whole, settings, best)
     if found is None or only or found.form.specificity > _ANY or no_events(sample) is None:
@@ -108,10 +108,10 @@ def _best(
     sample: pl.Series,
     lines: list[str],
     layers: Layers,
-    peeled: pl.DataFrame,
     candidates: Sequence[Format],
     settings: Settings,
     *,
+    peeled: pl.DataFrame,
     as_named: bool,
 ) -> Match | None:
     """The best match for `sample`; `lines` are inside of it, `peeled` off it. The surest candidates come first.
@@ -152,8 +152,8 @@ def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float
     """
     numbers = pl.int_range(1, len(sample) + 1, dtype=pl.UInt32, eager=True)
     lines = pl.LazyFrame({"line_number": numbers, "line": sample})
-    laid = classify(outlined(parser(lines), form), form)
-    laid = laid.select("disposition", "kind", "timed").collect(engine="in-memory")
+    classified = classify(outlined(parser(lines), form), form)
+    laid = classified.select("disposition", "kind", "timed").collect(engine="in-memory")
     counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
     events = counts.get(Disposition.EVENT, 0)
     if not events:

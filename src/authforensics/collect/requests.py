@@ -15,6 +15,8 @@ _PROTOCOLS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3", "HTTP/3.0"
 PORTED = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}:[0-9]+$"
 _ODD_ADDRESS = r"^\[|\.\d+:|:\d+\.|\s"
 _ORIGIN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
+#: The same, of characters that a request line may have.
+_PLAIN_ORIGIN = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s\"\\]*"
 #: Targets that are a path without more ado: no query, origin, escapes, nothing to look through for credentials.
 _PLAIN = r"^/[A-Za-z0-9._~!$&'()*+,:=/-]*$"
 _PATH = r"^(/[^?#\s]*|\*)"
@@ -83,6 +85,11 @@ def plain(target: pl.Series) -> pl.Series:
 def without_origin(target: pl.Series) -> pl.Series:
     """Some targets without scheme and host, as proxies and load balancers write them."""
     return where(target, "^[^/]", lambda odd: odd.str.replace(_ORIGIN, ""))
+
+
+def without_plain_origin(target: pl.Series) -> pl.Series:
+    """The same, of targets that may be anything: what is not a plain path then has to be looked at as it was."""
+    return where(target, "^[^/]", lambda odd: odd.str.replace(_PLAIN_ORIGIN, ""))
 
 
 def path_of(target: pl.Series) -> pl.Series:

@@ -36,8 +36,8 @@ def unescaped(data: bytes, plain: pl.Series) -> pl.Series:
 
 def words(text: pl.Series, names: Sequence[str | None]) -> list[pl.Series]:
     """The words between the single spaces of texts, those that have a name; the last takes all that is left."""
-    pieces = text.str.splitn(" ", len(names)).struct
-    return [pieces.field(f"field_{place}").alias(name) for place, name in enumerate(names) if name]
+    pieces = text.str.splitn(" ", len(names)).struct.unnest()
+    return [pieces[f"field_{place}"].alias(name) for place, name in enumerate(names) if name]
 
 
 @dataclass(frozen=True, slots=True)

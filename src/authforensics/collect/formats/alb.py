@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from authforensics.collect.balancers import CALL, QUOTED, SAY, STEPS, TIME, call_of, moment, processed
+from authforensics.collect.balancers import CALL, PROCESSING, QUOTED, SAY, STEPS, TIME, call_of, moment, processed
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.splitting import Quoted
 from authforensics.schema import Kind
@@ -49,13 +49,21 @@ def _root(traces: pl.Series) -> pl.Series:
     return traces.str.extract(r"(?:^|;)Root=([^;]+)")
 
 
+def _lasted(times: Sequence[pl.Series]) -> pl.Series:
+    """How long requests took since they were created; where that isn't told, what they were processed for."""
+    told = pl.DataFrame(dict(zip(_TIMES, times, strict=True)))
+    since = pl.col("moment") - pl.col("created")
+    lasted = told.select(since.dt.total_microseconds() / 1000).to_series()
+    known = (lasted >= 0).fill_null(value=False)
+    return lasted if known.all() else lasted.zip_with(known, told.select(processed()).to_series())
+
+
 _CREATED = moment(pl.col("between").str.strip_chars(" ").str.tail(len("2018-07-02T22:23:00.186641Z")))
-_LASTED = (pl.col("moment") - pl.col("created")).dt.total_microseconds() / 1000
-_KNOWN = (_LASTED >= 0).fill_null(value=False)
+_TIMES = ("moment", "created", *PROCESSING)
 _ERROR = pl.col("error")
 _STEPS = STEPS | {"created": _CREATED}
 _SAY = SAY | {
-    "duration_ms": pl.when(_KNOWN).then(_LASTED).otherwise(processed(wanted=~_KNOWN)),
+    "duration_ms": pl.map_batches(_TIMES, _lasted, return_dtype=pl.Float64(), is_elementwise=True),
     "user_agent": pl.col("agent"),
     "request_id": pl.col("trace").map_batches(_root, return_dtype=pl.String(), is_elementwise=True),
     "reason_text": pl.when(_ERROR.str.contains("^[A-Za-z][A-Za-z0-9_]*$")).then(_ERROR),
