@@ -42,6 +42,15 @@ def each_run_of(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -
     return made.select(pl.all().gather(begins.cum_sum().cast(pl.UInt32) - 1)).to_struct(values.name)
 
 
+def each_run(column: str, make: Make, dtypes: dict[str, pl.DataType]) -> pl.Expr:
+    """As `each`, of a column in which the same stand side by side."""
+
+    def of(values: pl.Series) -> pl.Series:
+        return each_run_of(values, make, dtypes)
+
+    return pl.col(column).map_batches(of, return_dtype=pl.Struct(dtypes), is_elementwise=True)
+
+
 def mapped(column: str, make: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
     """As `each`, of a single column: `make` gets the distinct values and null, and returns as many."""
     dtypes = {"made": dtype}
@@ -56,7 +65,7 @@ def mapped(column: str, make: Callable[[pl.Series], pl.Series], dtype: pl.DataTy
 def _spread(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
     empty = values.null_count()
     text = values.dtype == pl.String()
-    if empty == len(values) or (text and not empty and (values == values[0]).all()):
+    if empty == len(values) or (text and not empty and values[0] == values[-1] and (values == values[0]).all()):
         one = pl.Series("value", [values[0] if len(values) else None], dtype=pl.String)
         made = make(one.to_frame())
         return pl.DataFrame([made[name].new_from_index(0, len(values)) for name in dtypes])

@@ -48,7 +48,7 @@ class Quoted:
         pattern: what a line looks like; its named groups are its parts.
         pieces: names for what stands before, between and behind the quotes of a line.
         part: the parts of lines, from these pieces, and which lines are plain: they match the pattern and consist of
-            just these parts. Those with a backslash are not asked for.
+            just these parts. Those with a backslash are not asked for. A part that few ask for may be lazy.
         steps: what is made of the parts first, to be looked at more than once.
         say: what the parts and steps say.
         problems: why a line is no request, by the pattern of such lines.
@@ -56,7 +56,7 @@ class Quoted:
 
     pattern: str
     pieces: tuple[str | None, ...]
-    part: Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.Series]]
+    part: Callable[[pl.DataFrame], tuple[pl.DataFrame | pl.LazyFrame, pl.Series]]
     steps: Mapping[str, pl.Expr]
     say: Mapping[str, pl.Expr]
     problems: Mapping[str, str]

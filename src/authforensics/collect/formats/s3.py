@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from authforensics.collect import times
-from authforensics.collect.distinct import each_of
+from authforensics.collect.distinct import each_of, each_run, each_run_of
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.splitting import Quoted, words
-from authforensics.schema import Kind
+from authforensics.schema import TIMESTAMP, Kind
 
 # Reference: https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
 _TIME = r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}"
@@ -33,23 +33,35 @@ _REQUEST, _REFERRER, _AGENT = (
 _BEHIND = r"(?: (?:[^ ]* ){5}(?P<host>[^ ]*)(?: .*)?| .*)?"
 _LINE = f"{_BEFORE} {_REQUEST}{_RESULT} {_REFERRER} {_AGENT}{_BEHIND}$"
 _MEANT = re.compile(_BEFORE)
+#: Before how many words behind the user agent, with the nothing in front of the first, the host stands.
+_HOST = 6
+_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String()}
 
 
-def _part(pieces: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+def _part(pieces: pl.DataFrame) -> tuple[pl.LazyFrame, pl.Series]:
     before, result, behind = pieces["before"], pieces["result"], pieces["behind"]
-    parts = pieces.select("request", "agent").with_columns(
+    parts = pieces.select("request", "agent", "behind").with_columns(
         *words(before, ("owner", None, "day", "offset", "client", "requester", "id", "operation", "key", "more")),
         *words(result, (None, "status", "error", "bytes", None, "lasted", None)),
-        *words(behind, (*[None] * 6, "host", "rest")),
     )
     time = parts["day"] + " " + parts["offset"]
     plain = result.str.contains(f"^{_RESULT} $") & (pieces["gap"] == " ") & behind.str.starts_with(" ")
     plain &= (parts["owner"] != "") & (parts["key"] != "") & (parts["more"] == "")
-    plain &= time.str.contains(rf"^\[{_TIME}\]$")
+    plain &= each_run_of(time, _is_time, {"time": pl.Boolean()}).struct.field("time")
     # One quote at the very end leaves no trace here: it may be the host's.
-    plain &= (pieces["beyond"] == "") & (parts["host"].is_null() | parts["rest"].is_not_null())
+    plain &= (pieces["beyond"] == "") & (behind.str.count_matches(" ", literal=True) != _HOST)
     plain &= each_of(parts["operation"], _operates, {"operates": pl.Boolean()}).struct.field("operates")
-    return parts.with_columns(time=time.str.slice(1, 26)), plain & ~before.str.contains("  ", literal=True)
+    host = pl.col("behind").str.splitn(" ", _HOST + 2).struct.field(f"field_{_HOST}")
+    lazy = parts.lazy().with_columns(time.str.slice(1, 26).alias("time"), host=host)
+    return lazy, plain & ~before.str.contains("  ", literal=True)
+
+
+def _is_time(values: pl.DataFrame) -> pl.DataFrame:
+    return values.select(time=pl.col("value").str.contains(rf"^\[{_TIME}\]$"))
+
+
+def _moment(values: pl.DataFrame) -> pl.DataFrame:
+    return values.select(time=times.clf(pl.col("value")), zone=times.clf_zone(pl.col("value")))
 
 
 def _operates(values: pl.DataFrame) -> pl.DataFrame:
@@ -58,8 +70,8 @@ def _operates(values: pl.DataFrame) -> pl.DataFrame:
 
 _LASTED = pl.col("lasted").cast(pl.Float64, strict=False)
 _SAY = {
-    "time": times.clf(pl.col("time")),
-    "zone": times.clf_zone(pl.col("time")),
+    "time": pl.col("moment").struct.field("time"),
+    "zone": pl.col("moment").struct.field("zone"),
     "clock": pl.lit(1.0, pl.Float32),
     "at_start": pl.lit(value=True),
     "duration_ms": pl.when(_LASTED >= 0).then(_LASTED),
@@ -74,7 +86,7 @@ _SAY = {
     "reason_text": pl.col("error"),
 }
 _PIECES = ("before", "request", "result", None, "gap", "agent", "behind", "beyond")
-_LAYOUT = Quoted(_LINE, _PIECES, _part, {}, _SAY, {})
+_LAYOUT = Quoted(_LINE, _PIECES, _part, {"moment": each_run("time", _moment, _MOMENT)}, _SAY, {})
 
 
 def _prepare(sample: Sequence[str], _settings: Settings) -> Parser | None:
