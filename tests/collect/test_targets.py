@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
+from polars.testing import assert_frame_equal, assert_series_equal
 
 from authforensics.collect import normalize, requests
 from authforensics.collect.format import Format
@@ -34,6 +34,41 @@ def test_plain_targets_are_as_if_looked_at_closely(targets):
     texts = {"route": pl.String, "action": pl.String}
     quick, slow = (made(given_targets).cast(texts) for made in (normalize._called, normalize._called_at_length))
     assert_frame_equal(quick, slow, check_column_order=False)
+
+
+_ORIGINS = ("", "https://shop.example:443", "http://[::1]", "wss://a@b", "1x://h", "https://", 'http://"', "h\\x22://")
+_LINES = st.builds(
+    "{} {}{}{}".format,
+    st.sampled_from(["GET", "POST", "get", "-", "PROPFIND", ""]),
+    st.sampled_from(_ORIGINS),
+    _TARGETS,
+    st.sampled_from([" HTTP/1.1", " HTTP/2.0", " HTTP/2.00", " -", "", " GRPC/1.0 "]),
+)
+
+
+@given(st.lists(_LINES | st.none(), max_size=8))
+def test_plain_request_lines_are_as_if_looked_at_closely(lines):
+    values = pl.DataFrame({"value": lines}, schema={"value": pl.String})
+    split = normalize._split(values)
+    slow = split.select("_method").hstack(normalize._called_at_length(split["_target"]))
+    texts = {"_method": pl.String, "route": pl.String, "action": pl.String}
+    assert_frame_equal(normalize._call(values).cast(texts), slow.cast(texts), check_column_order=False)
+
+
+def test_absolute_urls_need_no_closer_look():
+    targets = pl.Series(["https://shop.example:443/a", "http://h", "http://h?a", 'http://"/a', "/b", "*", None])
+    bare = ["/a", "", "?a", '"/a', "/b", "*", None]
+    assert requests.without_plain_origin(targets).to_list() == bare
+
+
+_IDS = st.text("0aF-.:x \t", max_size=4) | st.sampled_from(["f" * 39, "F" * 40, "a" * 41, "(null)", "eyJhbGciOi", "[]"])
+
+
+@given(st.lists(_IDS | st.none(), max_size=8))
+def test_plain_request_ids_are_as_if_cleaned(ids):
+    values = pl.Series("request_id", ids, dtype=pl.String)
+    cleaned = normalize._identifying("request_id")(values)
+    assert_series_equal(normalize._request_ids(values), cleaned, check_names=False)
 
 
 def test_most_paths_are_plain():

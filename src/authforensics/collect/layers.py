@@ -15,6 +15,8 @@ from authforensics.collect.wrapper import PEELED, Peel, Wrapper
 
 #: Where a record begins can't be told from a wrapped line as it stands.
 _NEVER = r"\z."
+#: What Python doesn't take for space.
+_ANYTHING = r"[^\s\x1c-\x1f]"
 _OWN = ("time", "zone", "clock")
 _TOLD = (*_OWN, "instance")
 
@@ -48,10 +50,7 @@ class Layers:
         nothing = [*(pl.lit(None, PEELED[name]).alias(name) for name in _TOLD), pl.lit(value=False).alias("within")]
         peeled = lines.to_frame("line").with_columns(nothing)
         for wrapper, peel in self.wrappers:
-            own = peel(peeled["line"])
-            if wrapper.parts:
-                own = _joined(own)
-            peeled = _merged(peeled, own)
+            peeled = within(peeled, wrapper, peel(peeled["line"]))
         return peeled
 
     def inside(self, lines: pl.Series) -> pl.Series:
@@ -60,9 +59,12 @@ class Layers:
 
     def bare(self, peeled: pl.DataFrame) -> list[str]:
         """The lines inside that say anything, without those that a wrapper only adds; `peeled` is what `peel` says."""
-        inner = peeled["line"].drop_nulls()
-        own = inner.filter(~inner.str.contains(self._added)) if self._added else inner
-        return [line for line in own.to_list() if line.strip()]
+        return peeled["line"].filter(self.said(peeled)).to_list()
+
+    def said(self, peeled: pl.DataFrame) -> pl.Series:
+        """Which lines these are."""
+        said = peeled["line"].str.contains(_ANYTHING).fill_null(value=False)
+        return said & ~peeled["line"].str.contains(self._added) if self._added else said
 
     @property
     def _added(self) -> str | None:
@@ -107,6 +109,11 @@ BARE = Layers()
 
 def _line(known: pl.DataFrame, _lines: pl.Series) -> pl.Series:
     return known["line"]
+
+
+def within(peeled: pl.DataFrame, wrapper: Wrapper, own: pl.DataFrame) -> pl.DataFrame:
+    """What `Layers.peel` says with one wrapper more inside, that peels this off the lines."""
+    return _merged(peeled, _joined(own) if wrapper.parts else own)
 
 
 def _joined(own: pl.DataFrame) -> pl.DataFrame:

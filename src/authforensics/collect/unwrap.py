@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from authforensics.collect.format import Settings
-from authforensics.collect.layers import BARE, Layers
-from authforensics.collect.wrapper import Peel, Wrapper, wrappers
+from authforensics.collect.layers import BARE, Layers, within
+from authforensics.collect.wrapper import Wrapper, wrappers
 
 if TYPE_CHECKING:
     from authforensics.collect.recognize import Match
@@ -28,15 +28,17 @@ _SAME = 0.1
 Best = Callable[[list[str], Layers, pl.DataFrame, float], "Match | None"]
 
 
-def unwrapped(
-    sample: pl.Series, settings: Settings, best: Best, around: Layers = BARE, least: float = 0.0
-) -> Match | None:
-    """The best match for `sample`, or for what is inside of its lines, if that makes more sense.
+def unwrapped(sample: pl.Series, settings: Settings, best: Best) -> Match | None:
+    """The best match for `sample`, or for what is inside of its lines, if that makes more sense."""
+    return _inside(BARE.peel(sample), settings, best, BARE, 0.0)
+
+
+def _inside(peeled: pl.DataFrame, settings: Settings, best: Best, around: Layers, least: float) -> Match | None:
+    """The same of what is inside of some wrappers, which were `peeled`.
 
     One of less confidence than `least` need not be found.
     """
-    peeled = around.peel(sample)
-    lines = around.bare(peeled)
+    lines, said = around.bare(peeled), around.said(peeled)
     found = best(lines, around, peeled, least)
     if len(around.wrappers) == _DEEPEST:
         return found
@@ -46,20 +48,22 @@ def unwrapped(
             break
         known = any(outer.name == wrapper.name for outer, _ in around.wrappers)
         peel = None if known else wrapper.prepare(lines, settings)
-        if peel is not None and _takes(wrapper, peel, lines):
+        own = None if peel is None else peel(peeled["line"])
+        if peel is not None and own is not None and _takes(wrapper, own.filter(said), lines):
             rival = _match(found)
             bare = next_one is None
             enough = max(least, _least(rival, wrapper, bare=bare))
-            inside = _match(unwrapped(sample, settings, best, around.under(wrapper, peel), enough))
+            more = within(peeled, wrapper, own)
+            inside = _match(_inside(more, settings, best, around.under(wrapper, peel), enough))
             if inside is not None and _better(inside, rival, wrapper, bare=bare):
                 found = inside
     return found
 
 
-def _takes(wrapper: Wrapper, peel: Peel, lines: list[str]) -> bool:
-    """Whether most lines are of the wrapper; those that it only adds don't count."""
+def _takes(wrapper: Wrapper, own: pl.DataFrame, lines: list[str]) -> bool:
+    """Whether most lines are of the wrapper, which peels this off them; those that it only adds don't count."""
+    inner = own["inner"].is_not_null()
     series = pl.Series("line", lines, dtype=pl.String)
-    inner = peel(series)["inner"].is_not_null()
     counted = inner | (~series.str.contains(wrapper.header) if wrapper.header else True)
     return int(inner.sum()) >= _MOST * int(counted.sum())
 
