@@ -89,7 +89,15 @@ def without_origin(target: pl.Series) -> pl.Series:
 
 def without_plain_origin(target: pl.Series) -> pl.Series:
     """The same, of targets that may be anything: what is not a plain path then has to be looked at as it was."""
-    return where(target, "^[^/]", lambda odd: odd.str.replace(_PLAIN_ORIGIN, ""))
+    return where(target, "^[^/]", _without_origins)
+
+
+def _without_origins(targets: pl.Series) -> pl.Series:
+    # Most have that of the first; to strip it takes a tenth of the time.
+    first = targets.head(1).str.extract(f"({_PLAIN_ORIGIN})").item()
+    rest = targets if first is None else targets.str.strip_prefix(first)
+    bare = rest.zip_with(rest.str.starts_with("/"), targets)
+    return where(bare, "^[^/]", lambda odd: odd.str.replace(_PLAIN_ORIGIN, ""))
 
 
 def path_of(target: pl.Series) -> pl.Series:
