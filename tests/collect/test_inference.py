@@ -236,6 +236,15 @@ def test_what_a_later_version_adds_behind_is_accepted():
     assert not re.match(pattern, '1766638809.123 401 "GET / HTTP/1.1"hit')
 
 
+def test_a_log_that_begins_and_ends_within_a_line_has_the_layout_of_the_others():
+    lines = [f'[2025-12-25 13:00:{second:02},250] status=200 "GET /v1/me HTTP/1.1" took 3ms' for second in range(12)]
+    told = infer(lines)
+    cut = infer([lines[0][20:], *lines[1:-1], lines[-1][:40]])
+    assert told is not None
+    assert cut is not None
+    assert cut.text == told.text
+
+
 def test_a_layout_without_status_is_still_refused():
     with pytest.raises(BadValue, match="status"):
         compile_layout("$time_iso8601 | $request")

@@ -169,6 +169,20 @@ def test_values_tell_what_names_do_not_and_the_configuration_pins_it(head, told,
     assert pinned.sources[0].columns == {}
 
 
+def test_values_tell_of_several_exports_in_one_file_and_of_one_that_is_cut_off(tmp_path):
+    head = "when;who;what;result;note"
+    (tmp_path / "export.csv").write_text("\n".join([head, ROWS[0][5:], *ROWS, head, "", *ROWS[:5], head]))
+    (source,) = collect([tmp_path / "export.csv"]).sources
+    assert (source.format, source.header, source.rejects, source.events) == ("csv", 3, 1, 17)
+
+
+def test_what_is_left_of_a_line_tells_nothing_of_a_table(tmp_path):
+    rows = [f'"2025-12-25","13:00:{second:02}","/a,b","401"' for second in range(5)]
+    (tmp_path / "export.csv").write_text("\n".join(['"date","time","path","status"', 'b","200"', *rows]))
+    (source,) = collect([tmp_path / "export.csv"]).sources
+    assert (source.format, source.rejects, source.events) == ("csv", 1, 5)
+
+
 def test_a_column_that_names_devices_stays_where_values_tell_the_rest(tmp_path):
     (tmp_path / "export.csv").write_text("\n".join(["when;who;what;result;Kiosk", *ROWS]))
     read = collect([tmp_path / "export.csv"], Options(device_field="Kiosk"))

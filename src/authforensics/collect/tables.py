@@ -145,8 +145,10 @@ def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str
 
 def _by_values(table: Table, names: Sequence[str], lines: Sequence[str], settings: Settings) -> Table | None:
     """The table with the columns that values tell where names don't; None if these tell no requests for certain."""
-    rows = [row for row in (_row(line, table.separator) for line in lines[:_ROWS]) if len(row) == table.width]
-    if len(rows) < max(1, _WHOLE * len(lines[:_ROWS])):
+    # As in what was put together of several exports, the line of names may come again.
+    told_by = [line for line in lines[:_ROWS] if line.strip() not in {"", table.head.strip()}]
+    rows = [row for row in (_row(line, table.separator) for line in told_by) if len(row) == table.width]
+    if len(rows) < max(1, _WHOLE * len(told_by)):
         return None
     keys = [_key(name, settings) for name in names]
     shown = [key or name for key, name in zip(keys, names, strict=True)]
@@ -223,12 +225,13 @@ def _names(head: str) -> tuple[list[str], str]:
 
 
 def _values(table: Table, lines: Iterable[str]) -> dict[str, list[str]]:
-    """The values of each column in some lines, by key."""
+    """The values of each column in some lines, by key; what is left of a line that was cut off says nothing."""
     found: dict[str, list[str]] = {}
-    for line in lines:
-        row = _row(line, table.separator)
+    for row in (_row(line, table.separator) for line in lines):
+        if len(row) < table.width:
+            continue
         for key, place in table.places.items():
-            if place < len(row) and row[place] not in {"", "-"}:
+            if row[place] not in {"", "-"}:
                 found.setdefault(key, []).append(row[place])
     return found
 

@@ -14,6 +14,8 @@ from authforensics.collect.inference.columns import Column, Part, parts_of
 
 #: Lines that are looked at, and how long they may be.
 _LINES, _LONGEST = 150, 2_000
+#: Of so few lines none is left out.
+_FEW = 4
 #: The share of the lines that the layout must take just as the columns are.
 _ENOUGH = 0.6
 #: What the values of a field look like, where they must look like anything.
@@ -50,6 +52,11 @@ def infer(sample: Sequence[str]) -> Inferred | None:
     lines = [line for line in sample if len(line) <= _LONGEST and not line.startswith(("{", "#"))][:_LINES]
     if not lines or len(lines) * 2 < min(len(sample), _LINES):
         return None
+    # The first and the last may have been cut off, and have other columns then.
+    return _inferred(lines) or (_inferred(lines[1:-1]) if len(lines) > _FEW else None)
+
+
+def _inferred(lines: Sequence[str]) -> Inferred | None:
     parts, kept = parts_of(lines)
     columns = [part for part in parts if isinstance(part, Column)]
     if not any(column.kind in looks.TIMES for column in columns):
