@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from drawn import BROKEN, END, FIXED, HALF, ILL, SYSTEM, WELL, line
 
@@ -40,20 +41,23 @@ def _evidence(index: int) -> tuple[Evidence, ...]:
 
 
 def findings() -> tuple[Finding, ...]:
+    made = partial(
+        Finding,
+        system=SYSTEM,
+        severity=Severity.CRITICAL,
+        confidence=Confidence.HIGH,
+        ongoing=False,
+        reason="signature_invalid",
+    )
     loops = [
-        Finding(
+        made(
             id=f"refresh_loop-{n:03d}",
-            system=SYSTEM,
             detector="refresh_loop",
-            severity=Severity.CRITICAL,
-            confidence=Confidence.HIGH,
             device_id=device,
             devices=1,
             first_seen=HALF + timedelta(seconds=37 * n),
             last_seen=FIXED + timedelta(seconds=5 * n),
-            ongoing=False,
             count=60 - n,
-            reason="signature_invalid",
             summary="20 refreshes succeeded and none of the new tokens was ever accepted; "
             f"{60 - n} calls denied, {n} of them writes.",
             measures={"cycles": 20, "writes_lost": n, "median_gap_s": 0.412},
@@ -61,19 +65,14 @@ def findings() -> tuple[Finding, ...]:
         )
         for n, device in enumerate(ILL)
     ]
-    burst = Finding(
+    burst = made(
         id="signature_failure_burst-001",
-        system=SYSTEM,
         detector="signature_failure_burst",
-        severity=Severity.CRITICAL,
-        confidence=Confidence.HIGH,
         device_id=None,
         devices=44,
         first_seen=HALF,
         last_seen=FIXED,
-        ongoing=False,
         count=12391,
-        reason="signature_invalid",
         summary="12,391 denials say the signature is invalid, on 44 devices; none in the three hours before.",
         measures={"rate_ratio": 812.5, "onset_seconds": 0.2},
         evidence=_evidence(0)[1:],

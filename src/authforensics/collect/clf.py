@@ -14,7 +14,7 @@ from authforensics.collect.cutting import client
 from authforensics.collect.distinct import each_of, each_run_of
 from authforensics.collect.format import Cutting
 from authforensics.collect.splitting import columns, unescaped
-from authforensics.schema import TEXT, TIMESTAMP
+from authforensics.schema import TEXT
 
 # Reference: https://httpd.apache.org/docs/current/logs.html#accesslog, https://nginx.org/en/docs/http/ngx_http_log_module.html
 _HOPS = r"(?:, ?[^\s,\"]+)*"
@@ -83,7 +83,7 @@ def _apart(cut: pl.DataFrame, data: bytes, end: str) -> tuple[pl.DataFrame, pl.S
     """The parts of cut lines, and which of them are plain as far as their result, which is to end with `end`."""
     before, result = cut["before"], cut["result"]
     who = each_of(before.str.head(-_TIME_LENGTH), _caller, _CALLER)
-    at = each_run_of(before.str.tail(_TIME_LENGTH), _moment, _MOMENT)
+    at = each_run_of(before.str.tail(_TIME_LENGTH), _moment, times.CLF_MOMENT)
     parts = cut.select(
         *(name for name in ("request", "user_agent") if name in cut.columns),
         *who.struct.unnest(),
@@ -103,7 +103,6 @@ def _with_bytes(parts: pl.DataFrame) -> pl.LazyFrame:
 
 
 _CALLER: dict[str, pl.DataType] = {"client_ip": TEXT, "user_id": TEXT}
-_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String()}
 
 
 def _caller(values: pl.DataFrame) -> pl.DataFrame:
@@ -116,7 +115,7 @@ def _caller(values: pl.DataFrame) -> pl.DataFrame:
 def _moment(values: pl.DataFrame) -> pl.DataFrame:
     """When, from `[10/Oct/2000:13:55:36 -0700] `; null where it is anything else."""
     plain = pl.when(pl.col("value").str.contains(rf"^\[{_TIME}\] $")).then(pl.col("value").str.slice(1, 26))
-    return values.select(time=times.clf(plain), zone=times.clf_zone(plain))
+    return times.clf_moments(values, plain)
 
 
 _BEHIND: dict[str, pl.DataType] = {

@@ -147,8 +147,8 @@ def _by_values(table: Table, names: Sequence[str], lines: Sequence[str], setting
     """The table with the columns that values tell where names don't; None if these tell no requests for certain."""
     # As in what was put together of several exports, the line of names may come again.
     told_by = [line for line in lines[:_ROWS] if line.strip() not in {"", table.head.strip()}]
-    rows = [row for row in (_row(line, table.separator) for line in told_by) if len(row) == table.width]
-    if len(rows) < max(1, _WHOLE * len(told_by)):
+    rows = _whole_rows(told_by, table.separator, table.width)
+    if not rows:
         return None
     keys = [_key(name, settings) for name in names]
     shown = [key or name for key, name in zip(keys, names, strict=True)]
@@ -213,9 +213,13 @@ def columns_of(sample: Sequence[str]) -> list[str]:
     if not names_of(sample):
         return []
     names, separator = _names(sample[0])
-    rows = [_row(line, separator) for line in sample[1:_ROWS]]
-    whole = sum(len(row) == len(names) for row in rows)
-    return names if whole >= max(1, _WHOLE * len(rows)) else []
+    return names if _whole_rows(sample[1:_ROWS], separator, len(names)) else []
+
+
+def _whole_rows(lines: Sequence[str], separator: str, width: int) -> list[list[str]]:
+    """The rows that have a value for each column; none if not nearly all of these lines are such rows."""
+    rows = [row for row in (_row(line, separator) for line in lines) if len(row) == width]
+    return rows if len(rows) >= max(1, _WHOLE * len(lines)) else []
 
 
 def _names(head: str) -> tuple[list[str], str]:

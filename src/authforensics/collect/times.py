@@ -52,6 +52,15 @@ def clf_zone(text: pl.Expr) -> pl.Expr:
     return text.str.slice(21, 6)
 
 
+#: What `clf_moments` gives.
+CLF_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String()}
+
+
+def clf_moments(values: pl.DataFrame, text: pl.Expr) -> pl.DataFrame:
+    """Both of them, CLF_MOMENT row by row, of a `text` of some values."""
+    return values.select(time=clf(text), zone=clf_zone(text))
+
+
 def read_clf(lines: pl.LazyFrame, text: pl.Expr) -> pl.LazyFrame:
     """Adds `time`, `zone`, `clock` from `10/Oct/2000:13:55:36 -0700`."""
     # Polars reads years with a sign, too; Python knows none before the first.

@@ -11,7 +11,7 @@ from authforensics.collect import times
 from authforensics.collect.distinct import each_of, each_run, each_run_of
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.splitting import Quoted, words
-from authforensics.schema import TIMESTAMP, Kind
+from authforensics.schema import Kind
 
 # Reference: https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
 _TIME = r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}"
@@ -35,7 +35,6 @@ _LINE = f"{_BEFORE} {_REQUEST}{_RESULT} {_REFERRER} {_AGENT}{_BEHIND}$"
 _MEANT = re.compile(_BEFORE)
 #: Before how many words behind the user agent, with the nothing in front of the first, the host stands.
 _HOST = 6
-_MOMENT: dict[str, pl.DataType] = {"time": TIMESTAMP, "zone": pl.String()}
 
 
 def _part(pieces: pl.DataFrame) -> tuple[pl.LazyFrame, pl.Series]:
@@ -61,7 +60,7 @@ def _is_time(values: pl.DataFrame) -> pl.DataFrame:
 
 
 def _moment(values: pl.DataFrame) -> pl.DataFrame:
-    return values.select(time=times.clf(pl.col("value")), zone=times.clf_zone(pl.col("value")))
+    return times.clf_moments(values, pl.col("value"))
 
 
 def _operates(values: pl.DataFrame) -> pl.DataFrame:
@@ -86,7 +85,7 @@ _SAY = {
     "reason_text": pl.col("error"),
 }
 _PIECES = ("before", "request", "result", None, "gap", "agent", "behind", "beyond")
-_LAYOUT = Quoted(_LINE, _PIECES, _part, {"moment": each_run("time", _moment, _MOMENT)}, _SAY, {})
+_LAYOUT = Quoted(_LINE, _PIECES, _part, {"moment": each_run("time", _moment, times.CLF_MOMENT)}, _SAY, {})
 
 
 def _prepare(sample: Sequence[str], _settings: Settings) -> Parser | None:
