@@ -7,8 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from authforensics import collect
-from authforensics.correlate import condense
+from authforensics.__main__ import tune
+
+tune()
+
+from authforensics import collect  # noqa: E402 - polars reads at its import what was set
+from authforensics.correlate import condense  # noqa: E402
 
 
 def main() -> None:

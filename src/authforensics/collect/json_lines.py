@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -10,14 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
-from polars._typing import PolarsDataType
 
 from authforensics.collect import synonyms
 from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.format import Cutting, Parser, Settings
 from authforensics.collect.json_repair import repaired
-
-Path = tuple[str, ...]
+from authforensics.collect.json_values import Decoder, Path
 
 _DEEPEST = 6
 #: Keys that tell why something failed come late and seldom: read even if the sample lacks them.
@@ -35,7 +32,6 @@ _ALWAYS = (
 _CODE = "response_code"
 #: The share of the objects that must have it.
 _MOST = 0.8
-_LIST = r'^\[\s*"((?:[^"\\]|\\.)*)"'
 
 
 @dataclass(slots=True)
@@ -136,10 +132,10 @@ def reader(
             the columns of `format.PARSED` in place of these.
         plain: nearly all lines are JSON objects, so that whole blocks can be read at once.
     """
-    decode = Decoder(tuple(dict.fromkeys(paths.values())))
+    decode = Decoder(tuple(dict.fromkeys(paths.values())), lists)
 
     def values(texts: Callable[[str], pl.Expr]) -> dict[str, pl.Expr]:
-        return {column(name): _value(texts(".".join(path)), path in lists) for name, path in paths.items()}
+        return {column(name): texts(".".join(path)) for name, path in paths.items()}
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         decoded = lines.with_columns(
@@ -188,92 +184,8 @@ def _load(line: str) -> object:
         return None
 
 
-def _whole(lines: pl.Series) -> pl.Series:
-    """Which lines are JSON."""
-    return lines.to_frame("line").select(pl.col("line").str.json_path_match("$").is_not_null()).to_series()
-
-
 def _any_value(texts: pl.DataFrame) -> pl.Series:
     """Which lines have any; the others are empty, or no objects."""
     if any(text.null_count() == 0 for text in texts):
         return pl.repeat(True, texts.height, dtype=pl.Boolean, eager=True)
     return texts.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
-
-
-def _value(value: pl.Expr, is_list: bool) -> pl.Expr:
-    if not is_list:
-        return value
-    inner = value.str.extract(_LIST).str.replace_all('\\"', '"', literal=True)
-    return pl.when(value.str.starts_with("[")).then(inner).otherwise(value)
-
-
-class Decoder:
-    """Decodes batches of lines into a struct of texts, one field a path, and `valid`."""
-
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self._schema = _nested(paths)
-        self._select = [_leaf(path).alias(".".join(path)) for path in paths]
-        self._fields: dict[str, PolarsDataType] = {".".join(path): pl.String() for path in paths}
-        self._fields["valid"] = pl.Boolean()
-        self.dtype = pl.Struct(self._fields)
-
-    def block(self, data: bytes) -> pl.DataFrame | None:
-        """The texts of each line, if all are JSON or blank; a column a path. No line for blank ones."""
-        try:
-            lines = pl.scan_ndjson(io.BytesIO(data), schema=self._schema, ignore_errors=True)
-            # In one piece: to work with many small ones takes several times as long.
-            return lines.select(self._select).collect(engine="streaming").rechunk()
-        except pl.exceptions.PolarsError:
-            return None
-
-    def batch(self, lines: pl.Series) -> pl.Series:
-        """The struct of each line; all null and not valid where the line is no JSON object."""
-        objects = lines.str.contains(r"^\s*\{")
-        decoded = self._try(lines if objects.all() else lines.filter(objects))
-        if decoded is None:
-            lines = lines.zip_with(_whole(lines) | ~objects, repaired(lines))
-            decoded = self._try(lines if objects.all() else lines.filter(objects))
-        if decoded is None:
-            objects &= _whole(lines)
-            decoded = self._halves(lines.filter(objects))
-        if decoded.height == len(lines):
-            return decoded.to_struct(lines.name)
-        places = objects.arg_true().alias("place")
-        every = pl.int_range(len(lines), dtype=pl.UInt32, eager=True).alias("place").to_frame()
-        decoded = decoded.with_columns(places.cast(pl.UInt32))
-        spread = every.join(decoded, on="place", how="left", maintain_order="left").drop("place")
-        return spread.with_columns(pl.col("valid").fill_null(value=False)).to_struct(lines.name)
-
-    def _halves(self, lines: pl.Series) -> pl.DataFrame:
-        # Lines that one JSON reader of polars takes and the other refuses are found by halving.
-        decoded = self._try(lines)
-        if decoded is not None:
-            return decoded
-        if len(lines) == 1:
-            return pl.DataFrame([dict.fromkeys(self._fields) | {"valid": False}], schema=self._fields)
-        middle = len(lines) // 2
-        return pl.concat([self._halves(lines[:middle]), self._halves(lines[middle:])])
-
-    def _try(self, lines: pl.Series) -> pl.DataFrame | None:
-        if lines.is_empty():
-            return pl.DataFrame(schema=self._fields)
-        buffer = io.BytesIO()
-        lines.to_frame("line").write_csv(buffer, include_header=False, quote_style="never")
-        decoded = self.block(buffer.getvalue())
-        if decoded is None or decoded.height != len(lines):
-            return None
-        return decoded.with_columns(valid=pl.lit(value=True))
-
-
-def _nested(paths: Sequence[Path]) -> dict[str, PolarsDataType]:
-    inner: dict[str, list[Path]] = {}
-    for path in paths:
-        inner.setdefault(path[0], []).append(path[1:])
-    return {key: pl.Struct(_nested(rests)) if rests != [()] else pl.String() for key, rests in inner.items()}
-
-
-def _leaf(path: Path) -> pl.Expr:
-    expression = pl.col(path[0])
-    for key in path[1:]:
-        expression = expression.struct.field(key)
-    return expression

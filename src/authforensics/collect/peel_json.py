@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from authforensics.collect.format import Settings
-from authforensics.collect.json_lines import Decoder
+from authforensics.collect.json_values import Decoder
 from authforensics.collect.peel_text import with_time
 from authforensics.collect.times import NAIVE
 from authforensics.collect.wrapper import Peel, peeled

@@ -13,7 +13,7 @@ from authforensics.collect import fields, json_lines
 from authforensics.collect.assemble import column
 from authforensics.collect.cutting import iso_of
 from authforensics.collect.format import Parser, Settings
-from authforensics.collect.json_lines import Path
+from authforensics.collect.json_values import Path
 from authforensics.schema import KIND, Kind
 
 #: Texts, in lower case, that each record of a provider has.

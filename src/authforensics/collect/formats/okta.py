@@ -19,8 +19,8 @@ _KEYS = {
     "uri": ("debugContext.debugData.requestUri",),
     "actor": ("actor.id",),
     "actor_type": ("actor.type",),
-    "targets": ("target",),
-    "client_ip": ("client.ipAddress", "request.ipChain.ip"),
+    "targets": ("target.*.id",),
+    "client_ip": ("client.ipAddress", "request.ipChain.*.ip"),
     "user_agent": ("client.userAgent.rawUserAgent",),
     "platform": ("client.userAgent.os",),
     "device_id": ("device.id",),
@@ -32,7 +32,7 @@ _GRANT = r"^app\.oauth2\.(?:as\.)?token\.grant(?:\.access_token)?$"
 _REUSE = r"^app\.oauth2\.(?:as\.)?token\.detect_reuse$"
 _REVOKE = r"^app\.oauth2\.(?:as\.)?token\.revoke$"
 #: The user among the targets of an event.
-_USER = r'"(00u[A-Za-z0-9]{1,30})"'
+_USER = r"(?:^| )(00u[A-Za-z0-9]{1,30})(?: |$)"
 
 
 def _say(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -69,6 +69,8 @@ def _say(lines: pl.LazyFrame) -> pl.LazyFrame:
             joined(pl.col("said"), pl.col("why")), pl.lit("[") + kind + "]", separator=" ", ignore_nulls=True
         ),
         user_id=pl.when(user != "unknown").then(user),
+        # Of a chain the client is the first.
+        client_ip=pl.col("client_ip").str.extract(r"^(\S+)"),
         session_id=pl.when(pl.col("session_id") != "unknown").then("session_id"),
     )
 
