@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from authforensics.collect.cutting import IN_FRONT, iso_of
-from authforensics.collect.format import Format, Parser, Settings
+from authforensics.collect.distinct import each_of
+from authforensics.collect.format import Cutting, Format, Parser, Settings
+from authforensics.collect.splitting import columns
 from authforensics.schema import KIND, Kind
 
 # Reference: https://github.com/encode/uvicorn/blob/master/uvicorn/logging.py
@@ -21,27 +25,84 @@ _CALL = (
 )
 _LINE = rf"^{IN_FRONT}(?:{_CALL}|{_LEVEL}: +(?P<message>\S.*)$)"
 _SURE = re.compile(rf"^{IN_FRONT}{_CALL}")
+_DASH = " - "
+#: A client whose port needs no closer look, and a time that has the form of `IN_FRONT`.
+_CLIENT = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?$"
+_AT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?$"
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """What stands in front of the client in most lines: `head`, a time of so many characters (0: none), and `gap`."""
+
+    head: str
+    time: int
+    gap: str
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(map(_SURE.match, sample)):
+    calls = [call for line in sample if (call := _SURE.match(line))]
+    if not calls:
         return None
+    fronts = Counter(front for call in calls if (front := _front(call)) is not None)
+    usual = fronts.most_common(1)[0][0] if fronts else None
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
-        parts = lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts")
-        called = pl.col("request").is_not_null()
-        read = iso_of(pl.col("at"), settings.tz)
-        return (
-            parts.with_columns(
-                matched=called | pl.col("message").is_not_null(),
-                kind=pl.when(called).then(pl.lit(Kind.REQUEST.value)).otherwise(pl.lit(Kind.MESSAGE.value)).cast(KIND),
-                moment=read,
-            )
-            .unnest("moment")
-            .drop("at")
-        )
+        return _told(lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts"), settings.tz)
 
-    return parse
+    def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series] | None:
+        if usual is None:
+            return None
+        parts, plain = _cut(columns(data, '"', ("before", "request", "behind")), usual)
+        return _told(parts.lazy(), settings.tz), plain
+
+    return Cutting(parse, cut)
+
+
+def _told(parts: pl.LazyFrame, tz: str | None) -> pl.LazyFrame:
+    """What the groups of lines say."""
+    called = pl.col("request").is_not_null()
+    return (
+        parts.with_columns(
+            matched=called | pl.col("message").is_not_null(),
+            kind=pl.when(called).then(pl.lit(Kind.REQUEST.value)).otherwise(pl.lit(Kind.MESSAGE.value)).cast(KIND),
+            moment=iso_of(pl.col("at"), tz),
+        )
+        .unnest("moment")
+        .drop("at")
+    )
+
+
+def _front(call: re.Match[str]) -> _Front | None:
+    if call["client_ip"] is None:
+        return None
+    begin, end = call.span("at") if call["at"] else (0, 0)
+    return _Front(call.string[:begin], end - begin, call.string[end : call.start("client_ip")])
+
+
+def _cut(pieces: pl.DataFrame, front: _Front) -> tuple[pl.DataFrame, pl.Series]:
+    """The groups of lines, from what is before, between and behind their first quotes, and which are plain calls."""
+    before, request = pieces["before"], pieces["request"]
+    begin = len(front.head)
+    at = before.str.slice(begin, front.time)
+    rest = before.str.slice(begin + front.time)
+    client = rest.str.strip_prefix(front.gap).str.strip_suffix(_DASH)
+    plain = rest.str.starts_with(front.gap) & rest.str.ends_with(_DASH) & client.str.contains(_CLIENT)
+    plain &= ~request.str.contains("\x1b", literal=True)
+    plain &= each_of(pieces["behind"], _answers, {"answers": pl.Boolean()}).struct.field("answers")
+    if front.head:
+        plain &= before.str.starts_with(front.head)
+    if front.time:
+        plain &= at.str.contains(_AT)
+    nothing = pl.lit(None, pl.String)
+    parts = pl.DataFrame(
+        {"client_ip": client, "request": request, "status": pieces["behind"].str.slice(1, 3), "at": at}
+    )
+    return parts.with_columns(*([] if front.time else [nothing.alias("at")]), message=nothing), plain
+
+
+def _answers(values: pl.DataFrame) -> pl.DataFrame:
+    return values.select(answers=pl.col("value").str.contains("^ [0-9]{3}(?: |$)"))
 
 
 FORMAT = Format(
