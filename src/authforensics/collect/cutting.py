@@ -25,10 +25,9 @@ Make = Callable[[pl.LazyFrame], pl.LazyFrame]
 #: The moments (`MOMENT`) of times as the lines have them.
 Moment = Callable[[pl.Series], pl.Series]
 
-#: A time that a configuration puts in front of lines that have none of their own.
-IN_FRONT = (
-    r"(?:\[?(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?)\]?:?(?: [|-])? +)?"
-)
+#: A time that a configuration puts in front of lines that have none of their own, and how it stands there.
+TIME_IN_FRONT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?"
+IN_FRONT = rf"(?:\[?(?P<at>{TIME_IN_FRONT})\]?:?(?: [|-])? +)?"
 
 
 def by_pattern(pattern: str, make: Make, moment: Moment) -> Parser:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from authforensics.collect.cutting import IN_FRONT, iso_of
+from authforensics.collect.cutting import IN_FRONT, TIME_IN_FRONT, iso_of
 from authforensics.collect.distinct import each_of
 from authforensics.collect.format import Cutting, Format, Parser, Settings
+from authforensics.collect.requests import PORTED
 from authforensics.collect.splitting import columns
 from authforensics.schema import KIND, Kind
 
@@ -26,9 +27,6 @@ _CALL = (
 _LINE = rf"^{IN_FRONT}(?:{_CALL}|{_LEVEL}: +(?P<message>\S.*)$)"
 _SURE = re.compile(rf"^{IN_FRONT}{_CALL}")
 _DASH = " - "
-#: A client whose port needs no closer look, and a time that has the form of `IN_FRONT`.
-_CLIENT = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?$"
-_AT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +80,24 @@ def _front(call: re.Match[str]) -> _Front | None:
 
 def _cut(pieces: pl.DataFrame, front: _Front) -> tuple[pl.DataFrame, pl.Series]:
     """The groups of lines, from what is before, between and behind their first quotes, and which are plain calls."""
-    before, request = pieces["before"], pieces["request"]
+    before, request, behind = (pieces[name] for name in ("before", "request", "behind"))
+    nothing = pl.lit(None, pl.String)
     begin = len(front.head)
     at = before.str.slice(begin, front.time)
     rest = before.str.slice(begin + front.time)
+    # Its port is taken off where that of any client is.
     client = rest.str.strip_prefix(front.gap).str.strip_suffix(_DASH)
-    plain = rest.str.starts_with(front.gap) & rest.str.ends_with(_DASH) & client.str.contains(_CLIENT)
+    plain = rest.str.starts_with(front.gap) & rest.str.ends_with(_DASH) & client.str.contains(PORTED)
     plain &= ~request.str.contains("\x1b", literal=True)
-    plain &= each_of(pieces["behind"], _answers, {"answers": pl.Boolean()}).struct.field("answers")
+    plain &= each_of(behind, _answers, {"answers": pl.Boolean()}).struct.field("answers")
     if front.head:
         plain &= before.str.starts_with(front.head)
     if front.time:
-        plain &= at.str.contains(_AT)
-    nothing = pl.lit(None, pl.String)
-    parts = pl.DataFrame(
-        {"client_ip": client, "request": request, "status": pieces["behind"].str.slice(1, 3), "at": at}
+        plain &= at.str.contains(f"^{TIME_IN_FRONT}$")
+    parts = pieces.select(
+        "request", at=at if front.time else nothing, client_ip=client, status=behind.str.slice(1, 3), message=nothing
     )
-    return parts.with_columns(*([] if front.time else [nothing.alias("at")]), message=nothing), plain
+    return parts, plain
 
 
 def _answers(values: pl.DataFrame) -> pl.DataFrame:
