@@ -233,6 +233,16 @@ def test_a_table_without_columns_of_a_log_is_left_alone(table, tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", WRITERS)
+def test_columns_may_have_names_that_are_patterns_to_polars(kind, tmp_path):
+    odd = {"*": "a", "^.*$": "b", "^status$": 200, "in": {"*": "c", "^.*$": ["d"]}}
+    told = ROWS.head(1).select("time", "status").with_columns(pl.DataFrame([odd]))
+    WRITERS[kind](told, tmp_path / "log")
+    ((text, _),) = columnar.texts(tmp_path / "log", columnar.kind(tmp_path / "log"))
+    assert json.loads(text) == {"time": "2025-12-25T13:00:09.123Z", "status": 401, **odd}
+    assert collect([tmp_path / "log"]).events["status"].to_list() == [401]
+
+
 def test_names_of_columns_hold_no_credentials(tmp_path):
     table = pl.DataFrame({"password=hunter2hunter2": [1]})
     table.write_parquet(tmp_path / "other.parquet")

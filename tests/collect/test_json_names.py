@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import polars as pl
 import pytest
 
@@ -100,3 +102,18 @@ def test_what_was_meant_as_json_is_repaired(written, meant):
 def test_the_values_tell_the_unit_in_ltsv_and_logfmt_too(tmp_path, line, lasted):
     (tmp_path / "app.log").write_text("".join(line.format(value) + "\n" for value in lasted * 5))
     assert collect([tmp_path]).events["duration_ms"].unique().sort().to_list() == pytest.approx([12.0, 34.0])
+
+
+@pytest.mark.parametrize("key", ["*", "^.*$", "^x$", "[]", "", "a.b"])
+def test_keys_that_are_patterns_to_polars_do_no_harm(key, tmp_path):
+    call = {"time": "2025-12-25T13:00:09Z", "request_uri": "/api/me", "status": 401}
+    event = {"eventType": "user.session.start", "published": "2025-12-25T13:00:09Z", "outcome": {"result": "FAILURE"}}
+    (tmp_path / "calls.log").write_text(json.dumps({**call, key: "x", "in": {key: {"user_id": "u"}}}) + "\n")
+    (tmp_path / "okta.log").write_text(json.dumps({key: event}) + "\n")
+    told = collect([tmp_path])
+    assert {"path": "/api/me", "status": 401} in told.events.select("path", "status").to_dicts()
+    # They are read by their keys, or left alone.
+    sources = {source.source: source for source in told.sources}
+    assert sources["calls.log"].events == 1
+    assert (sources["okta.log"].format, sources["okta.log"].events) in (("okta", 1), (None, 0))
+    assert sources["okta.log"].note or sources["okta.log"].events

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authforensics.collect import json_values
-from authforensics.collect.json_values import Decoder
+from authforensics.collect.json_values import EACH, Decoder
 
-PATHS = (("a",), ("b", "c"), ("b", "d", "e"), ("l",), ("m", "l"), ("t", "*", "id"))
+PATHS = (("a",), ("b", "c"), ("b", "d", "e"), ("l",), ("m", "l"), ("t", EACH, "id"))
 LISTS = {("l",), ("m", "l")}
 NAMES = [".".join(path) for path in PATHS]
 HOSTILE = [
@@ -65,7 +65,7 @@ def expected(line: dict[str, object]) -> list[str | None]:
     for path in PATHS:
         value: object = line
         for place, key in enumerate(path):
-            if key == "*":
+            if key == EACH:
                 told = [one.get(path[place + 1]) for one in value] if isinstance(value, list) else None
                 value = None if told is None else " ".join(one for one in map(text, told) if one is not None)
                 break

@@ -164,3 +164,14 @@ def test_a_mistake_points_to_its_line(old, new, kind, message, tmp_path):
     with pytest.raises(kind) as caught:
         load(file)
     assert f"{file}{message}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["*", "^x$", "in.*", "in.^u$"])
+def test_names_that_are_patterns_to_polars_name_no_key(name, tmp_path):
+    row = {"time": "2025-12-25T13:00:09Z", "status": 401, "path": "/api/me"}
+    _json(tmp_path / "log.json", {**row, "in": {"*": "u", "^u$": "v"}, "*": "w", "^x$": "x"})
+    _json(tmp_path / "fine.log", row)
+    columns = Columns("*.json", {Column.PATH: "path", Column.USER_ID: name}, "c:1")
+    told = {source.source: source for source in collect([tmp_path], Options(columns=(columns,))).sources}
+    assert told["log.json"].note.startswith(f"c:1: unknown column '{name}'")
+    assert told["fine.log"].events == 1

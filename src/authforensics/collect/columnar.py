@@ -80,7 +80,7 @@ def texts(path: Path, kind: str) -> Iterator[tuple[bytes, int]]:
         table = scan(path, kind)
         schema = table.collect_schema()
         total = max(table.select(pl.len()).collect().item(), 1)
-        told = {name: _told(pl.col(name), dtype) for name, dtype in schema.items()}
+        told = {name: _told(pl.nth(place), dtype) for place, (name, dtype) in enumerate(schema.items())}
         columns = [value.alias(name) for name, value in told.items() if value is not None]
         done, count = 0, _FEW
         while True:
@@ -109,10 +109,11 @@ def scan(path: Path, kind: str) -> pl.LazyFrame:
     scanned = pl.scan_ipc if kind == "Arrow" else pl.scan_parquet
     table = scanned(path, glob=False, hive_partitioning=False)
     schema = table.collect_schema()
-    shallow = [name for name, dtype in schema.items() if _depth(dtype) <= _DEEPEST]
+    # By their places: polars takes names like `*` and `^...$` for patterns.
+    shallow = [place for place, dtype in enumerate(schema.dtypes()) if _depth(dtype) <= _DEEPEST]
     if not shallow and len(schema):
         raise Unreadable("all of its columns are nested too deeply")
-    return table if len(shallow) == len(schema) else table.select(shallow)
+    return table if len(shallow) == len(schema) else table.select(pl.nth(shallow))
 
 
 def _depth(dtype: PolarsDataType) -> int:
@@ -149,7 +150,11 @@ def _told(value: pl.Expr, dtype: PolarsDataType) -> pl.Expr | None:
     if isinstance(dtype, pl.BaseExtension):
         return _told(value.ext.storage(), dtype.ext_storage())
     if isinstance(dtype, pl.Struct):
-        inner = {one.name: _told(value.struct.field(one.name), one.dtype) for one in dtype.fields}
+        places = [str(place) for place in range(len(dtype.fields))]
+        within = value.struct.rename_fields(places).struct
+        inner = {
+            one.name: _told(within.field(place), one.dtype) for place, one in zip(places, dtype.fields, strict=True)
+        }
         fields = [told.alias(name) for name, told in inner.items() if told is not None]
         return pl.when(value.is_not_null()).then(pl.struct(fields)) if fields else None
     if isinstance(dtype, pl.List | pl.Array):

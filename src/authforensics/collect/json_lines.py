@@ -14,7 +14,7 @@ from authforensics.collect import synonyms
 from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.format import Cutting, Parser, Settings
 from authforensics.collect.json_repair import repaired
-from authforensics.collect.json_values import Decoder, Path
+from authforensics.collect.json_values import Decoder, Path, readable
 
 _DEEPEST = 6
 #: Keys that tell why something failed come late and seldom: read even if the sample lacks them.
@@ -47,7 +47,8 @@ class _Keys:
         if isinstance(value, dict) and len(path) < _DEEPEST:
             self.objects[path] += 1
             for key, inner in value.items():
-                self.add(inner, (*path, key))
+                if readable(key):
+                    self.add(inner, (*path, key))
             return
         self.leaves[path] += 1
         if isinstance(value, list):

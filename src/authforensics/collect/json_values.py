@@ -37,9 +37,9 @@ class Decoder:
     """
 
     def __init__(self, paths: tuple[Path, ...], lists: Container[Path] = ()) -> None:
-        self._schema = _nested([(path, path, pl.String()) for path in paths])
+        self._schema = _nested([(path, pl.String()) for path in paths])
         self._select = [_text(path, path in lists).alias(".".join(path)) for path in paths]
-        whole = [(path, path, pl.List(pl.String()) if path in lists else pl.String()) for path in paths]
+        whole = [(path, pl.List(pl.String()) if path in lists else pl.String()) for path in paths]
         self._object = pl.Struct({_BEGIN: pl.UInt8(), **_nested(whole)})
         self._take = [_element(path, path in lists).alias(".".join(path)) for path in paths]
         # To read objects within objects takes polars' reader of lines several times as long as its decoder.
@@ -138,25 +138,30 @@ class Decoder:
             return None
 
 
+def readable(key: str) -> bool:
+    """Whether a key of a log is no pattern to polars, which reads `*` and `^...$` as the keys that fit them."""
+    return key != EACH and not (key.startswith("^") and key.endswith("$"))
+
+
 def _whole(lines: pl.Series) -> pl.Series:
     """Which lines are JSON."""
     return lines.to_frame("line").select(pl.col("line").str.json_path_match("$").is_not_null()).to_series()
 
 
-def _nested(leaves: Sequence[tuple[Path, Path, PolarsDataType]]) -> dict[str, PolarsDataType]:
-    """The types of objects that have values of some types, each with what is left of its path."""
-    inner: dict[str, list[tuple[Path, Path, PolarsDataType]]] = {}
-    for rest, path, dtype in leaves:
-        inner.setdefault(rest[0], []).append((rest[1:], path, dtype))
+def _nested(leaves: Sequence[tuple[Path, PolarsDataType]]) -> dict[str, PolarsDataType]:
+    """The types of what objects hold, from those of some values, each with its path in them."""
+    inner: dict[str, list[tuple[Path, PolarsDataType]]] = {}
+    for (key, *rest), dtype in leaves:
+        inner.setdefault(key, []).append((tuple(rest), dtype))
     return {key: _type(own) for key, own in inner.items()}
 
 
-def _type(leaves: Sequence[tuple[Path, Path, PolarsDataType]]) -> PolarsDataType:
-    ((rest, _, dtype), *others) = leaves
+def _type(leaves: Sequence[tuple[Path, PolarsDataType]]) -> PolarsDataType:
+    ((rest, dtype), *others) = leaves
     if not rest and not others:
         return dtype
     if rest[:1] == (EACH,):
-        return pl.List(_type([(own[1:], path, dtype) for own, path, dtype in leaves]))
+        return pl.List(_type([(own[1:], dtype) for own, dtype in leaves]))
     return pl.Struct(_nested(leaves))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
-from authforensics.collect import json_lines, mapped, synonyms, tables
+from authforensics.collect import json_lines, json_values, mapped, synonyms, tables
 from authforensics.collect.recognize import Match
 from authforensics.redact import redact
 
@@ -21,7 +22,8 @@ def misnamed(sample: Sequence[str], columns: mapped.Columns | None, *, table: bo
         return None
     named = tables.names_of(sample)
     names = named or list(json_lines.values_of(sample))
-    loose = not named and not table and not {*names}.isdisjoint(columns.names.values())
+    readable = all(map(json_values.readable, chain.from_iterable(name.split(".") for name in columns.names.values())))
+    loose = not named and not table and readable and not {*names}.isdisjoint(columns.names.values())
     problem = None if loose or not names else columns.missing(names)
     return None if problem is None else redact(problem)
 
