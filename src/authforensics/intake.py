@@ -91,5 +91,5 @@ class Intake:
         right = all(guess == ladder.keys[ground.folders[folder]] for folder, guess in self._guesses.items())
         if self.requests.count > 1 and not (right and ladder.links.is_empty() and ladder.told.is_empty()):
             self.requests.deal(
-                identity.TELLING, lambda rows: identity.places(ground.in_systems(rows), ladder, self.requests.count)
+                ladder.telling, lambda rows: identity.places(ground.in_systems(rows), ladder, self.requests.count)
             )

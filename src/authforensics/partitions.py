@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from authforensics.errors import InputError
+from authforensics.parallel import PARTS, in_order
 
 #: Rows that are held back before they are written, so that files are few; and of a file's pieces, read one by one.
 _HELD, _PIECE = 600_000, 100_000
@@ -281,26 +282,35 @@ class Partitions:
         """
         self.write()
         before, self._files = self._files, [[] for _ in range(self.count)]
-        for number, files in enumerate(before):
-            for file in files:
-                with room(file.path.parent):
-                    self._deal(number, file, wanted, place)
+        files = [(number, file) for number, files in enumerate(before) for file in files]
+
+        def sort(one: tuple[int, _File]) -> tuple[_File | None, pl.DataFrame | None]:
+            number, file = one
+            with room(file.path.parent):
+                return self._sorted(number, file, wanted, place)
+
+        for (number, _), (staying, moving) in zip(files, in_order(files, sort, PARTS), strict=True):
+            if staying is not None:
+                self._files[number].append(staying)
+            if moving is not None:
+                self.add(moving)
         self.write()
 
-    def _deal(
+    def _sorted(
         self, number: int, file: _File, wanted: Sequence[str], place: Callable[[pl.DataFrame], pl.Series]
-    ) -> None:
+    ) -> tuple[_File | None, pl.DataFrame | None]:
+        """What of a file stays in a partition, and the rows that belong in others."""
         places = place(file.read({name: self._schema[name] for name in wanted}))
         leaving = places != number
-        if 2 * leaving.sum() <= len(leaving):
-            self._files[number].append(file.only(~leaving) if leaving.any() else file)
-        else:
+        if not leaving.any():
+            return file, None
+        if few := 2 * leaving.sum() > len(leaving):
             # What few stay in isn't worth keeping.
             leaving = pl.repeat(value=True, n=len(leaving), eager=True)
-        if leaving.any():
-            self.add(file.only(leaving).read(self._schema).with_columns(places.filter(leaving).alias("partition")))
-        if leaving.all():
+        moving = file.only(leaving).read(self._schema).with_columns(places.filter(leaving).alias("partition"))
+        if few:
             file.path.unlink(missing_ok=True)
+        return (None if few else file.only(~leaving)), moving
 
     def load(self, number: int) -> pl.DataFrame:
         """All rows of one partition, in the order they came.

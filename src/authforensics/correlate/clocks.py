@@ -68,12 +68,13 @@ def sketch(requests: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
 
 def _least(part: pl.DataFrame) -> pl.DataFrame:
     """The rows of a part of a file among which those are that `merged` keeps of it, found without grouping all."""
-    known = part.drop_nulls("request_id")
-    share = 4 * KEPT / max(known.height, 1)
-    if share >= 1 or not one_value(known["source"]):
-        return known
-    least = known.filter(pl.col("request_id") < int(share * 2**64))
-    return least if least["request_id"].n_unique() >= KEPT else known
+    ids = part["request_id"]
+    share = 4 * KEPT / max(ids.count(), 1)
+    if share < 1 and one_value(part["source"]):
+        least = part.filter(pl.col("request_id") < int(share * 2**64))
+        if least["request_id"].n_unique() >= KEPT:
+            return least
+    return part.drop_nulls("request_id")
 
 
 def merged(sketches: Sequence[pl.DataFrame]) -> pl.DataFrame:

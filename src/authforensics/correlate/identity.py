@@ -29,8 +29,6 @@ _CONFIDENCE: dict[str, Literal["high", "medium", "low"]] = {
 COVERAGE = 0.5
 #: What a device without an id is told by.
 PAIR = ("client_ip", "user_agent")
-#: What of a request may tell its device.
-TELLING = ("system", "request_id", *LADDER, *PAIR)
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,13 @@ class Ladder:
     links: pl.DataFrame
     told: pl.DataFrame
     secrets: Mapping[str, bytes]
+
+    @property
+    def telling(self) -> list[str]:
+        """The columns of REQUESTS that tell the device of a request."""
+        by_id = () if self.told.is_empty() else ("request_id", *LADDER)
+        used = (key for key in self.keys.values() if key is not None)
+        return list(dict.fromkeys(("system", *by_id, *used, *PAIR)))
 
 
 def told_by(messages: pl.DataFrame) -> pl.DataFrame:
@@ -120,7 +125,7 @@ def places(requests: pl.DataFrame, ladder: Ladder, partitions: int) -> pl.Series
     """In which of so many partitions each request belongs, now that it is decided what tells devices apart.
 
     Args:
-        requests: REQUESTS, at least the columns `TELLING`; `system` decided.
+        requests: REQUESTS, at least the columns that are `telling`; `system` decided.
         ladder: what was decided.
         partitions: how many there are.
     """
@@ -128,14 +133,16 @@ def places(requests: pl.DataFrame, ladder: Ladder, partitions: int) -> pl.Series
     found = pl.zeros(filled.height, dtype=pl.UInt16, eager=True)
     for system, key in ladder.keys.items():
         at = filled.select(pl.arg_where(pl.col("system") == system)).to_series()
-        mine = filled.select(*LADDER, *PAIR)[at]
+        mine = filled.select(*([] if key is None else [key]), *PAIR)[at]
         found = found.scatter(at, spread(mine, key, partitions))
         if key is None or not mine[key].null_count():
             continue
         strays = mine[key].is_null().arg_true()
         lost = mine[strays]
-        names = lost.with_columns(pl.coalesce(_only(lost, ladder, system), _pairs(lost)).alias(key))
-        found = found.scatter(at.gather(strays), spread(names, key, partitions))
+        only = _only(lost, ladder, system)
+        alone = only.is_null().arg_true()
+        names = only.to_physical().scatter(alone, _pairs(lost[alone]).to_physical()).cat.to(TEXT)
+        found = found.scatter(at.gather(strays), spread(lost.with_columns(names.alias(key)), key, partitions))
     return found.alias("partition")
 
 
