@@ -116,11 +116,28 @@ def test_a_column_that_names_devices(tmp_path):
     assert collect([log], Options(device_field="Kiosk No")).events["device_id"].to_list() == ["k-17"]
 
 
-@pytest.mark.parametrize(("name", "lasted"), [("Duration (ms)", 1.5), ("duration_us", 0.0015), ("Latency", 1500.0)])
+@pytest.mark.parametrize(
+    ("name", "lasted"),
+    [
+        ("Duration (ms)", 1.5),
+        ("Duration [ms]", 1.5),
+        ("duration_us", 0.0015),
+        ("Latency", 1500.0),
+        ("Latency (fortnights)", None),
+    ],
+)
 def test_units_are_in_the_names(name, lasted, tmp_path):
     log = tmp_path / "export.csv"
     log.write_text(f"Time,Status,{name}\n2025-12-25T13:00:09Z,401,1.5\n")
     assert collect([log]).events["duration_ms"].to_list() == [lasted]
+
+
+@pytest.mark.parametrize(("name", "hour", "zone"), [("Time [UTC]", 13, "+00:00"), ("Time", 4, "Asia/Tokyo")])
+def test_a_zone_in_the_name_of_a_column_counts(name, hour, zone, tmp_path):
+    log = tmp_path / "export.csv"
+    log.write_text(f"{name},Status,Method\n2025-12-25 13:00:09,401,GET\n")
+    told = collect([log], Options(tz="Asia/Tokyo"))
+    assert (told.events["timestamp"][0].hour, told.sources[0].timezone) == (hour, zone)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +150,8 @@ def test_units_are_in_the_names(name, lasted, tmp_path):
         ("time,code,method,path,message", "2025-12-25T13:00:09Z,401,GET,/a,x\n2025-12-25T13:00:09Z,7,GET,/a,x", None),
         ("time,code,message", "2025-12-25T13:00:09Z,401,x", None),
         ("time,code,method,path,status", "2025-12-25T13:00:09Z,200,GET,/a,401", 4),
+        ("time,resultCode,method,url,message", "2025-12-25T13:00:09Z,401,GET,/a,x", 1),
+        ("time,resultCode,method,url,message", "2025-12-25T13:00:09Z,0,GET,/a,x", None),
     ],
 )
 def test_a_code_is_a_status_only_of_requests_without_another(head, row, place):

@@ -74,8 +74,10 @@ NOTATIONS = {
     "25-Dec-2025 13:00:09.123": (AT + MILLI, "naive", 1e-3),
     "25 Dec 2025 13:00:09,123": (AT + MILLI, "naive", 1e-3),
     "2025-12-25T13:00:09.123+09:00[Asia/Tokyo]": (TOKYO + MILLI, "+0900", 1e-3),
-    # .NET, as Azure exports it.
+    # .NET, as Azure exports it; Kibana; where the day comes first.
     "12/25/2025 1:00:09 PM": (AT, "naive", 1),
+    "Dec 25, 2025 @ 13:00:09.123": (AT + MILLI, "naive", 1e-3),
+    "25.12.2025 13:00:09": (AT, "naive", 1),
 }
 
 

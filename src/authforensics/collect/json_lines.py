@@ -71,7 +71,7 @@ class _Keys:
 
     def code(self, values: Mapping[str, Sequence[str]]) -> Path | None:
         """The key `code` if it is the status of requests, in objects that have these `values` of other keys."""
-        own = {path[0]: codes for path, codes in self.values.items() if len(path) == 1 and path[0].lower() == "code"}
+        own = {path[0]: codes for path, codes in self.values.items() if len(path) == 1 and synonyms.is_code(path[0])}
         code = synonyms.code_in({**own, **values})
         # Each row of a table has it; in a log that numbers its errors those lines alone.
         whole = code is not None and self.leaves[(code,)] >= _MOST * self.objects[()]

@@ -20,7 +20,8 @@ _NOTATIONS = (
     # Reference: https://pkg.go.dev/log (LstdFlags); nginx's error log
     rf"^(?P<year>\d{{4}})[/.](?P<digits>\d{{2}})[/.](?P<day>\d{{2}})[ T]{_CLOCK}{_ZONE}$",
     # Reference: java.util.logging.SimpleFormatter, by locale and version of Java with a comma or a narrow space
-    rf"^{_MONTH} (?P<day>\d{{1,2}}), (?P<year>\d{{4}}),? {_CLOCK}{_HALF}?{_ZONE}$",
+    # and Kibana's default, `dateFormat`, with an @ between.
+    rf"^{_MONTH} (?P<day>\d{{1,2}}), (?P<year>\d{{4}}),? (?:@ )?{_CLOCK}{_HALF}?{_ZONE}$",
     # Apache's %t with a fraction, or without a zone.
     rf"^\[?(?P<day>\d{{2}})/{_MONTH}/(?P<year>\d{{4}})[: ]{_CLOCK}{_ZONE}\]?$",
     # Reference: ISO 8601 basic format; log4j's COMPACT
@@ -37,6 +38,8 @@ _NOTATIONS = (
     r"^(?P<year>\d{4})-(?P<digits>\d{2})-(?P<day>\d{2})[T ](?P<hour>\d{2}):(?P<minute>\d{2})" + _ZONE + "$",
     # .NET's "G" in the invariant and the American culture, as Azure exports it: the month first.
     (rf"^(?P<digits>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}}),? {_CLOCK}{_HALF}{_ZONE}$"),
+    # With dots the day comes first, in every culture that writes it so.
+    rf"^(?P<day>\d{{1,2}})\.(?P<digits>\d{{1,2}})\.(?P<year>\d{{4}}),? {_CLOCK}{_ZONE}$",
 )
 _GROUPS = (*("year", "month", "digits", "day", "clock", "hour", "minute", "second", "fraction", "half", "zone"),)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import polars as pl
 
 from authforensics.collect.format import Settings
 from authforensics.collect.moments import moments
+from authforensics.collect.times import NAIVE
 from authforensics.collect.wrapper import Peel, peeled
 
 # Reference: RFC 3339 section 5.6
@@ -59,13 +61,16 @@ def with_time(frame: pl.DataFrame, tz: str | None) -> pl.DataFrame:
     return frame.with_columns(moments(frame["at"], example, tz)["time", "zone", "clock"])
 
 
-def by_column(text: str, others: dict[str, str], example: str) -> Callable[[Sequence[str], Settings], Peel | None]:
+def by_column(
+    text: str, others: dict[str, str], example: str, tz: Literal["UTC"] | None = None
+) -> Callable[[Sequence[str], Settings], Peel | None]:
     """For tables of comma separated values with a header that names the columns `text` and `example`.
 
     Args:
         text: the column that holds the line inside.
         others: which column holds what: `at` and columns of `PEELED`.
         example: another column that such tables have.
+        tz: the zone of naive times, where it is known: UTC.
     """
 
     def prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
@@ -82,11 +87,16 @@ def by_column(text: str, others: dict[str, str], example: str) -> Callable[[Sequ
         def peel(lines: pl.Series) -> pl.DataFrame:
             rows = lines.to_frame("line").select(pl.when(pl.col("line") != header).then("line")).to_series()
             cells = _cells(rows, {name: names.index(column) for name, column in columns.items()})
-            return peeled(with_time(cells, settings.tz))
+            return peeled(with_time(cells, settings.tz) if tz is None else with_utc(cells))
 
         return peel
 
     return prepare
+
+
+def with_utc(parts: pl.DataFrame) -> pl.DataFrame:
+    """The same as `with_time`, where naive times are known to be UTC."""
+    return with_time(parts, "UTC").with_columns(pl.col("zone").replace(NAIVE, "+0000"))
 
 
 def _cells(rows: pl.Series, places: Mapping[str, int]) -> pl.DataFrame:

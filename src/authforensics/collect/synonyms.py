@@ -19,42 +19,44 @@ FIELDS: dict[str, tuple[str, ...]] = {
             downstream_remote_address downstream_direct_remote_address httprequest.remoteip network.peer.address
             http.client_ip net.peer.ip net.sock.peer.addr source.address id.orig_h req.remote_ip remoteip remoteaddr
             remote_host ip ipaddress ip_address client_addr client_address clientaddress source_ip sourceip remote
-            identity.sourceip request.ip c_ip
+            identity.sourceip request.ip c_ip cip request_ip network.client.ip
         """,
         "forwarded": "xff forwardedfor x_forwarded_for forwarded_for",
         "request": "request request_line requestline requested_url req",
         "method": """
             request_method method request.method RequestMethod req.method http.request.method httpmethod http_method
             ClientRequestMethod httprequest.requestmethod http.method verb requestmethod req_method http_request_method
-            http.details.method cs_method
+            http.details.method cs_method csmethod request_verb
         """,
         "target": """
             request_uri RequestPath request.uri req.originalurl req.url url.original url.full ClientRequestURI
             httprequest.requesturl x_envoy_original_path originalrequesturiwithargs originalurl original_url uri
             url requesturi request.url request_url requesturl req.uri http.target path url.path
             request.path request_path req.path req_path requested_uri ClientRequestPath http.url url_path resourcepath
-            requestpath cs_uri_stem
+            requestpath cs_uri_stem csuristem http.url_details.path
         """,
         "route_key": "routekey route_key",
         "grant": "grant_type granttype",
         "query": "query_string querystring args url.query requestquery is_args_args query http.query url_query"
-        " cs_uri_query",
+        " cs_uri_query csuriquery",
         "status": """
             status DownstreamStatus response_code status_code statuscode http.response.status_code res.statuscode
             res.status response.status response.status_code response.statuscode http.status_code response_status
             httprequest.status EdgeResponseStatus httpstatus httpstatuscode http_status http_status_code http.status
-            response_statuscode resp_status status_num OriginStatus OriginResponseStatus sc_status
+            response_statuscode resp_status status_num OriginStatus OriginResponseStatus sc_status scstatus
+            elb_status_code elb_response_code
         """,
         "bytes": """
             body_bytes_sent bytes_sent size DownstreamContentSize http.response.body.bytes http.response.bytes
             response.size responselength httprequest.responsesize bytes sentbytes res.contentlength
             res.headers.content_length EdgeResponseBytes response_body_len response_body_size response_size
             http.response_content_length content_length contentlength resp_body_size bytes_out response.length sc_bytes
+            scbytes
         """,
         "host": """
             vhost http_host request.host RequestHost authority url.domain ClientRequestHost originalhost server_name
             req.host server.address req.headers.host http.host net.host.name domainname host domain
-            x_host_header cs_host cs(host)
+            x_host_header cs_host cs(host) cshost
         """,
         "user_agent": """
             http_user_agent user_agent user_agent.original ua useragent agent httprequest.useragent
@@ -65,7 +67,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             sub user_id userid user.id uid user.sub claims.sub enduser.id req.user.id user remote_user
             ClientUsername user.name principal request.user_id enduser_id usr.id auth_event.actor_id consumer.custom_id
             consumer.username consumer.id authenticated_entity.consumer_id authenticated_entity.id
-            authorizer.principalid authorizer.claims.sub authorizer.sub principalid
+            authorizer.principalid authorizer.claims.sub authorizer.sub principalid csusername
         """,
         "device_id": """
             device_id deviceid device.id installation_id installationid app_instance_id device_uuid deviceuuid udid
@@ -80,7 +82,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         """,
         "upstream": """
             upstream_addr upstream_host ServiceURL upstream ServiceAddr serverrouted OriginIP httprequest.serverip
-            upstream_address backend_addr backend
+            upstream_address backend_addr backend target_ip backend_ip
         """,
         "platform": "platform device.platform client.platform device.os user_agent.os.name os",
         "app_version": "app_version appversion app.version client_version clientversion service.app_version",
@@ -180,6 +182,7 @@ TIMES: dict[str, bool] = {
     "iso8601": False,
     "time_unix": False,
     "receivetimestamp": False,
+    "timegenerated": False,
     # Reference: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
     "requesttime": True,
     "requesttimeepoch": True,
@@ -194,6 +197,7 @@ TIMES: dict[str, bool] = {
     "begin_time": True,
     "end_time": False,
     "apache_time": True,
+    "requestdatetime": True,
 }
 
 
@@ -206,11 +210,18 @@ SPANS = {
     "start_time": "end_time",
     "begin_time": "end_time",
 }
+#: Keys that have the status of requests, or else the number of an error. Reference:
+#: https://learn.microsoft.com/azure/azure-monitor/reference/tables/apprequests
+_CODES = {"code", "resultcode"}
 #: What tells that a key called `code` is the status of requests, not the number of an error; and in how many values.
 # Reference: RFC 9110 section 15
 _HTTP_STATUS, _MOST = re.compile(r"[1-5][0-9]{2}(?:\.0)?"), 0.8
-#: Keys that mean something else beside others. Reference: Zeek's base/protocols/http/main.zeek
-BESIDE: dict[str, dict[str, str]] = {"id.orig_h": {"uid": "connection"}}
+#: Keys that mean something else beside others. Reference: Zeek's base/protocols/http/main.zeek;
+#: https://docs.aws.amazon.com/athena/latest/ug/querying-s3-server-access-logs.html
+BESIDE: dict[str, dict[str, str]] = {
+    "id.orig_h": {"uid": "connection"},
+    "requestdatetime": {"request_uri": "request"},
+}
 #: Keys that make others the start of the request. Reference: Zeek's base/protocols/http/main.zeek;
 #: https://cloud.google.com/load-balancing/docs/https/https-logging-monitoring
 _STARTS = {"id.orig_h": ("ts", "@timestamp"), "httprequest.requestmethod": ("timestamp",)}
@@ -243,13 +254,18 @@ def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) ->
     return found
 
 
+def is_code(key: str) -> bool:
+    """Whether a key may be the status of requests, or the number of an error."""
+    return key.lower() in _CODES
+
+
 def code_in(values: Mapping[str, Sequence[str]]) -> str | None:
-    """The key called `code` if its values are statuses, those of requests that have no other; None if there is none.
+    """The key `code` or `resultCode` if its values are statuses, of requests that have no other; None if there is none.
 
     Args:
         values: some values of each key that are not empty.
     """
-    key = next((key for key in values if key.lower() == "code"), None)
+    key = next((key for key in values if is_code(key)), None)
     told = matching(values)
     if key is None or "status" in told or told.keys().isdisjoint({"method", "target", "request"}):
         return None

@@ -22,11 +22,19 @@ from authforensics.collect.compiled import IGNORED
 from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.inference import named
 from authforensics.collect.inference.columns import Column
+from authforensics.collect.times import NAIVE
+from authforensics.collect.units import duration_in
 
 _SEPARATORS = "\t,;|"
 _NAME = r"(?:[^\W\d]|[@#$])(?:[^\t,;|\"\d][^\t,;|\"]*|[^\t,;|\"]?)"
-#: A line of names; a line of values has numbers: a time at least.
-NAMES = rf"^\s*(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
+#: A line of names; a line of values has numbers: a time at least. Rows may be numbered in a column without a name, as
+#: pandas and R write them.
+NAMES = rf"^\s*(?:(?:\"\")?[\t,;|] ?)?(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
+#: What is in brackets behind a name, and the type that Azure Monitor puts behind it.
+# Reference: https://learn.microsoft.com/azure/azure-monitor/logs/data-collector-api#record-type-and-properties
+_UNIT, _TYPE = re.compile(r"\s*[(\[]\s*([^()\[\]]*?)\s*[)\]]\s*$"), re.compile(r"_[sdbgt]$")
+#: Units of amounts that go without saying; with any other, unless it is known, it is not known how much there is.
+_PLAIN_UNITS = {"", "b", "byte", "bytes"}
 _STATUS = re.compile(r"\s*[0-9]{1,3}(?:\.0)?\s*")
 #: Rows that are looked at for what their values tell, and the share of them that must have a value for each column.
 _ROWS, _WHOLE = 150, 0.9
@@ -50,14 +58,23 @@ class Table:
     def parser(self, values: Mapping[str, Sequence[str]], settings: Settings) -> Cutting:
         """A parser of its lines; `values` are some of each column, by key."""
         keys = list(self.places)
-        made = partial(
+        names, _ = _names(self.head)
+        called = {key: names[place] for key, place in self.places.items()}
+        # As Azure Monitor writes it: `TimeGenerated [UTC]`.
+        utc = any(_unit(called[key]) == "utc" for key in synonyms.times_in(keys))
+        put_together = partial(
             assemble,
             keys=keys,
             examples={key: own[0] for key, own in values.items()},
-            settings=settings,
+            settings=replace(settings, tz="UTC") if utc else settings,
             messages=True,
             values=values,
         )
+
+        def made(parts: pl.LazyFrame) -> pl.LazyFrame:
+            told = put_together(parts)
+            return told.with_columns(pl.col("zone").replace(NAIVE, "+0000")) if utc else told
+
         value = rf"(?:\"(?:[^\"]|\"\")*\"|[^\"{self.separator}][^{self.separator}]*|)"
 
         def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -83,8 +100,6 @@ class Table:
             known = parts.lazy().with_columns(matched=pl.lit(value=True), problem=pl.lit(None, pl.String))
             return made(known), plain
 
-        names, _ = _names(self.head)
-        called = {key: names[place] for key, place in self.places.items()}
         return Cutting(parse, cut, units=units_in(keys, values, called), columns=self.told)
 
     def _cut(self, data: bytes) -> tuple[pl.DataFrame, pl.Series] | None:
@@ -175,16 +190,20 @@ def _held(key: str) -> str | None:
 
 def _with_code(table: Table, names: Sequence[str], lines: Sequence[str]) -> Table:
     """With the column `code` as status, if it is that."""
-    place = next((place for place, name in enumerate(names) if name.lower() == "code"), None)
+    place = next((place for place, name in enumerate(names) if synonyms.is_code(name)), None)
     if place is None:
         return table
     values = _values(replace(table, places={**table.places, "code": place}), lines)
     # The line of names may come again, and lines may be cut off.
-    codes = [code for code in values.get("code", ()) if code and code.lower() != "code"]
+    codes = [code for code in values.get("code", ()) if code and not synonyms.is_code(code)]
     known = {key: values.get(key, []) for key in table.places}
     if synonyms.code_in({**known, "code": codes}) is None:
         return table
-    return replace(table, places={**table.places, "status": place})
+    # Application Insights has the method in the name of the operation alone.
+    # Reference: https://learn.microsoft.com/azure/azure-monitor/reference/tables/apprequests
+    named = next((place for place, name in enumerate(names) if name.lower() == "name"), None)
+    called = {"route_key": named} if names[place].lower() == "resultcode" and named is not None else {}
+    return replace(table, places={**table.places, "status": place, **called})
 
 
 def is_log(keys: Collection[str], values: Mapping[str, Sequence[str]]) -> bool:
@@ -253,12 +272,22 @@ def _key(name: str, settings: Settings) -> str | None:
         return name
     if settings.columns is not None and name in settings.columns.known:
         return settings.columns.known[name]
-    plain, _, unit = name.partition("(")
-    folded = re.sub(r"[\s/-]+", "_", plain.strip().lstrip("@#$").lower())
-    for known in (f"{folded}_{unit.strip(' )').lower()}", folded, plain.strip(), name):
-        if synonyms.wanted(known):
-            return known
-    return None
+    plain, unit = _UNIT.sub("", name).strip(), _unit(name)
+    folded = re.sub(r"[\s/-]+", "_", plain.lstrip("@#$").lower())
+    if unit and synonyms.wanted(f"{folded}_{unit}"):
+        return f"{folded}_{unit}"
+    known = next((known for known in (folded, _TYPE.sub("", folded), plain, name) if synonyms.wanted(known)), None)
+    return None if known and unit not in _PLAIN_UNITS and _is_amount(known) else known
+
+
+def _is_amount(key: str) -> bool:
+    return duration_in([key]) is not None or "bytes" in synonyms.matching([key])
+
+
+def _unit(name: str) -> str:
+    """What stands in brackets behind a name, in small letters."""
+    match = _UNIT.search(name)
+    return match[1].lower() if match else ""
 
 
 def _bare(cell: pl.Expr) -> pl.Expr:

@@ -69,6 +69,9 @@ DURATIONS: dict[str, float] = {
     "requestduration": 1.0,
     "request_duration": 1.0,
     "apptime": 1e3,
+    "target_processing_time": 1e3,
+    "backend_processing_time": 1e3,
+    "totaltime": 1.0,
 }
 #: Those of which some product each has another unit: the values decide.
 _AMBIGUOUS = frozenset(

@@ -1,4 +1,4 @@
-"""Owns `cloudwatch`: events of CloudWatch Logs as JSON, of filter-log-events, subscriptions and Insights."""
+"""Owns `cloudwatch`: events of CloudWatch Logs as JSON, subscriptions and Insights; and the tables of these."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from authforensics.collect.format import Settings
 from authforensics.collect.peel_json import by_keys
+from authforensics.collect.peel_text import by_column
 from authforensics.collect.wrapper import Peel, Wrapper
 
 # Reference: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilteredLogEvent.html,
@@ -24,7 +25,8 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     marks = [*_MARKS, *([_EVENT] if any(_is_event(line) for line in sample[:5]) else [])]
     # What has no offset is UTC.
     found = (by_keys(_KEYS, some, tz="UTC")(sample, settings) for some in marks)
-    return next((peel for peel in found if peel is not None), None)
+    table = by_column("@message", {"at": "@timestamp", "instance": "@logStream"}, "@timestamp", tz="UTC")
+    return next((peel for peel in found if peel is not None), None) or table(sample, settings)
 
 
 def _is_event(line: str) -> bool:
@@ -34,7 +36,8 @@ def _is_event(line: str) -> bool:
 
 WRAPPER = Wrapper(
     name="cloudwatch",
-    title="CloudWatch Logs as JSON",
+    title="CloudWatch Logs as JSON, and what its Insights export",
     samples=('{"logStreamName":"api/1","timestamp":1772359323123,"message":"hello","ingestionTime":1772359324000}',),
     prepare=_prepare,
+    header=r'^(?:"?@?[\w.]+"?,)*"?@message"?(?:,"?@?[\w.]+"?)*$',
 )
