@@ -9,7 +9,7 @@ import polars as pl
 
 from authforensics.collect.format import Settings
 from authforensics.collect.peel_json import by_keys
-from authforensics.collect.peel_text import ISO, groups, with_time
+from authforensics.collect.peel_text import ISO, by_column, groups, with_time
 from authforensics.collect.wrapper import Peel, Wrapper, peeled
 
 # Reference: https://grafana.com/docs/loki/latest/query/logcli/ (--output=jsonl, default)
@@ -26,7 +26,8 @@ _INSTANCES = ("pod", "instance", "host", "container")
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     found = (by_keys(_KEYS, ('"line"', '"timestamp"', mark))(sample, settings) for mark in ('"labels"', '"fields"'))
-    return next((peel for peel in found if peel is not None), None) or _text(sample, settings)
+    peel = next((peel for peel in found if peel is not None), None)
+    return peel or _text(sample, settings) or _table(sample, settings)
 
 
 def _text(sample: Sequence[str], settings: Settings) -> Peel | None:
@@ -41,6 +42,12 @@ def _text(sample: Sequence[str], settings: Settings) -> Peel | None:
     return peel
 
 
+def _table(sample: Sequence[str], settings: Settings) -> Peel | None:
+    """A download as CSV, known by a column that Grafana adds; one with the labels as columns has a `Date`, too."""
+    dated = bool(sample) and re.match('"?Date"?,', sample[0]) is not None
+    return by_column("Line", {"at": "Date" if dated else "Time", "instance": "pod"}, "tsNs")(sample, settings)
+
+
 WRAPPER = Wrapper(
     name="loki",
     title="logcli, downloads of Grafana",
@@ -49,4 +56,5 @@ WRAPPER = Wrapper(
         '2026-03-01T10:02:03Z {app="api", pod="api-1"} hello world',
     ),
     prepare=_prepare,
+    header=r'^"?(?:Date|Time)"?,(?:"?[\w.-]+"?,)*"?Line"?(?:,"?[\w.-]+"?)*$',
 )
