@@ -38,6 +38,13 @@ SCOPE = {"scope": {"name": "shop"}, "logRecords": [RECORD, RECORD]}
 RESOURCE = {"attributes": otlp({"service.name": "shop"})}
 BATCHES = [{"resource": RESOURCE, "scopeLogs": [SCOPE]}, {"scopeLogs": [{"logRecords": [RECORD]}]}]
 
+#: Of Application Insights.
+TABLE = {
+    "name": "PrimaryResult",
+    "columns": [{"name": name, "type": "string"} for name in ("timestamp", "name", "url", "resultCode")],
+    "rows": [["2026-03-01T10:02:03.123Z", "GET /api", "https://shop.example/api", "401"]] * 2,
+}
+
 DOCUMENTS = {
     "OpenTelemetry": (json.dumps({"resourceLogs": BATCHES}, indent=2), "json", None),
     "OpenTelemetry, a batch a line": (
@@ -91,6 +98,11 @@ DOCUMENTS = {
         "combined",
         "loki",
     ),
+    "Azure Monitor": (
+        json.dumps({"tables": [TABLE, {**TABLE, "rows": TABLE["rows"][:1]}], "statistics": {}}, indent=2),
+        "json",
+        None,
+    ),
     "datadog": (
         json.dumps(
             {
@@ -125,6 +137,8 @@ def test_records_are_lines(name, packed, tmp_path):
     [
         json.dumps(ACCESS) + "\n" + json.dumps({**ACCESS, "data": [{"a": 1}]}) + "\n",
         json.dumps({**ACCESS, "events": [{"a": 1}]}) + "\n",
+        json.dumps({**ACCESS, "tables": [TABLE]}) + "\n",
+        json.dumps({"tables": []}) + "\n",
         '{"log": {"version": "1.2", "entries": []}}',
         LINE + "\n",
         "[2026-03-01 10:02:03] production.ERROR: no\n",
@@ -137,6 +151,14 @@ def test_lines_stay_as_they_are(text, tmp_path):
     path.write_text(text)
     (found,) = discover([path])
     assert found.path == path
+
+
+def test_a_row_of_a_table_that_has_other_values_than_columns_is_a_reject(tmp_path):
+    path = tmp_path / "query.json"
+    path.write_text(json.dumps({"tables": [{**TABLE, "rows": [*TABLE["rows"], ["2026-03-01T10:02:03.123Z", "x"], 7]}]}))
+    told = collect([path])
+    assert told.events.select("method", "path", "status").rows() == [("GET", "/api", 401)] * 2
+    assert told.rejects["line_number"].to_list() == [3, 4]
 
 
 def test_of_a_document_that_is_cut_off_the_beginning_is_kept(tmp_path):

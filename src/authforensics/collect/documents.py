@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from isal import isal_zlib
 
@@ -37,6 +38,9 @@ _ANSWERS: dict[str, set[str]] = {
     # Reference: https://docs.splunk.com/Documentation/Splunk/latest/RESTREF/RESTsearch; CloudWatch's GetQueryResults
     "results": {"preview", "init_offset", "messages", "fields", "highlighted", "statistics", "status", "queryLanguage"},
 }
+#: What an answer of Azure Monitor has, whose tables name their columns once.
+# Reference: https://learn.microsoft.com/azure/azure-monitor/logs/api/response-format
+_TABLES = {"tables", "statistics", "render", "error", "dataSources"}
 _DECODER = json.JSONDecoder()
 
 
@@ -144,6 +148,9 @@ def _answer(value: object) -> list[object] | None:
     data = value.get("data")
     if isinstance(data, dict) and isinstance(data.get("result"), list):
         return [record for stream in data["result"] for record in _of_stream(stream)]
+    tables = value.get("tables")
+    if isinstance(tables, list) and tables and set(value) <= _TABLES and all(map(_is_table, tables)):
+        return [record for table in tables for record in _of_table(table)]
     for name, beside in _ANSWERS.items():
         records = value.get(name)
         if isinstance(records, list) and set(value) - {name} <= beside:
@@ -159,6 +166,18 @@ def _of_stream(stream: object) -> Iterator[object]:
                 yield {"labels": stream.get("stream"), "timestamp": value[0], "line": value[1]}
     else:
         yield stream
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("columns"), list) and isinstance(value.get("rows"), list)
+
+
+def _of_table(table: dict[str, Any]) -> Iterator[object]:
+    """The rows of a table of Azure Monitor as objects."""
+    names = [str(one.get("name")) if isinstance(one, dict) else "" for one in table["columns"]]
+    for row in table["rows"]:
+        # What has other values than these is a row that can't be read.
+        yield dict(zip(names, row, strict=True)) if isinstance(row, list) and len(row) == len(names) else row
 
 
 def _of_fields(record: object) -> object:

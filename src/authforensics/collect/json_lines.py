@@ -30,6 +30,8 @@ _ALWAYS = (
 )
 #: What a key `code` is known by that is a status: `status` itself comes first, in lines that have it.
 _CODE = "response_code"
+#: What a key is known by that names operations with their method.
+_OPERATION = "route_key"
 #: The share of the objects that must have it.
 _MOST = 0.8
 
@@ -113,6 +115,9 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
     code = keys.code(told)
     if code is not None and code not in paths.values():
         paths[_CODE], told[_CODE] = code, keys.values[code]
+        operation = synonyms.operation_in(code[0], (path[0] for path in keys.leaves if len(path) == 1))
+        if operation is not None:
+            paths[_OPERATION] = (operation,)
     examples = {name: values[0] for name, values in told.items()}
     put_together = partial(assemble, keys=paths, examples=examples, settings=settings, messages=True, values=told)
     # Where the sample has other lines too, most blocks will.

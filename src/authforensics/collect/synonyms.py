@@ -273,6 +273,14 @@ def code_in(values: Mapping[str, Sequence[str]]) -> str | None:
     return key if statuses and len(statuses) >= _MOST * len(values[key]) else None
 
 
+def operation_in(code: str, keys: Iterable[str]) -> str | None:
+    """The key that names the operation, with its method, beside a status called like this.
+
+    Reference: https://learn.microsoft.com/azure/azure-monitor/reference/tables/apprequests
+    """
+    return next((key for key in keys if key.lower() == "name"), None) if code.lower() == "resultcode" else None
+
+
 def times_in(keys: Iterable[str]) -> dict[str, bool]:
     """The keys that are times, the likeliest first, and whether each is the start of the request."""
     keys = list(keys)

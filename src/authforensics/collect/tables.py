@@ -199,10 +199,8 @@ def _with_code(table: Table, names: Sequence[str], lines: Sequence[str]) -> Tabl
     known = {key: values.get(key, []) for key in table.places}
     if synonyms.code_in({**known, "code": codes}) is None:
         return table
-    # Application Insights has the method in the name of the operation alone.
-    # Reference: https://learn.microsoft.com/azure/azure-monitor/reference/tables/apprequests
-    named = next((place for place, name in enumerate(names) if name.lower() == "name"), None)
-    called = {"route_key": named} if names[place].lower() == "resultcode" and named is not None else {}
+    operation = synonyms.operation_in(names[place], names)
+    called = {} if operation is None else {"route_key": names.index(operation)}
     return replace(table, places={**table.places, "status": place, **called})
 
 
