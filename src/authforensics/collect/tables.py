@@ -26,7 +26,7 @@ from authforensics.collect.times import NAIVE
 from authforensics.collect.units import duration_in
 
 _SEPARATORS = "\t,;|"
-_NAME = r"(?:[^\W\d]|[@#$])(?:[^\t,;|\"\d][^\t,;|\"]*|[^\t,;|\"]?)"
+_NAME = r"(?:[^\W\d]|[@#$%*^&<>(){}!?/=~\[\]])(?:[^\t,;|\"\d][^\t,;|\"]*|[^\t,;|\"]?)"
 #: A line of names; a line of values has numbers: a time at least. Rows may be numbered in a column without a name, as
 #: pandas and R write them.
 NAMES = rf"^\s*(?:(?:\"\")?[\t,;|] ?)?(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
