@@ -18,12 +18,15 @@ from authforensics.schema import TEXT
 
 # Reference: https://httpd.apache.org/docs/current/logs.html#accesslog, https://nginx.org/en/docs/http/ngx_http_log_module.html
 _HOPS = r"(?:, ?[^\s,\"]+)*"
-_VHOST = (
-    rf"(?:(?P<host>[^\s,\"\[\]]+?)(?::\d+)? (?P<client>[^\s,\"-][^\s\"]*{_HOPS})"
-    rf"|(?P<peer>[^\s,\"]+{_HOPS}))"
-)
+#: A name or an address, perhaps with a port: what tools like grep put in front of it makes it none.
+_IPV6 = r"\[?(?:(?:[0-9A-Fa-f]{0,4}:){3,8}|(?:[0-9A-Fa-f]{1,4})?::)[0-9A-Fa-f:.]*(?:%\w+)?\]?(?::\d+)?"
+_CLIENT = rf"(?:[^\s,\"/:-][^\s,\"/:]*(?::\d+)?|{_IPV6}|unix:[^\s,\"]*)"
+_PEER = rf"(?:{_CLIENT}|-)"
+_VHOST = rf"(?:(?P<host>[^\s,\"\[\]]+?)(?::\d+)? (?P<client>{_CLIENT}{_HOPS})|(?P<peer>{_PEER}{_HOPS}))"
+#: A user may have several words. But a dash alone is nobody, and then what stands before is no caller.
+_USER = r"(?:-|[^\[\"\s-][^\[\"\s]*(?: [^\[\"\s-][^\[\"\s]*)*|)"
 _TIME = r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}"
-_WHO = rf" \S+ (?P<user>[^\[\"]*?) \[(?P<time>{_TIME})\]"
+_WHO = rf" \S+ (?P<user>{_USER}) \[(?P<time>{_TIME})\]"
 _WHAT = r" \"(?P<request>(?:[^\"\\]|\\.)*)\""
 _RESULT = r" (?P<status>\d{1,3}|-)(?: (?P<bytes>\d+|-))?"
 # A line may be cut off within its user agent.
@@ -107,7 +110,7 @@ _CALLER: dict[str, pl.DataType] = {"client_ip": TEXT, "user_id": TEXT}
 
 def _caller(values: pl.DataFrame) -> pl.DataFrame:
     """Who called, from `203.0.113.9 - - `; null where it is more than that."""
-    plain = pl.when(pl.col("value").str.contains(r"^[^,\s]+ [^\s]+ [^\[\s]+ $")).then(pl.col("value"))
+    plain = pl.when(pl.col("value").str.contains(rf"^{_PEER} [^\s]+ (?:-|[^\[\s-][^\[\s]*) $")).then(pl.col("value"))
     words = plain.str.splitn(" ", 4).struct
     return values.select(client_ip=words.field("field_0").cast(TEXT), user_id=words.field("field_2").cast(TEXT))
 

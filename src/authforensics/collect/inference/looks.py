@@ -18,7 +18,7 @@ TIME = rf"{_CLF}|{_ISO}(?:\.\d{{1,9}}|,\d{{3}}(?![\d.]))?{_ZONE}"
 #: The same, where commas separate values and what follows is a status.
 TIME_BEFORE_COMMA = rf"{_CLF}|{_ISO}(?:\.\d{{1,9}})?{_ZONE}"
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
-_IPV6 = r"\[?(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?:%\w+)?\]?"
+_IPV6 = r"\[?(?=[0-9A-Fa-f:]*::|(?:[0-9A-Fa-f]{1,4}:){6})[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?:%\w+)?\]?"
 _METHOD = r"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|TRACE|PROPFIND|REPORT|MKCOL)"
 _URL = r"https?://\S+"
 #: Numbers whose unit may stand behind, and what it can be.
