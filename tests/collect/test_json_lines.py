@@ -152,3 +152,11 @@ def test_a_code_is_a_status_where_each_line_has_it_and_none_has_another(lines, s
     whole = (line.replace("{", '{"time":"2025-12-25T13:00:09Z",', 1) for line in lines)
     (tmp_path / "log").write_text("\n".join(whole) + "\n")
     assert collect([tmp_path / "log"]).events["status"].to_list() == statuses
+
+
+def test_objects_that_have_nothing_of_a_log_are_no_error():
+    lines = ['{"offset":0,"file":{"inode":"1"}}'] * 3
+    made = parser(lines, Options().settings())
+    assert isinstance(made, Cutting)
+    assert made.cut("\n".join(lines).encode()) is None
+    assert made(pl.LazyFrame({"line_number": range(3), "line": lines})).collect().height == 3

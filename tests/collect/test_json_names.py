@@ -104,6 +104,37 @@ def test_the_values_tell_the_unit_in_ltsv_and_logfmt_too(tmp_path, line, lasted)
     assert collect([tmp_path]).events["duration_ms"].unique().sort().to_list() == pytest.approx([12.0, 34.0])
 
 
+CALL = {"client_ip": "203.0.113.7", "method": "GET", "status": 401}
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ({"time": "2026-03-01T10:00:00Z", "path": "/a", "target_ip": "10.0.0.1"}, {"path": "/a", "upstream": None}),
+        (
+            {"time": "2026-03-01T10:00:00Z", "requestdatetime": "2026-03-01T10:00:00Z", "request_uri": "/a"},
+            {"path": "/a"},
+        ),
+        ({"timestamp": "2026-03-01T10:00:00Z", "timegenerated": "2026-03-01T11:00:00.5Z", "path": "/a"}, {"hour": 10}),
+        ({"time": "2026-03-01T10:00:00Z", "url": "/a", "totalTime": 0.1}, {"duration_ms": 100.0}),
+    ],
+)
+def test_names_of_some_products_mean_nothing_else_in_others(line, told, tmp_path):
+    (tmp_path / "app.log").write_text((json.dumps({**line, **CALL}) + "\n") * 3)
+    event = collect([tmp_path / "app.log"]).events.with_columns(hour=pl.col("timestamp").dt.hour()).row(0, named=True)
+    assert {key: event[key] for key in told} == told
+
+
+@pytest.mark.parametrize(
+    "codes", [{"resultCode": "0", "code": 401}, {"code": "E1", "resultCode": 401}, {"code": 401, "resultCode": "0"}]
+)
+def test_of_two_codes_that_which_has_statuses_is_one(codes, tmp_path):
+    line = {"time": "2026-03-01T10:00:00Z", "path": "/a", "method": "GET", **codes}
+    (tmp_path / "app.log").write_text((json.dumps(line) + "\n") * 3)
+    (tmp_path / "app.csv").write_text(",".join(line) + "\n" + (",".join(map(str, line.values())) + "\n") * 3)
+    assert collect([tmp_path]).events["status"].to_list() == [401] * 6
+
+
 @pytest.mark.parametrize("key", ["*", "^.*$", "^x$", "[]", "", "a.b"])
 def test_keys_that_are_patterns_to_polars_do_no_harm(key, tmp_path):
     call = {"time": "2025-12-25T13:00:09Z", "request_uri": "/api/me", "status": 401}

@@ -132,6 +132,28 @@ def test_units_are_in_the_names(name, lasted, tmp_path):
     assert collect([log]).events["duration_ms"].to_list() == [lasted]
 
 
+@pytest.mark.parametrize(
+    ("head", "row", "told"),
+    [
+        ("session_s,time,method,path,status", "1.5,{time},GET,/a,401", {"session_id": None}),
+        ("time_d,time,method,path,status", "0.001,{time},GET,/a,401", {"status": 401}),
+        ("time,elapsed_s,method,path,status", "{time},1.5,GET,/a,401", {"duration_ms": None}),
+        ("TimeGenerated,clientIp_s,httpStatus_d,status_s", "{time},203.0.113.7,401,ok", {"client_ip": "203.0.113.7"}),
+    ],
+)
+def test_types_behind_names_are_those_of_one_product(head, row, told, tmp_path):
+    log = tmp_path / "export.csv"
+    log.write_text("\n".join([head, *[row.format(time="2025-12-25T13:00:09.123Z")] * 5]) + "\n")
+    (event, *_) = collect([log]).events.to_dicts()
+    assert {key: event[key] for key in told} == told
+
+
+def test_a_zone_in_the_name_of_another_column_does_not_count(tmp_path):
+    log = tmp_path / "export.csv"
+    log.write_text("timestamp,TimeGenerated [UTC],status,method\n2025-12-25 13:00:09,2025-12-25 04:00:09,401,GET\n")
+    assert collect([log], Options(tz="Asia/Tokyo")).events["timestamp"][0].hour == 4
+
+
 @pytest.mark.parametrize(("name", "hour", "zone"), [("Time [UTC]", 13, "+00:00"), ("Time", 4, "Asia/Tokyo")])
 def test_a_zone_in_the_name_of_a_column_counts(name, hour, zone, tmp_path):
     log = tmp_path / "export.csv"

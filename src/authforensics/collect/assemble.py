@@ -13,7 +13,7 @@ from authforensics.collect.cutting import by_pair
 from authforensics.collect.distinct import mapped
 from authforensics.collect.format import Settings
 from authforensics.collect.moments import TOLD, Times
-from authforensics.collect.requests import address, client_of
+from authforensics.collect.requests import REQUEST_LINE, address, client_of
 from authforensics.document import Unit
 from authforensics.schema import KIND, Kind
 
@@ -58,8 +58,7 @@ def assemble(
         values: some values of the keys, which tell the units of durations.
     """
     found = synonyms.matching(keys, preferred)
-    if "request" in found and _lack_protocol(found["request"], values or {}):
-        found.setdefault("route_key", []).extend(found.pop("request"))
+    _tell_requests(found, values or {})
     if settings.device_field is not None:
         found["device_id"] = [key for key in keys if key == settings.device_field]
     duration = units.duration_in(keys, values)
@@ -98,6 +97,20 @@ def assemble(
         known = [fields.text(pl.col("query"))] if "query" in found else []
         lines = lines.with_columns(query=pl.coalesce(*known, pl.lit("grant_type=") + pl.col("_grant")))
     return _with_texts(lines, messages, {*columns, *texts}).drop(*(column(key) for key in there), *texts)
+
+
+def _tell_requests(found: dict[str, list[str]], values: Mapping[str, Sequence[str]]) -> None:
+    """Put right, by their values, which keys hold request lines, targets, or a method with a path."""
+    if "request" not in found and _are_lines(found.get("target", []), values):
+        found["request"] = found.pop("target")
+    if "request" in found and _lack_protocol(found["request"], values):
+        found.setdefault("route_key", []).extend(found.pop("request"))
+
+
+def _are_lines(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool:
+    """Whether what these keys hold are whole request lines, as in tables of S3's log."""
+    told = [value for key in keys[:1] for value in values.get(key, ()) if value not in fields.NULLS]
+    return bool(told) and all(re.fullmatch(REQUEST_LINE, value) for value in told)
 
 
 def _lack_protocol(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool:

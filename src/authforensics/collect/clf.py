@@ -20,7 +20,8 @@ from authforensics.schema import TEXT
 _HOPS = r"(?:, ?[^\s,\"]+)*"
 #: A name or an address, perhaps with a port: what tools like grep put in front of it makes it none.
 _IPV6 = r"\[?(?:(?:[0-9A-Fa-f]{0,4}:){3,8}|(?:[0-9A-Fa-f]{1,4})?::)[0-9A-Fa-f:.]*(?:%\w+)?\]?(?::\d+)?"
-_CLIENT = rf"(?:[^\s,\"/:-][^\s,\"/:]*(?::\d+)?|{_IPV6}|unix:[^\s,\"]*)"
+_NAME = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[^\s,\"/:A-Za-z_-]*[A-Za-z_][^\s,\"/:]*)"
+_CLIENT = rf"(?:{_NAME}(?::\d+)?|{_IPV6}|unix:[^\s,\"]*)"
 _PEER = rf"(?:{_CLIENT}|-)"
 _VHOST = rf"(?:(?P<host>[^\s,\"\[\]]+?)(?::\d+)? (?P<client>{_CLIENT}{_HOPS})|(?P<peer>{_PEER}{_HOPS}))"
 #: A user may have several words. But a dash alone is nobody, and then what stands before is no caller.

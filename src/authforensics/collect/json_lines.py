@@ -74,10 +74,11 @@ class _Keys:
     def code(self, values: Mapping[str, Sequence[str]]) -> Path | None:
         """The key `code` if it is the status of requests, in objects that have these `values` of other keys."""
         own = {path[0]: codes for path, codes in self.values.items() if len(path) == 1 and synonyms.is_code(path[0])}
-        code = synonyms.code_in({**own, **values})
         # Each row of a table has it; in a log that numbers its errors those lines alone.
-        whole = code is not None and self.leaves[(code,)] >= _MOST * self.objects[()]
-        return (code,) if code is not None and whole else None
+        whole = {key: codes for key, codes in own.items() if self.leaves[(key,)] >= _MOST * self.objects[()]}
+        others = {key: told for key, told in values.items() if not synonyms.is_code(key)}
+        code = synonyms.code_in({**whole, **others})
+        return None if code is None else (code,)
 
     @staticmethod
     def _carries(key: str, known: Mapping[str, str]) -> bool:
@@ -158,6 +159,8 @@ def reader(
             return None
         found = texts.select(**values(pl.col))
         found = found.select(text for text in found if text.null_count() < found.height)
+        if not found.width:  # A frame without columns has no rows.
+            return None
         lines = found.lazy().with_columns(matched=pl.lit(value=True), problem=pl.lit(None, pl.String))
         return finish(lines), _any_value(texts)
 

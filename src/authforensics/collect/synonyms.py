@@ -82,7 +82,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         """,
         "upstream": """
             upstream_addr upstream_host ServiceURL upstream ServiceAddr serverrouted OriginIP httprequest.serverip
-            upstream_address backend_addr backend target_ip backend_ip
+            upstream_address backend_addr backend
         """,
         "platform": "platform device.platform client.platform device.os user_agent.os.name os",
         "app_version": "app_version appversion app.version client_version clientversion service.app_version",
@@ -217,11 +217,15 @@ _CODES = {"code", "resultcode"}
 # Reference: RFC 9110 section 15
 _HTTP_STATUS, _MOST = re.compile(r"[1-5][0-9]{2}(?:\.0)?"), 0.8
 #: Keys that mean something else beside others. Reference: Zeek's base/protocols/http/main.zeek;
-#: https://docs.aws.amazon.com/athena/latest/ug/querying-s3-server-access-logs.html
+#: https://docs.aws.amazon.com/athena/latest/ug/querying-alb-logs.html
 BESIDE: dict[str, dict[str, str]] = {
     "id.orig_h": {"uid": "connection"},
-    "requestdatetime": {"request_uri": "request"},
+    "elb_status_code": {"target_ip": "upstream"},
+    "elb_response_code": {"backend_ip": "upstream"},
 }
+#: When a collector got a line, if that is all there is. Reference:
+#: https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns
+_COLLECTED = "timegenerated"
 #: Keys that make others the start of the request. Reference: Zeek's base/protocols/http/main.zeek;
 #: https://cloud.google.com/load-balancing/docs/https/https-logging-monitoring
 _STARTS = {"id.orig_h": ("ts", "@timestamp"), "httprequest.requestmethod": ("timestamp",)}
@@ -265,12 +269,15 @@ def code_in(values: Mapping[str, Sequence[str]]) -> str | None:
     Args:
         values: some values of each key that are not empty.
     """
-    key = next((key for key in values if is_code(key)), None)
     told = matching(values)
-    if key is None or "status" in told or told.keys().isdisjoint({"method", "target", "request"}):
+    if "status" in told or told.keys().isdisjoint({"method", "target", "request"}):
         return None
-    statuses = [code for code in values[key] if _HTTP_STATUS.fullmatch(code)]
-    return key if statuses and len(statuses) >= _MOST * len(values[key]) else None
+    return next((key for key in values if is_code(key) and _are_statuses(values[key])), None)
+
+
+def _are_statuses(values: Sequence[str]) -> bool:
+    statuses = [code for code in values if _HTTP_STATUS.fullmatch(code)]
+    return bool(statuses) and len(statuses) >= _MOST * len(values)
 
 
 def operation_in(code: str, keys: Iterable[str]) -> str | None:
@@ -287,6 +294,8 @@ def times_in(keys: Iterable[str]) -> dict[str, bool]:
     folded = {fold(key) for key in keys}
     starts = {name for mark, names in _STARTS.items() if mark in folded for name in names}
     times = {key: start for key in keys if (start := _lookup(key, TIMES)) is not None}
+    own = {key: start for key, start in times.items() if bare(key) != _COLLECTED}
+    times = own or times
     return {key: start or fold(key) in starts for key, start in sorted(times.items(), key=lambda item: _rank(item[0]))}
 
 
@@ -297,6 +306,7 @@ def wanted(key: str) -> bool:
         or bool(matching([key]))
         or _lookup(key, TIMES) is not None
         or duration_in([key]) is not None
+        or any(key in meant for meant in BESIDE.values())
     )
 
 

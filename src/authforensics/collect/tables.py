@@ -30,11 +30,15 @@ _NAME = r"(?:[^\W\d]|[@#$%*^&<>(){}!?/=~\[\]])(?:[^\t,;|\"\d][^\t,;|\"]*|[^\t,;|
 #: A line of names; a line of values has numbers: a time at least. Rows may be numbered in a column without a name, as
 #: pandas and R write them.
 NAMES = rf"^\s*(?:(?:\"\")?[\t,;|] ?)?(?:\"?(?:{_NAME})\"?[\t,;|] ?){{2,}}\"?(?:{_NAME})\"?\s*$"
-#: What is in brackets behind a name, and the type that Azure Monitor puts behind it.
+#: A column of Azure Monitor; what is in brackets behind a name, and the type that it puts behind one.
 # Reference: https://learn.microsoft.com/azure/azure-monitor/logs/data-collector-api#record-type-and-properties
+_AZURE = "timegenerated"
 _UNIT, _TYPE = re.compile(r"\s*[(\[]\s*([^()\[\]]*?)\s*[)\]]\s*$"), re.compile(r"_[sdbgt]$")
 #: Units of amounts that go without saying; with any other, unless it is known, it is not known how much there is.
-_PLAIN_UNITS = {"", "b", "byte", "bytes"}
+_PLAIN_UNITS = {"", "b", "byte", "bytes", "ns", "us", "µs", "ms", "s", "msec", "millis", "milliseconds"}
+_PLAIN_UNITS |= {"sec", "secs", "second", "seconds", "microseconds", "nanoseconds"}
+#: What only CloudWatch Logs Insights calls columns: its times are UTC.
+_INSIGHTS = {"@message", "@logStream", "@log", "@ptr"}
 _STATUS = re.compile(r"\s*[0-9]{1,3}(?:\.0)?\s*")
 #: Rows that are looked at for what their values tell, and the share of them that must have a value for each column.
 _ROWS, _WHOLE = 150, 0.9
@@ -61,7 +65,10 @@ class Table:
         names, _ = _names(self.head)
         called = {key: names[place] for key, place in self.places.items()}
         # As Azure Monitor writes it: `TimeGenerated [UTC]`.
-        utc = any(_unit(called[key]) == "utc" for key in synonyms.times_in(keys))
+        timed = [called[key] for key in synonyms.times_in(keys)]
+        utc = all(_unit(name) == "utc" for name in timed) or (
+            timed == ["@timestamp"] and not _INSIGHTS.isdisjoint(names)
+        )
         put_together = partial(
             assemble,
             keys=keys,
@@ -107,6 +114,8 @@ class Table:
         lines = split(data)
         quoted = b'"' in data
         plain = ~lines.str.contains(NAMES)
+        if self.separator == "\t":
+            plain &= lines.str.strip_chars() != ""
         if quoted:
             value = rf"(?:\"(?:[^\"]|\"\")*\"|[^\"{self.separator}]*)"
             whole = lines.str.contains(f"^{value}(?:[{self.separator}]{value})*$")
@@ -145,10 +154,18 @@ def table_of(sample: Sequence[str], settings: Settings) -> tuple[Table, dict[str
     names, separator = _names(head)
     kept = names if settings.columns is None else settings.columns.kept(names)
     places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        key = _key(name, settings) if name in kept else None
-        if key is not None:
-            places.setdefault(key, place)
+    keys = [_key(name, settings) if name in kept else None for name in names]
+    typed: list[str | None] = []
+    if _AZURE in keys:
+        bare = [
+            _TYPE.sub("", name) if name in kept and key is None else "" for key, name in zip(keys, names, strict=True)
+        ]
+        typed = [_key(name, settings) for name in bare]
+    # A name as it stands comes first.
+    for own in (keys, typed):
+        for place, key in enumerate(own):
+            if key is not None:
+                places.setdefault(key, place)
     named = [name if name in kept else "" for name in names]
     table = _with_code(Table(head, separator, places, len(names)), named, sample[1:])
     values = _values(table, sample[1:])
@@ -189,19 +206,19 @@ def _held(key: str) -> str | None:
 
 
 def _with_code(table: Table, names: Sequence[str], lines: Sequence[str]) -> Table:
-    """With the column `code` as status, if it is that."""
-    place = next((place for place, name in enumerate(names) if synonyms.is_code(name)), None)
-    if place is None:
-        return table
-    values = _values(replace(table, places={**table.places, "code": place}), lines)
-    # The line of names may come again, and lines may be cut off.
-    codes = [code for code in values.get("code", ()) if code and not synonyms.is_code(code)]
-    known = {key: values.get(key, []) for key in table.places}
-    if synonyms.code_in({**known, "code": codes}) is None:
-        return table
-    operation = synonyms.operation_in(names[place], names)
-    called = {} if operation is None else {"route_key": names.index(operation)}
-    return replace(table, places={**table.places, "status": place, **called})
+    """With the column `code` or `resultCode` as status, if it is that."""
+    for place, name in enumerate(names):
+        if not synonyms.is_code(name):
+            continue
+        values = _values(replace(table, places={**table.places, "code": place}), lines)
+        # The line of names may come again, and lines may be cut off.
+        codes = [code for code in values.get("code", ()) if code and not synonyms.is_code(code)]
+        known = {key: values.get(key, []) for key in table.places}
+        if synonyms.code_in({**known, "code": codes}) is not None:
+            operation = synonyms.operation_in(name, names)
+            called = {} if operation is None else {"route_key": names.index(operation)}
+            return replace(table, places={**table.places, "status": place, **called})
+    return table
 
 
 def is_log(keys: Collection[str], values: Mapping[str, Sequence[str]]) -> bool:
@@ -274,7 +291,7 @@ def _key(name: str, settings: Settings) -> str | None:
     folded = re.sub(r"[\s/-]+", "_", plain.lstrip("@#$").lower())
     if unit and synonyms.wanted(f"{folded}_{unit}"):
         return f"{folded}_{unit}"
-    known = next((known for known in (folded, _TYPE.sub("", folded), plain, name) if synonyms.wanted(known)), None)
+    known = next((known for known in (folded, plain, name) if synonyms.wanted(known)), None)
     return None if known and unit not in _PLAIN_UNITS and _is_amount(known) else known
 
 

@@ -77,7 +77,7 @@ DURATIONS: dict[str, float] = {
 _AMBIGUOUS = frozenset(
     {"request_time", "responsetime", "response_time", "timetaken", "time_taken", "latency", "elapsed", "elapsed_time"}
     | {"elapsedtime", "duration", "took", "process_time", "time_elapsed", "requestduration", "request_duration"}
-    | {"runtime", "response.latency", "response.duration"}
+    | {"runtime", "response.latency", "response.duration", "totaltime"}
 )
 
 #: Milliseconds in a unit that a value itself names.

@@ -25,8 +25,17 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     marks = [*_MARKS, *([_EVENT] if any(_is_event(line) for line in sample[:5]) else [])]
     # What has no offset is UTC.
     found = (by_keys(_KEYS, some, tz="UTC")(sample, settings) for some in marks)
-    table = by_column("@message", {"at": "@timestamp", "instance": "@logStream"}, "@timestamp", tz="UTC")
-    return next((peel for peel in found if peel is not None), None) or table(sample, settings)
+    tables = (
+        by_column("@message", {"at": "@timestamp", "instance": "@logStream"}, "@timestamp", tz="UTC"),
+        # What the console downloads: `log-events-viewer-result.csv`.
+        by_column("message", {"at": "timestamp"}, "timestamp", tz="UTC") if _is_download(sample) else None,
+    )
+    told = (table(sample, settings) for table in tables if table is not None)
+    return next((peel for peel in (*found, *told) if peel is not None), None)
+
+
+def _is_download(sample: Sequence[str]) -> bool:
+    return bool(sample) and sample[0].lstrip("\ufeff").strip() == "timestamp,message"
 
 
 def _is_event(line: str) -> bool:
@@ -39,5 +48,5 @@ WRAPPER = Wrapper(
     title="CloudWatch Logs as JSON, and what its Insights export",
     samples=('{"logStreamName":"api/1","timestamp":1772359323123,"message":"hello","ingestionTime":1772359324000}',),
     prepare=_prepare,
-    header=r'^(?:"?@?[\w.]+"?,)*"?@message"?(?:,"?@?[\w.]+"?)*$',
+    header=r'^timestamp,message$|^(?:(?:"[^"]*"|[^",]*),)*"?@message"?(?:,(?:"[^"]*"|[^",]*))*$',
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from authforensics.collect import json_lines
 from authforensics.collect.format import Settings
 from authforensics.collect.peel_json import by_keys
 from authforensics.collect.wrapper import Peel, Wrapper
@@ -16,11 +17,18 @@ _KEYS = {
     "instance": ("kubernetes.pod_name", "kubernetes.pod.name", "container_name", "host.name", "hostname"),
     "stream": ("stream",),
 }
+#: Lines that tell whether `log` is a text.
+_LOOKED_AT = 50
 _MARKS = (('"log"',), ('"original"',), ('"message"',), ('"msg"',))
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
-    found = (by_keys(_KEYS, marks)(sample, settings) for marks in _MARKS)
+    keys: dict[str, tuple[str, ...]] = {**_KEYS}
+    marks: tuple[tuple[str, ...], ...] = _MARKS
+    if any('"log"' in line for line in sample) and "log" not in json_lines.values_of(sample[:_LOOKED_AT]):
+        # Elastic's schema has an object there, of what was read.
+        keys["inner"], marks = keys["inner"][1:], marks[1:]
+    found = (by_keys(keys, some)(sample, settings) for some in marks)
     return next((peel for peel in found if peel is not None), None)
 
 
