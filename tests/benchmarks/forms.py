@@ -250,6 +250,11 @@ FORMS: dict[str, Form] = {
     "uvicorn": Form(
         "uvicorn", '<clock>,<ms> INFO:     <ip>:<port> - "<method> <target> HTTP/1.1" <status> OK', _SPACED
     ),
+    "gin": Form(
+        "gin",
+        '[GIN] <clock> | <status> | <lasted>.411ms | <ip> | <method>     "<target>"',
+        "%Y/%m/%d - %H:%M:%S",
+    ),
     "keycloak": Form("keycloak", _KEYCLOAK, _SPACED, whole=False),
     "monolog": Form(
         "monolog",
