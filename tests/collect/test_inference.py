@@ -174,6 +174,16 @@ def _damage(draw, line):
 _SERVICE = tomllib.loads((CASES / "inferred.services.toml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize(("lasted", "told"), [("115.7{}7", 115.717), ("0.01{}", 11.0)])
+def test_the_unit_of_a_duration_is_that_which_is_said(lasted, told, tmp_path):
+    line = '203.0.113.7 - u-1 01/Mar/2026:10:02:0{0} +0000 "POST /oauth/token" 200 /index.php {1} 50.00%\n'
+    log = tmp_path / "fpm.log"
+    log.write_text("".join(line.format(number, lasted.format(number)) for number in range(1, 10)))
+    read = collect([log])
+    assert read.events["duration_ms"][0] == pytest.approx(told)
+    assert [unit.unit for unit in read.sources[0].units if unit.kind == "duration"] == ["ms" if told > 100 else "s"]
+
+
 def test_how_to_pin_a_layout_is_said(tmp_path):
     log = tmp_path / "service.log"
     log.write_text("\n".join(_SERVICE["lines"]), encoding="utf-8")

@@ -212,8 +212,9 @@ class _Names:
         if units.duration_in(self._named.values()) is None:
             self._give("duration_ms", self._first({"lasted"}))
         seconds = [place for place in self._places({"decimal"}) if _milliseconds(self._columns[place].values)]
-        if units.duration_in(self._named.values()) is None:
-            self._give("request_time", next(iter(seconds), None))
+        if seconds and units.duration_in(self._named.values()) is None:
+            millis = units.unit_of(self._columns[seconds[0]].values, 1e3) == 1.0
+            self._give("duration_ms" if millis else "request_time", seconds[0])
         places = {name: place for place, name in self._named.items()}
         behind = places.get("status", -1) + 1
         if behind and not self._field("bytes") and behind in self._places({"integer"}):
@@ -266,7 +267,7 @@ def _differing(first: Sequence[str], second: Sequence[str]) -> float:
 
 
 def _milliseconds(values: Sequence[str]) -> bool:
-    """Whether numbers are seconds as nginx writes them."""
+    """Whether numbers are durations with as many digits as nginx writes."""
     told = [value for value in values if value not in NULLS]
     return all(re.fullmatch(r"\d+\.\d{3}", value) for value in told) and max(map(float, told)) < 600
 
