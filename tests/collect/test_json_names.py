@@ -104,6 +104,33 @@ def test_the_values_tell_the_unit_in_ltsv_and_logfmt_too(tmp_path, line, lasted)
     assert collect([tmp_path]).events["duration_ms"].unique().sort().to_list() == pytest.approx([12.0, 34.0])
 
 
+IN_OBJECTS = {
+    "Azure API Management": {"properties": {"method": "GET", "url": "https://x.example/a", "responseCode": 401}},
+    "Axiom": {"request": {"method": "GET", "path": "/a", "statusCode": 401}},
+    "Ory": {"msg": "done", "http_request": {"method": "GET", "path": "/a"}, "http_response": {"status": 401}},
+    "rails_semantic_logger": {"name": "Api", "payload": {"method": "GET", "path": "/a", "status": 401}},
+    "express-winston": {"message": "m", "meta": {"req": {"method": "GET", "url": "/a"}, "res": {"statusCode": 401}}},
+    "WildFly": {"remoteHost": "203.0.113.7", "requestLine": "GET /a HTTP/1.1", "responseCode": 401},
+    "ASP.NET Core": {"Message": "m", "State": {"Method": "GET", "Path": "/a", "StatusCode": 401}},
+    "Vercel": {"message": "", "proxy": {"method": "GET", "path": "/a", "statusCode": 401}},
+    "tower-http": {"fields": {"message": "m", "status": 401}, "span": {"method": "GET", "uri": "/a"}},
+    "httplog": {"msg": "m", "httpRequest": {"method": "GET", "path": "/a"}, "httpResponse": {"status": 401}},
+}
+
+
+@pytest.mark.parametrize("product", IN_OBJECTS)
+def test_calls_are_found_in_the_objects_of_products(product, tmp_path):
+    line = json.dumps({"time": "2026-03-01T10:00:00Z", **IN_OBJECTS[product]})
+    (tmp_path / "app.log").write_text((line + "\n") * 3)
+    told = collect([tmp_path]).events.select("kind", "method", "path", "status").rows()
+    assert told == [("request", "GET", "/a", 401)] * 3
+
+
+def test_a_key_that_is_always_read_hides_none_that_is_written_otherwise():
+    keys = ["exception", "status", "Exception", "payload.status"]
+    assert matching(keys) == {"status": ["status", "payload.status"], "error": ["exception", "Exception"]}
+
+
 CALL = {"client_ip": "203.0.113.7", "method": "GET", "status": 401}
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 #: Objects in which products put what others have at the top. Reference: Azure's resource logs; Serilog's JsonFormatter;
-#: Log4j's JsonLayout; OpenTelemetry's log data model; Cloud Logging's jsonPayload; GELF's underscore
+#: Log4j's JsonLayout; OpenTelemetry's log data model; Cloud Logging's jsonPayload; GELF's underscore; .NET's
+#: JsonConsoleFormatter; tracing's JSON; express-winston; Vercel's log drains
 ENVELOPE = re.compile(
     r"^(?:properties\.|attributes\.|jsonpayload\.|fields\.|contextmap\.|mdc\.|extra\.|context\.|logattributes\.|data\."
-    r"|record\.|detail\.|params\.|metadata\.|payload\.|ctx\.|http_request\.|access\.|_)+(?=.)"
+    r"|record\.|detail\.|params\.|metadata\.|payload\.|ctx\.|http_request\.|access\.|state\.|span\.|meta\.|proxy\.|_)+(?=.)"
 )
 
 

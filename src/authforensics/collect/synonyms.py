@@ -20,6 +20,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             http.client_ip net.peer.ip net.sock.peer.addr source.address id.orig_h req.remote_ip remoteip remoteaddr
             remote_host ip ipaddress ip_address client_addr client_address clientaddress source_ip sourceip remote
             identity.sourceip request.ip c_ip cip request_ip network.client.ip
+            calleripaddress srcip cliip
         """,
         "forwarded": "xff forwardedfor x_forwarded_for forwarded_for",
         "request": "request request_line requestline requested_url req",
@@ -27,6 +28,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             request_method method request.method RequestMethod req.method http.request.method httpmethod http_method
             ClientRequestMethod httprequest.requestmethod http.method verb requestmethod req_method http_request_method
             http.details.method cs_method csmethod request_verb
+            reqmethod httprequest.method
         """,
         "target": """
             request_uri RequestPath request.uri req.originalurl req.url url.original url.full ClientRequestURI
@@ -34,6 +36,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             url requesturi request.url request_url requesturl req.uri http.target path url.path
             request.path request_path req.path req_path requested_uri ClientRequestPath http.url url_path resourcepath
             requestpath cs_uri_stem csuristem http.url_details.path
+            httprequest.path
         """,
         "route_key": "routekey route_key",
         "grant": "grant_type granttype",
@@ -44,7 +47,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
             res.status response.status response.status_code response.statuscode http.status_code response_status
             httprequest.status EdgeResponseStatus httpstatus httpstatuscode http_status http_status_code http.status
             response_statuscode resp_status status_num OriginStatus OriginResponseStatus sc_status scstatus
-            elb_status_code elb_response_code
+            elb_status_code elb_response_code http_response.status httpresponse.status request.statuscode
+            http.statuscode properties.responsecode
         """,
         "bytes": """
             body_bytes_sent bytes_sent size DownstreamContentSize http.response.body.bytes http.response.bytes
@@ -62,6 +66,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             http_user_agent user_agent user_agent.original ua useragent agent httprequest.useragent
             ClientRequestUserAgent http.user_agent http.useragent request_user_agent identity.useragent req.useragent
             http.useragent_details.useragent request.user_agent cs_user_agent cs(user_agent)
+            clientua
         """,
         "user_id": """
             sub user_id userid user.id uid user.sub claims.sub enduser.id req.user.id user remote_user
@@ -198,6 +203,7 @@ TIMES: dict[str, bool] = {
     "end_time": False,
     "apache_time": True,
     "requestdatetime": True,
+    "reqtimesec": True,
 }
 
 
@@ -212,7 +218,7 @@ SPANS = {
 }
 #: Keys that have the status of requests, or else the number of an error. Reference:
 #: https://learn.microsoft.com/azure/azure-monitor/reference/tables/apprequests
-_CODES = {"code", "resultcode"}
+_CODES = {"code", "resultcode", "responsecode"}
 #: What tells that a key called `code` is the status of requests, not the number of an error; and in how many values.
 # Reference: RFC 9110 section 15
 _HTTP_STATUS, _MOST = re.compile(r"[1-5][0-9]{2}(?:\.0)?"), 0.8
@@ -234,11 +240,10 @@ _STARTS = {"id.orig_h": ("ts", "@timestamp"), "httprequest.requestmethod": ("tim
 def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) -> dict[str, list[str]]:
     """The keys that carry each field, best first; `preferred` says where a key means another field than elsewhere."""
     keys = list(dict.fromkeys(keys))
-    known = [
-        {key: key for key in keys},
-        {fold(key): key for key in reversed(keys)},
-        {bare(key): key for key in reversed(keys)},
-    ]
+    known: tuple[dict[str, list[str]], ...] = ({}, {}, {})
+    for key in keys:
+        for table, name in zip(known, (key, fold(key), bare(key)), strict=True):
+            table.setdefault(name, []).append(key)
     found: dict[str, list[str]] = {}
     taken: set[str] = set()
     beside = {key: field for mark, meant in BESIDE.items() if mark in keys for key, field in meant.items()}
@@ -248,7 +253,7 @@ def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) ->
             taken.add(key)
     headers = {key: carried for key in keys if (carried := _header(key)) is not None}
     for field, names in FIELDS.items():
-        candidates = [table[name] for table in known for name in names if name in table]
+        candidates = [key for table in known for name in names for key in table.get(name, ())]
         own = [key for key, said in headers.items() if said == field]
         # What the answer itself says comes before what others say of it.
         for candidate in own + candidates if field == "reason" else candidates + own:
