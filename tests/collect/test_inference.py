@@ -184,6 +184,26 @@ def test_the_unit_of_a_duration_is_that_which_is_said(lasted, told, tmp_path):
     assert [unit.unit for unit in read.sources[0].units if unit.kind == "duration"] == ["ms" if told > 100 else "s"]
 
 
+LAYOUTS = {
+    "Flask": '203.0.113.7 - - [25/Dec/2025 13:00:0{0}] "POST /oauth/token HTTP/1.1" 401 -',
+    "Django": '[25/Dec/2025 13:00:0{0}] "POST /oauth/token HTTP/1.1" 401 58',
+    "chi": '2025/12/25 13:00:0{0} [web/a-{0}] "POST http://a.example/oauth/token HTTP/1.1" from 203.0.113.7:5 - 401 12B in 8ms',
+    "oauth2-proxy": '203.0.113.7:59034 - a-{0} - u [2025/12/25 13:00:0{0}] a.example POST / "/oauth/token?a={0}" HTTP/1.1'
+    ' "Shop/3.4" 401 12 0.116',
+    "Go": "2025/12/25 13:00:0{0} 203.0.113.7 POST /oauth/token 401 115.747ms",
+}
+
+
+@pytest.mark.parametrize("product", LAYOUTS)
+def test_times_with_slashes_and_without_zones_are_told(product, tmp_path):
+    log = tmp_path / "app.log"
+    log.write_text("".join(LAYOUTS[product].format(number) + "\n" for number in range(10)))
+    read = collect([log])
+    assert read.sources[0].format == "inferred"
+    assert read.events.select("method", "path", "status").unique().rows() == [("POST", "/oauth/token", 401)]
+    assert read.events["timestamp"].dt.strftime("%F %T").to_list() == [f"2025-12-25 13:00:0{n}" for n in range(10)]
+
+
 def test_how_to_pin_a_layout_is_said(tmp_path):
     log = tmp_path / "service.log"
     log.write_text("\n".join(_SERVICE["lines"]), encoding="utf-8")

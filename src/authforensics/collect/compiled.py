@@ -45,7 +45,7 @@ _BRACKETED_TIME = r"\[[^\]]*\]"
 TIMES = {
     "time_local": r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}",
     "time_iso8601": (
-        r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+        r"\d{4}[-/]\d{2}[-/]\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}))?"
     ),
 }
 #: What may be behind the last value: fields that a later version of the layout added.

@@ -10,8 +10,8 @@ from authforensics.collect.fields import NULLS
 from authforensics.collect.requests import REQUEST_LINE
 from authforensics.collect.synonyms import wanted
 
-_CLF = r"\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}"
-_ISO = r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}"
+_CLF = r"\d{2}/[A-Z][a-z]{2}/\d{4}[: ]\d{2}:\d{2}:\d{2}(?: [+-]\d{4})?"
+_ISO = r"\d{4}[-/]\d{2}[-/]\d{2}[Tt ]\d{2}:\d{2}:\d{2}"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})(?!\w))?"
 #: A time that may hold spaces.
 TIME = rf"{_CLF}|{_ISO}(?:\.\d{{1,9}}|,\d{{3}}(?![\d.]))?{_ZONE}"

@@ -161,6 +161,8 @@ class _Names:
             return
         method = next((place for place, name in self._named.items() if name == "request_method"), None)
         paths, urls = self._places({"path"}), self._places({"url"})
+        # One that is always the same, beside others, is where all calls go: an upstream.
+        paths = [place for place in paths if len({*self._columns[place].values}) > 1] or paths
         if method is not None and method + 1 in {*paths, *urls}:
             self._named[method + 1] = "request_uri"
         elif len(paths) == 1 or (not paths and len(urls) == 1):
