@@ -21,6 +21,7 @@ import pytest
 from authforensics.collect.compression import ZstdDecompressor
 from authforensics.collect.wrapper import wrappers
 from authforensics.document import Source
+from authforensics.errors import NothingReadable
 from collecting import collect
 
 if hasattr(ZstdDecompressor, "decompressobj"):
@@ -161,6 +162,23 @@ def wrong(pairs: Sequence[tuple[Made, Source]]) -> list[str]:
         for made, source in pairs
         if not right(source, made)
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('INFO:     203.0.113.7:0 - "GET /api/me HTTP/1.1" 401 Unauthorized', "uvicorn"),
+        ("GET /api/me 401 5.123 ms - 12", "morgan"),
+        ("GET /api/me 401", None),
+        ("token of user 7 refused", None),
+    ],
+)
+def test_of_lines_that_lack_nothing_but_a_time_that_is_said(line, name, tmp_path):
+    (tmp_path / "app.log").write_text(f"{line}\n" * 10)
+    with pytest.raises(
+        NothingReadable, match=f"lines of {name}, but none tells a time" if name else "no known log format"
+    ):
+        collect([tmp_path])
 
 
 @pytest.mark.parametrize("name", WRAPPERS)

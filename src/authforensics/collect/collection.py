@@ -44,6 +44,8 @@ from authforensics.schema import COLLECTED
 _DEFAULTS = Options()
 #: How much smaller logs are when compressed, about.
 _PACKED = 15
+#: A time that lines are given to see whether that is all they lack, and the share of requests that they must be then.
+_SOME_TIME, _REQUESTS = "2000-01-01T00:00:00Z", 0.5
 
 
 def collect(
@@ -184,7 +186,7 @@ class Reader:
             return left_alone(found, reason, broken=True)
         match = recognize(sample.lines, settings, self._options.format)
         if match is None or (match.confidence < ENOUGH and self._options.format is None):
-            return left_alone(found, _guess(sample, match))
+            return left_alone(found, _guess(sample, match, settings))
         if sample.table is None:
             return match
         if self._options.format is None and not is_log(sample.lines, match, settings.columns):
@@ -214,15 +216,28 @@ def _columns(sample: Sample) -> list[str]:
     return columns_of(sample.lines) if sample.table is None else list(json.loads(sample.lines[0]))
 
 
-def _guess(sample: Sample, match: Match | None) -> str:
+def _guess(sample: Sample, match: Match | None, settings: Settings) -> str:
     if names := _columns(sample):
         return no_log(names)
     known = no_events(sample.lines)
     if known is not None:
         return f"no request in it: {known}"
+    if (timeless := _timeless(sample, settings)) is not None:
+        return timeless
     if match is None or match.confidence == 0:
         return "no known log format"
     return f"no known log format: best guess {match.form.name} at {match.confidence:.0%}"
+
+
+def _timeless(sample: Sample, settings: Settings) -> str | None:
+    """What is said of requests that lack nothing but a time; None if that is not all."""
+    match = recognize([f"{_SOME_TIME} {line}" for line in sample.lines], settings)
+    if match is None or match.confidence < ENOUGH or match.requests < _REQUESTS or match.form.name == "inferred":
+        return None
+    return (
+        f"lines of {match.form.name}, but none tells a time: `docker logs -t`, `kubectl logs --timestamps` and"
+        " `journalctl -o short-iso` put one in front"
+    )
 
 
 def _last(found: Sequence[Found], options: Options, settings: Settings) -> datetime | None:
