@@ -54,22 +54,24 @@ def both_ways(lines: list[str]) -> list[pl.DataFrame]:
     return [one, cut[0].collect().filter(cut[1])]
 
 
-@pytest.mark.parametrize("front", CALLERS)
-def test_who_called_is_told(front, tmp_path):
-    log = tmp_path / "access.log"
-    log.write_text("".join(f"{front}{REST.format(second)}\n" for second in range(5)))
-    event = collect([log]).events.row(0, named=True)
-    assert (event["client_ip"], event["user_id"]) == CALLERS[front]
+def test_who_called_is_told(tmp_path):
+    for number, front in enumerate(CALLERS):
+        lines = [f"{front}{REST.format(second)}\n" for second in range(5)]
+        (tmp_path / f"{number:02}.log").write_text("".join(lines))
+    events = collect([tmp_path]).events.unique("source", keep="first").sort(pl.col("source").cast(pl.String))
+    assert events.select("client_ip", "user_id").rows() == list(CALLERS.values())
 
 
 @pytest.mark.parametrize("user", ["-", "alice"])
-@pytest.mark.parametrize("prefix", PREFIXES)
-def test_what_a_tool_puts_in_front_is_no_caller(prefix, user, tmp_path):
-    lines = [prefix + LINE.format(user, second) for second in range(12)]
-    one, cut = both_ways(lines)
-    assert not one["matched"].any()
-    assert cut.is_empty()
-    log = tmp_path / "found.txt"
-    log.write_text("\n".join(lines) + "\n")
-    told = collect([log])
-    assert (told.sources[0].rejects, told.events["client_ip"].unique().to_list()) == (0, ["203.0.113.7"])
+def test_what_a_tool_puts_in_front_is_no_caller(user, tmp_path):
+    for number, prefix in enumerate(PREFIXES):
+        lines = [prefix + LINE.format(user, second) for second in range(12)]
+        one, cut = both_ways(lines)
+        assert not one["matched"].any()
+        assert cut.is_empty()
+        (tmp_path / f"{number:02}.txt").write_text("\n".join(lines) + "\n")
+    told = collect([tmp_path])
+    assert [source.rejects for source in told.sources] == [0] * len(PREFIXES)
+    assert told.events.group_by("source").agg(pl.col("client_ip").unique().cast(pl.String))["client_ip"].to_list() == [
+        ["203.0.113.7"]
+    ] * len(PREFIXES)
