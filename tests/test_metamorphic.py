@@ -155,6 +155,7 @@ def causes(document: Document) -> list[tuple]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["envoy_json", "ltsv"])
 def test_the_format_does_not_matter(tmp_path, form):
     """Of two formats that tell the same, beside one application log."""
