@@ -42,6 +42,17 @@ def each_run_of(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -
     return made.select(pl.all().gather(begins.cum_sum().cast(pl.UInt32) - 1)).to_struct(values.name)
 
 
+def fits(
+    values: pl.Series, pattern: str, look: Callable[[pl.Series, Make, dict[str, pl.DataType]], pl.Series] = each_of
+) -> pl.Series:
+    """Which values fit a pattern, each distinct one looked at once; `look` may be `each_run_of`."""
+
+    def made(distinct: pl.DataFrame) -> pl.DataFrame:
+        return distinct.select(fits=pl.col("value").str.contains(pattern))
+
+    return look(values, made, {"fits": pl.Boolean()}).struct.field("fits")
+
+
 def each_run(column: str, make: Make, dtypes: dict[str, pl.DataType]) -> pl.Expr:
     """As `each`, of a column in which the same stand side by side."""
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from authforensics.collect.format import Settings
 from authforensics.collect.json_values import Decoder
-from authforensics.collect.peel_text import with_time, with_utc
+from authforensics.collect.peel_text import with_time
 from authforensics.collect.wrapper import Peel, peeled
 
 #: Which keys (dotted, where objects are nested) hold what: `at`, the time, and columns of `PEELED`.
@@ -36,7 +36,7 @@ def by_keys(
         def peel(lines: pl.Series) -> pl.DataFrame:
             values = {name: pl.coalesce([pl.col(key) for key in some]) for name, some in keys.items()}
             told = values_of(lines, names).select(**values).with_columns(*also)
-            return peeled(with_time(told, settings.tz) if tz is None else with_utc(told))
+            return peeled(with_time(told, settings.tz, tz))
 
         return peel
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from authforensics.collect.format import Settings
 from authforensics.collect.moments import moments
-from authforensics.collect.times import NAIVE
+from authforensics.collect.times import ZONE_UTC
 from authforensics.collect.wrapper import Peel, peeled
 
 # Reference: RFC 3339 section 5.6
@@ -35,11 +35,13 @@ def by_pattern(pattern: str) -> Callable[[Sequence[str], Settings], Peel | None]
 def groups(lines: pl.Series, pattern: str) -> pl.DataFrame:
     """The groups of a pattern as columns; `inner` is empty where it is missing from a line that matches.
 
-    `inner` is all that is left of the line: the pattern ends with `(?P<inner>.*)$`, or with that and what is in front
-    of it as a group that may be missing, `(?: (?P<inner>.*))?$`.
+    `inner` may be all that is left of the line, whatever that is: the pattern ends with `(?P<inner>.*)$`, or with that
+    and what is in front of it as a group that may be missing, `(?: (?P<inner>.*))?$`.
     """
+    front, rest, end = pattern.partition("(?P<inner>.*)")
+    if not rest:
+        return lines.to_frame("line").select(pl.col("line").str.extract_groups(f"(?s){pattern}")).unnest("line")
     # To look at what stands in front alone takes a fraction of the time.
-    front, _, end = pattern.partition("(?P<inner>.*)")
     if end == ")?$":
         known, _, before = front.rpartition("(?:")
         front = f"{known}(?:{before}|$)"
@@ -53,22 +55,26 @@ def groups(lines: pl.Series, pattern: str) -> pl.DataFrame:
     return found.with_columns(inner=inner).drop("front", "line")
 
 
-def with_time(frame: pl.DataFrame, tz: str | None) -> pl.DataFrame:
-    """With `time`, `zone`, `clock` from the text of `at`, if there is one."""
+def with_time(frame: pl.DataFrame, tz: str | None, known: Literal["UTC"] | None = None) -> pl.DataFrame:
+    """With `time`, `zone`, `clock` from the text of `at`, if there is one.
+
+    Naive times are of zone `tz`, but for those whose zone is `known`.
+    """
     if "at" not in frame.columns:
         return frame
     example = next(iter(frame["at"].drop_nulls().head(1)), "")
-    return frame.with_columns(moments(frame["at"], example, tz)["time", "zone", "clock"])
+    timed = frame.with_columns(moments(frame["at"], example, known or tz)["time", "zone", "clock"])
+    return timed if known is None else timed.with_columns(ZONE_UTC)
 
 
 def by_column(
-    text: str, others: dict[str, str], example: str, tz: Literal["UTC"] | None = None
+    text: str, others: Mapping[str, tuple[str, ...]], example: str, tz: Literal["UTC"] | None = None
 ) -> Callable[[Sequence[str], Settings], Peel | None]:
     """For tables of comma separated values with a header that names the columns `text` and `example`.
 
     Args:
         text: the column that holds the line inside.
-        others: which column holds what: `at` and columns of `PEELED`.
+        others: which columns hold what, the best first: `at` and columns of `PEELED`.
         example: another column that such tables have.
         tz: the zone of naive times, where it is known: UTC.
     """
@@ -82,21 +88,16 @@ def by_column(
         if example not in names:
             return None
         header = sample[0]
-        columns = {"inner": text, **{name: column for name, column in others.items() if column in names}}
+        known = {name: next((one for one in columns if one in names), None) for name, columns in others.items()}
+        places = {name: names.index(column) for name, column in {"inner": text, **known}.items() if column is not None}
 
         def peel(lines: pl.Series) -> pl.DataFrame:
             rows = lines.to_frame("line").select(pl.when(pl.col("line") != header).then("line")).to_series()
-            cells = _cells(rows, {name: names.index(column) for name, column in columns.items()})
-            return peeled(with_time(cells, settings.tz) if tz is None else with_utc(cells))
+            return peeled(with_time(_cells(rows, places), settings.tz, tz))
 
         return peel
 
     return prepare
-
-
-def with_utc(parts: pl.DataFrame) -> pl.DataFrame:
-    """The same as `with_time`, where naive times are known to be UTC."""
-    return with_time(parts, "UTC").with_columns(pl.col("zone").replace(NAIVE, "+0000"))
 
 
 def _cells(rows: pl.Series, places: Mapping[str, int]) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from authforensics.collect.compiled import IGNORED
 from authforensics.collect.format import Cutting, Settings
 from authforensics.collect.inference import named
 from authforensics.collect.inference.columns import Column
-from authforensics.collect.times import NAIVE
+from authforensics.collect.times import ZONE_UTC
 from authforensics.collect.units import duration_in
 
 _SEPARATORS = "\t,;|"
@@ -80,7 +80,7 @@ class Table:
 
         def made(parts: pl.LazyFrame) -> pl.LazyFrame:
             told = put_together(parts)
-            return told.with_columns(pl.col("zone").replace(NAIVE, "+0000")) if utc else told
+            return told.with_columns(ZONE_UTC) if utc else told
 
         value = rf"(?:\"(?:[^\"]|\"\")*\"|[^\"{self.separator}][^{self.separator}]*|)"
 

@@ -12,6 +12,8 @@ from authforensics.collect.notations import restated
 from authforensics.schema import TIMESTAMP
 
 NAIVE = "naive"
+#: What `zone` is where naive times are known to be UTC.
+ZONE_UTC = pl.col("zone").replace(NAIVE, "+0000")
 EPOCH = "epoch"
 
 # Reference: RFC 3339 section 5.6, with the liberties that loggers take: space for T, comma, no colon in the zone.

@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 
 from authforensics.collect.cutting import cutting, iso
-from authforensics.collect.distinct import each_of, each_run_of
+from authforensics.collect.distinct import each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.units import SUFFIXES
 from authforensics.schema import Kind
@@ -23,7 +23,6 @@ _LINE = (
 )
 _NAMES = ("at", "status", "lasted", "client_ip", "method")
 _SHAPES = {
-    "at": rf"^\[GIN\] {_AT} $",
     "status": r"^ *[0-9]{3} *$",
     "client_ip": r"^ *[^\s]* *$",
     "method": r"^ *[A-Z-]+ +$",
@@ -33,24 +32,13 @@ _SHAPES = {
 def _take(pieces: pl.DataFrame, tz: str | None) -> tuple[pl.DataFrame, pl.Series]:
     """The parts of lines, from what is before, between and behind their quotes, and which are plain."""
     parts = pieces["0"].str.splitn("|", len(_NAMES)).struct.rename_fields(_NAMES).struct.unnest()
-    plain = (pieces["2"] == "") & each_run_of(parts["at"], _fit("at"), _FITS).struct.field("fits")
-    for name in ("status", "client_ip", "method"):
-        plain &= each_of(parts[name], _fit(name), _FITS).struct.field("fits")
+    plain = (pieces["2"] == "") & fits(parts["at"], rf"^\[GIN\] {_AT} $", each_run_of)
+    for name, shape in _SHAPES.items():
+        plain &= fits(parts[name], shape)
     plain &= parts["lasted"].str.contains(f"^ *{_LASTED} *$")
     moment = _moment(parts["at"].str.slice(6, 21), tz).alias("moment")
     bare = parts.select(pl.exclude("at").str.strip_chars(" "))
     return bare.with_columns(moment, pieces["1"].alias("target")), plain.fill_null(value=False)
-
-
-_FITS: dict[str, pl.DataType] = {"fits": pl.Boolean()}
-
-
-def _fit(name: str) -> partial[pl.DataFrame]:
-    return partial(_fits, shape=_SHAPES[name])
-
-
-def _fits(values: pl.DataFrame, shape: str) -> pl.DataFrame:
-    return values.select(fits=pl.col("value").str.contains(shape).fill_null(value=False))
 
 
 def _make(parts: pl.LazyFrame) -> pl.LazyFrame:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from authforensics.collect import times
-from authforensics.collect.distinct import each_of, each_run, each_run_of
+from authforensics.collect.distinct import each_run, each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.splitting import Quoted, words
 from authforensics.schema import Kind
@@ -46,25 +46,17 @@ def _part(pieces: pl.DataFrame) -> tuple[pl.LazyFrame, pl.Series]:
     time = parts["day"] + " " + parts["offset"]
     plain = result.str.contains(f"^{_RESULT} $") & (pieces["gap"] == " ") & behind.str.starts_with(" ")
     plain &= (parts["owner"] != "") & (parts["key"] != "") & (parts["more"] == "")
-    plain &= each_run_of(time, _is_time, {"time": pl.Boolean()}).struct.field("time")
+    plain &= fits(time, rf"^\[{_TIME}\]$", each_run_of)
     # One quote at the very end leaves no trace here: it may be the host's.
     plain &= (pieces["beyond"] == "") & (behind.str.count_matches(" ", literal=True) != _HOST)
-    plain &= each_of(parts["operation"], _operates, {"operates": pl.Boolean()}).struct.field("operates")
+    plain &= fits(parts["operation"], f"^{_OPERATION}$")
     host = pl.col("behind").str.splitn(" ", _HOST + 2).struct.field(f"field_{_HOST}")
     lazy = parts.lazy().with_columns(time.str.slice(1, 26).alias("time"), host=host)
     return lazy, plain & ~before.str.contains("  ", literal=True)
 
 
-def _is_time(values: pl.DataFrame) -> pl.DataFrame:
-    return values.select(time=pl.col("value").str.contains(rf"^\[{_TIME}\]$"))
-
-
 def _moment(values: pl.DataFrame) -> pl.DataFrame:
     return times.clf_moments(values, pl.col("value"))
-
-
-def _operates(values: pl.DataFrame) -> pl.DataFrame:
-    return values.select(operates=pl.col("value").str.contains(f"^{_OPERATION}$"))
 
 
 _LASTED = pl.col("lasted").cast(pl.Float64, strict=False)

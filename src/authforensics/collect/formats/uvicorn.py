@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from authforensics.collect.cutting import IN_FRONT, TIME_IN_FRONT, iso_of
-from authforensics.collect.distinct import each_of
+from authforensics.collect.distinct import fits
 from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.requests import PORTED
 from authforensics.collect.splitting import columns
@@ -89,7 +89,7 @@ def _cut(pieces: pl.DataFrame, front: _Front) -> tuple[pl.DataFrame, pl.Series]:
     client = rest.str.strip_prefix(front.gap).str.strip_suffix(_DASH)
     plain = rest.str.starts_with(front.gap) & rest.str.ends_with(_DASH) & client.str.contains(PORTED)
     plain &= ~request.str.contains("\x1b", literal=True)
-    plain &= each_of(behind, _answers, {"answers": pl.Boolean()}).struct.field("answers")
+    plain &= fits(behind, "^ [0-9]{3}(?: |$)")
     if front.head:
         plain &= before.str.starts_with(front.head)
     if front.time:
@@ -98,10 +98,6 @@ def _cut(pieces: pl.DataFrame, front: _Front) -> tuple[pl.DataFrame, pl.Series]:
         "request", at=at if front.time else nothing, client_ip=client, status=behind.str.slice(1, 3), message=nothing
     )
     return parts, plain
-
-
-def _answers(values: pl.DataFrame) -> pl.DataFrame:
-    return values.select(answers=pl.col("value").str.contains("^ [0-9]{3}(?: |$)"))
 
 
 FORMAT = Format(

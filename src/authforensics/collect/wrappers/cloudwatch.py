@@ -18,6 +18,9 @@ _KEYS = {
     "instance": ("logStreamName", "@logStream", "logStream"),
 }
 _MARKS = (('"message"', '"timestamp"', '"ingestionTime"'), ('"@message"', '"@timestamp"'))
+_INSIGHTS = by_column("@message", {"at": ("@timestamp",), "instance": ("@logStream",)}, "@timestamp", tz="UTC")
+#: What the console downloads: `log-events-viewer-result.csv`.
+_DOWNLOAD = by_column("message", {"at": ("timestamp",)}, "timestamp", tz="UTC")
 _EVENT = ('"id"', '"timestamp"', '"message"')
 
 
@@ -25,17 +28,9 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     marks = [*_MARKS, *([_EVENT] if any(_is_event(line) for line in sample[:5]) else [])]
     # What has no offset is UTC.
     found = (by_keys(_KEYS, some, tz="UTC")(sample, settings) for some in marks)
-    tables = (
-        by_column("@message", {"at": "@timestamp", "instance": "@logStream"}, "@timestamp", tz="UTC"),
-        # What the console downloads: `log-events-viewer-result.csv`.
-        by_column("message", {"at": "timestamp"}, "timestamp", tz="UTC") if _is_download(sample) else None,
-    )
-    told = (table(sample, settings) for table in tables if table is not None)
-    return next((peel for peel in (*found, *told) if peel is not None), None)
-
-
-def _is_download(sample: Sequence[str]) -> bool:
-    return bool(sample) and sample[0].lstrip("\ufeff").strip() == "timestamp,message"
+    peel = next((peel for peel in found if peel is not None), None)
+    downloaded = bool(sample) and sample[0].lstrip("\ufeff").strip() == "timestamp,message"
+    return peel or (_DOWNLOAD if downloaded else _INSIGHTS)(sample, settings)
 
 
 def _is_event(line: str) -> bool:

@@ -19,7 +19,7 @@ _MARKS = (('"_id"', '"date"', '"message"'), ('"attributes"', '"message"', '"time
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
-    table = by_column("Message", {"at": "Date", "instance": "Host"}, "Date")
+    table = by_column("Message", {"at": ("Date",), "instance": ("Host",)}, "Date")
     found = (by_keys(_KEYS, marks)(sample, settings) for marks in _MARKS)
     return next((peel for peel in found if peel is not None), None) or table(sample, settings)
 

@@ -22,12 +22,14 @@ _LABELS = r'\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*"(?:, ?)?)*\}'
 _TEXT = rf"^(?P<at>{ISO}) (?P<labels>{_LABELS}) (?P<inner>.*)$"
 #: Labels that name who wrote a line, the best first.
 _INSTANCES = ("pod", "instance", "host", "container")
+#: A download as CSV, known by a column that Grafana adds; one with the labels as columns has a `Date`, too.
+_TABLE = by_column("Line", {"at": ("Date", "Time"), "instance": ("pod",)}, "tsNs")
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     found = (by_keys(_KEYS, ('"line"', '"timestamp"', mark))(sample, settings) for mark in ('"labels"', '"fields"'))
     peel = next((peel for peel in found if peel is not None), None)
-    return peel or _text(sample, settings) or _table(sample, settings)
+    return peel or _text(sample, settings) or _TABLE(sample, settings)
 
 
 def _text(sample: Sequence[str], settings: Settings) -> Peel | None:
@@ -40,12 +42,6 @@ def _text(sample: Sequence[str], settings: Settings) -> Peel | None:
         return peeled(with_time(parts, settings.tz))
 
     return peel
-
-
-def _table(sample: Sequence[str], settings: Settings) -> Peel | None:
-    """A download as CSV, known by a column that Grafana adds; one with the labels as columns has a `Date`, too."""
-    dated = bool(sample) and re.match('"?Date"?,', sample[0]) is not None
-    return by_column("Line", {"at": "Date" if dated else "Time", "instance": "pod"}, "tsNs")(sample, settings)
 
 
 WRAPPER = Wrapper(

@@ -14,7 +14,7 @@ _KEYS = {"inner": ("result._raw", "_raw"), "at": ("result._time", "_time"), "ins
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
-    table = by_column("_raw", {"at": "_time", "instance": "host"}, "_time")
+    table = by_column("_raw", {"at": ("_time",), "instance": ("host",)}, "_time")
     return by_keys(_KEYS, ('"_raw"',))(sample, settings) or table(sample, settings)
 
 
