@@ -52,5 +52,5 @@ WRAPPER = Wrapper(
         '2026-03-01T10:02:03Z {app="api", pod="api-1"} hello world',
     ),
     prepare=_prepare,
-    header=r'^"?(?:Date|Time)"?,(?:"?[\w.-]+"?,)*"?Line"?(?:,"?[\w.-]+"?)*$',
+    header=r'^(?:(?:"[^"]*"|[^",]*),)*"?Line"?,(?:(?:"[^"]*"|[^",]*),)*"?tsNs"?(?:,|$)',
 )
