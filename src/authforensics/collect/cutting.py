@@ -7,16 +7,17 @@ the same for lines that went through the pattern, so both ways can't differ in i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import polars as pl
 
 from authforensics.collect.distinct import each, each_of, each_run_of
 from authforensics.collect.format import Cutting, Parser
-from authforensics.collect.requests import client_of
+from authforensics.collect.requests import client_of, without_port
 from authforensics.collect.splitting import columns, unescaped
 from authforensics.collect.times import MOMENT, read_iso
+from authforensics.schema import TEXT
 
 #: The parts of lines of which the pieces are given, among them the `moment`, and which lines have the layout for sure.
 Take = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.Series]]
@@ -24,6 +25,16 @@ Take = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.Series]]
 Make = Callable[[pl.LazyFrame], pl.LazyFrame]
 #: The moments (`MOMENT`) of times as the lines have them.
 Moment = Callable[[pl.Series], pl.Series]
+
+_CLIENT: dict[str, pl.DataType] = {"client_ip": TEXT}
+#: What reads a frame of times, `value`: the columns that are asked for, row by row.
+Read = Callable[[pl.DataFrame], pl.DataFrame]
+
+#: ISO 8601 with a fraction and an offset.
+_WRITTEN = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}([.,])([0-9]{3}|[0-9]{6}|[0-9]{9})"
+    r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+)
 
 #: A time that a configuration puts in front of lines that have none of their own, and how it stands there.
 TIME_IN_FRONT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?"
@@ -53,11 +64,14 @@ def with_message(lines: pl.LazyFrame, front: str) -> pl.LazyFrame:
     return parts.with_columns(message=message).drop("front")
 
 
-def cutting(pattern: str, count: int, take: Take, make: Make, moment: Moment) -> Cutting:
-    """The same, that cuts lines at their quotes where it can: `take` gets so many pieces of each."""
+def cutting(
+    pattern: str, count: int, take: Take, make: Make, moment: Moment, *, without: Collection[int] = ()
+) -> Cutting:
+    """The same, that cuts lines at their quotes where it can: `take` gets so many pieces of each, `without` some."""
+    pieces = [None if place in without else str(place) for place in range(count)]
 
     def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
-        parts, plain = take(columns(data, '"', [str(place) for place in range(count)]))
+        parts, plain = take(columns(data, '"', pieces))
         plain = unescaped(data, plain)
         return make(parts.lazy().with_columns(matched=pl.lit(value=True))).unnest("moment"), plain
 
@@ -67,7 +81,7 @@ def cutting(pattern: str, count: int, take: Take, make: Make, moment: Moment) ->
 def moments(
     values: pl.Series,
     head: int,
-    read: Callable[[pl.DataFrame], pl.DataFrame],
+    read: Read,
     dtypes: dict[str, pl.DataType] = MOMENT,
 ) -> pl.Series:
     """The moments (`MOMENT`) of some times, of which the same seconds stand side by side.
@@ -84,21 +98,49 @@ def moments(
     form = next(filter(None, (pattern.fullmatch(known) for known in ends if isinstance(known, str))), None)
     if form is None:
         return each_run_of(values, read, dtypes)
+    made, alike = _written(values, form[0], read, dtypes) or _by_second(values, head, form, read, dtypes)
+    if not alike.all():
+        odd = each_of(values.set(alike, None), read, dtypes).struct.unnest()
+        made = pl.DataFrame([made[name].zip_with(alike, odd[name]) for name in dtypes])
+    return made.to_struct(values.name)
+
+
+def _by_second(
+    values: pl.Series, head: int, form: re.Match[str], read: Read, dtypes: Mapping[str, pl.DataType]
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The moments of times with a fraction, each second read once; and which are written as this one is."""
     mark, places, zone = form[1], len(form[2]), form[3] or ""
     fraction = values.str.slice(head + 1, places)
     alike = values.str.len_bytes() == len(form[0].encode())
     alike &= (values.str.slice(head, 1) == mark) & fraction.str.contains(rf"^[0-9]{{{places}}}$")
     alike = (alike & values.str.ends_with(zone)).fill_null(value=False)
     micros = fraction.str.head(6).cast(pl.Int64, strict=False) * 10 ** max(6 - places, 0)
-    whole = each_run_of(values.str.head(head), lambda heads: read(heads.select(pl.col("value") + zone)), dtypes)
+    whole = each_run_of(values.str.head(head), lambda heads: read(heads.select(pl.col("value") + zone)), dict(dtypes))
     clock = 1e-3 if places <= 3 else 1e-6
     made = whole.struct.unnest().with_columns(
         pl.col("time") + pl.duration(microseconds=micros), clock=pl.lit(clock, pl.Float32)
     )
-    if not alike.all():
-        odd = each_of(values.set(alike, None), read, dtypes).struct.unnest()
-        made = pl.DataFrame([made[name].zip_with(alike, odd[name]) for name in dtypes])
-    return made.to_struct(values.name)
+    return made, alike
+
+
+def _written(
+    values: pl.Series, example: str, read: Read, dtypes: Mapping[str, pl.DataType]
+) -> tuple[pl.DataFrame, pl.Series] | None:
+    """The same of ISO 8601 with an offset, which is read as it stands: what one says but its time, all do."""
+    if (form := _WRITTEN.fullmatch(example)) is None:
+        return None
+    said = read(pl.DataFrame({"value": [example]})).select(list(dtypes))
+    if said["time"].item() is None:
+        return None
+    layout = f"%Y-%m-%d{form[1]}%H:%M:%S{form[2]}%{len(form[3])}f{form[4]}"
+    known = pl.Series([example]).str.to_datetime(layout, time_unit="us").dt.replace_time_zone("UTC")
+    # To look for a time among those read before takes longer than to read it: each is another.
+    naive = values.str.to_datetime(layout, strict=False, time_unit="us", cache=False).dt.replace_time_zone("UTC")
+    # Polars reads signs and spaces, too, where digits should be.
+    digits = re.sub("[0-9]", "[0-9]", re.escape(example))
+    alike = (naive.is_not_null() & values.str.contains(f"^{digits}$")).fill_null(value=False)
+    others = [said[name].new_from_index(0, len(values)) for name in dtypes if name != "time"]
+    return pl.DataFrame([(naive - (known - said["time"]).item()).alias("time"), *others]).select(list(dtypes)), alike
 
 
 def iso(values: pl.Series, tz: str | None) -> pl.Series:
@@ -127,19 +169,21 @@ def by_pair(peer: str | None, forwarded: str, read: Callable[[pl.Expr, pl.Expr],
         hops, peers = columns
         # A tab in hops, which whoever calls us may write, is behind the one between them.
         pairs = pl.select(pl.concat_str(peers.fill_null(""), hops.fill_null(""), separator="\t")).to_series()
-        return each_of(pairs, said, told).struct.field("client_ip")
+        return each_of(pairs, said, _CLIENT).struct.field("client_ip")
 
     def said(values: pl.DataFrame) -> pl.DataFrame:
         pair = pl.col("value").str.splitn("\t", 2).struct
-        return values.select(client_ip=read(pair.field("field_0"), pair.field("field_1")))
+        return bare(values.select(client_ip=read(pair.field("field_0"), pair.field("field_1"))))
 
     def alone(values: pl.DataFrame) -> pl.DataFrame:
-        return values.select(client_ip=read(pl.lit(""), pl.col("value")))
+        return bare(values.select(client_ip=read(pl.lit(""), pl.col("value"))))
 
-    told: dict[str, pl.DataType] = {"client_ip": pl.String()}
+    def bare(clients: pl.DataFrame) -> pl.DataFrame:
+        return clients.select(without_port(clients["client_ip"]).cast(TEXT))
+
     if peer is None:
-        return each(forwarded, alone, told).struct.field("client_ip")
-    return pl.map_batches([forwarded, peer], of, return_dtype=pl.String(), is_elementwise=True)
+        return each(forwarded, alone, _CLIENT).struct.field("client_ip")
+    return pl.map_batches([forwarded, peer], of, return_dtype=TEXT, is_elementwise=True)
 
 
 def _clients(peer: pl.Expr, hops: pl.Expr) -> pl.Expr:

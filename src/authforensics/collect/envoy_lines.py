@@ -32,7 +32,7 @@ def default_parser() -> Cutting:
 
 def istio_parser() -> Cutting:
     """A parser of lines of Istio's default format."""
-    return cutting(_ISTIO, 15, _take_istio, _made, _moment)
+    return cutting(_ISTIO, 15, _take_istio, _made, _moment, without=[3])
 
 
 def _take_default(cut: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
