@@ -83,14 +83,16 @@ def _spread(values: pl.Series, make: Make, dtypes: dict[str, pl.DataType]) -> pl
     # Categories of their own: those of the columns are shared, and would keep every value ever seen.
     coded = values.cast(pl.Categorical(pl.Categories.random())) if text else values
     known, rows = _numbered(coded) if text else _renumbered(coded)
-    made = make(known.cast(pl.String).extend_constant(None, 1).alias("value").to_frame()).select(list(dtypes))
-    return pl.DataFrame([_dealt(column, rows.fill_null(len(known))) for column in made])
+    distinct = known.cast(pl.String).extend(pl.Series([None], dtype=pl.String)).alias("value")
+    made = make(distinct.to_frame()).select(list(dtypes))
+    rows = rows.fill_null(len(known)) if empty else rows
+    return pl.DataFrame([_dealt(column, rows) for column in made])
 
 
 def _dealt(column: pl.Series, rows: pl.Series) -> pl.Series:
     if column.null_count() == len(column):
         return column.new_from_index(0, len(rows))
-    return column.gather(rows)
+    return column[rows]
 
 
 def _numbered(coded: pl.Series) -> tuple[pl.Series, pl.Series]:

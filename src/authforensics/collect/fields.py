@@ -42,10 +42,19 @@ def given(value: pl.Expr) -> pl.Expr:
 
 def agent(value: pl.Expr) -> pl.Expr:
     """A user agent as it was sent: null markers gone, and what nginx, Apache and CloudFront escape restored."""
-    value = text(value)
-    encoded = value.str.contains("%20", literal=True) & ~value.str.contains(" ", literal=True)
-    value = pl.when(encoded).then(unencoded(value)).otherwise(value)
-    return value.map_batches(lambda values: where(values, r"\\", _unescaped), pl.String, is_elementwise=True)
+    return text(value).map_batches(_sent, pl.String, is_elementwise=True)
+
+
+def _sent(agents: pl.Series) -> pl.Series:
+    decoded = where(agents, "%20", _decoded)
+    return where(decoded, r"\\", _unescaped)
+
+
+def _decoded(agents: pl.Series) -> pl.Series:
+    """User agents without their URL encoding: those without a space that was not encoded."""
+    agent = pl.col("agent")
+    plain = pl.when(agent.str.contains(" ", literal=True)).then(agent).otherwise(unencoded(agent))
+    return agents.to_frame("agent").select(plain.alias("agent")).to_series()
 
 
 def _unescaped(values: pl.Series) -> pl.Series:

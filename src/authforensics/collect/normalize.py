@@ -121,6 +121,7 @@ def _readable_path(target: pl.Series) -> pl.Series:
 
 _QUERY: dict[str, pl.DataType] = {"action": TEXT, "_device": pl.String(), "_user": pl.String()}
 _CALLED: dict[str, pl.DataType] = {"route": TEXT, **_QUERY}
+_NOT_ASKED = pl.DataFrame(schema=_QUERY)
 _SPLIT: dict[str, pl.DataType] = {"_method": TEXT, "_target": pl.String()}
 _PATHS: dict[str, pl.DataType] = {"_route": pl.String(), "_query": pl.String()}
 
@@ -141,10 +142,10 @@ def _call(values: pl.DataFrame) -> pl.DataFrame:
     cut = values["value"].str.splitn(" ", 3).struct.unnest()
     cut = cut.with_columns(requests.without_plain_origin(cut["field_1"]))
     plain = requests.plain(cut["field_1"]) & requests.usual(cut["field_0"], cut["field_2"])
-    quick = cut.filter(plain).select(pl.col("field_0").cast(TEXT).alias("_method"), path="field_1")
-    quick = quick.select("_method", _route(requests.without_numbers(quick["path"])))
-    split = _split(values.filter(~plain))
-    return _in_place(plain, quick, split.select("_method").hstack(_called_at_length(split["_target"])))
+    quick, split = cut.filter(plain), _split(values.filter(~plain))
+    called = _called_of(quick["field_1"], split["_target"])
+    method = pl.concat([quick["field_0"].cast(TEXT), split["_method"]]).alias("_method")
+    return _in_place(plain, called.with_columns(method))
 
 
 def _split(values: pl.DataFrame) -> pl.DataFrame:
@@ -162,25 +163,27 @@ _target_call = each("target", lambda values: _called(_of(fields.text, values["va
 def _called(target: pl.Series) -> pl.DataFrame:
     """What the targets of requests call: `_CALLED`."""
     plain = requests.plain(target)
-    quick = _route(requests.without_numbers(target.filter(plain))).to_frame()
-    return _in_place(plain, quick, _called_at_length(target.filter(~plain)))
+    return _in_place(plain, _called_of(target.filter(plain), target.filter(~plain)))
 
 
-def _in_place(plain: pl.Series, quick: pl.DataFrame, slow: pl.DataFrame) -> pl.DataFrame:
-    """One row for each value, those of the plain ones from `quick`."""
-    places = pl.concat([plain.arg_true(), (~plain).arg_true()])
-    return pl.concat([slow.clear(), quick, slow], how="diagonal").gather(places.arg_sort())
+def _in_place(plain: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:
+    """One row for each value, of `rows` that tell of the plain ones first."""
+    if plain.head(int(plain.sum())).all():
+        return rows
+    return rows[pl.concat([plain.arg_true(), (~plain).arg_true()]).arg_sort()]
 
 
-def _called_at_length(target: pl.Series) -> pl.DataFrame:
-    if target.null_count() == len(target):  # As where all but the null among distinct values is plain.
-        return pl.DataFrame(schema=_CALLED).clear(len(target))
-    paths = _paths(target)
-    told = each_of(paths["_query"], _query, _QUERY).struct.unnest()
-    called = told.select(_route(paths["_route"]), *_QUERY)
-    if told["action"].null_count() == told.height:
-        return called
-    return called.with_columns(route=requests.with_action(pl.col("route"), pl.col("action")).cast(TEXT))
+def _called_of(plain: pl.Series, odd: pl.Series) -> pl.DataFrame:
+    """The same of plain targets, and behind them of others."""
+    # As a rule all but the null among distinct values is plain.
+    paths = _paths(odd) if odd.count() else pl.DataFrame({"_route": odd, "_query": odd})
+    route = _route(pl.concat([requests.without_numbers(plain), paths["_route"]], rechunk=True))
+    asked = paths["_query"].null_count() < len(odd)
+    told = each_of(paths["_query"], _query, _QUERY).struct.unnest() if asked else _NOT_ASKED.clear(len(odd))
+    if told["action"].null_count() < len(odd):
+        own = told.select(requests.with_action(pl.lit(route.tail(len(odd))), pl.col("action")).cast(TEXT)).to_series()
+        route = pl.concat([route.head(len(plain)), own])
+    return pl.concat([told.clear(len(plain)), told]).with_columns(route)
 
 
 def _route(path: pl.Series) -> pl.Series:

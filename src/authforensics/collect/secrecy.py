@@ -69,15 +69,14 @@ def identifying(values: pl.Series, name: str) -> pl.Series:
 
 def _without(values: pl.Series, key: bytes | None, shown: Shown | None = None) -> pl.Series:
     """Each test is cheaper than the one after it, and sees only what those before it let through."""
-    odd = (~values.str.contains(_PLAIN)).fill_null(value=False)
+    odd = ~values.str.contains(_PLAIN)
     if not odd.any():
         return values
-    places = odd.arg_true()
-    left = values.gather(places)
-    places = places.filter(_suspect(left) | _made_by_machine(left))
-    if places.is_empty():
+    left = values.filter(odd)
+    suspect = _suspect(left) | _made_by_machine(left)
+    if not suspect.any():
         return values
-    suspects = values.gather(places)
+    places, suspects = odd.arg_true().filter(suspect), left.filter(suspect)
     clean = {value: conceal(value, shown) for value in suspects.unique()}
     hidden = {value: _hidden(value, text, key) for value, text in clean.items() if text != value}
     return values.clone().scatter(places, suspects.replace(hidden)) if hidden else values
@@ -85,22 +84,20 @@ def _without(values: pl.Series, key: bytes | None, shown: Shown | None = None) -
 
 def _suspect(texts: pl.Series) -> pl.Series:
     """Which texts `_SUSPECT` is found in."""
-    marked = texts.str.contains_any(_MARKS, ascii_case_insensitive=True).arg_true()
-    none = pl.repeat(False, len(texts), eager=True)
-    if marked.is_empty():
-        return none
-    return none.scatter(marked.filter(texts.gather(marked).str.contains(_SUSPECT)), True)
+    marked = texts.str.contains_any(_MARKS, ascii_case_insensitive=True)
+    if not marked.any():
+        return marked
+    return marked.scatter(marked.arg_true(), texts.filter(marked).str.contains(_SUSPECT))
 
 
 def _made_by_machine(texts: pl.Series) -> pl.Series:
     """Which texts may have a segment, a value, a long word or a line of a key that is more than a word."""
-    long = texts.str.contains(_RUNS).arg_true()
-    none = pl.repeat(False, len(texts), eager=True)
-    if long.is_empty():
-        return none
-    left = texts.gather(long)
+    long = texts.str.contains(_RUNS)
+    if not long.any():
+        return long
+    left = texts.filter(long)
     mixed = _mixed(left, _SEGMENT, _SEGMENT_CAPITAL) | _mixed(left, _LONG, _LONG_CAPITAL)
-    return none.scatter(long.filter(mixed | left.str.contains(_PEM)), True)
+    return long.scatter(long.arg_true(), mixed | left.str.contains(_PEM))
 
 
 def _mixed(texts: pl.Series, pattern: str, capital: str) -> pl.Series:
@@ -109,10 +106,10 @@ def _mixed(texts: pl.Series, pattern: str, capital: str) -> pl.Series:
     for kind in (capital, *_MIXED[1:]):
         if found.any():
             found &= texts.str.contains(kind)
-    places = found.arg_true()
-    if places.is_empty():
+    if not found.any():
         return found
-    parts = pl.DataFrame({"place": places, "part": texts.gather(places).str.extract_all(pattern)}).explode("part")
+    parts = pl.DataFrame({"place": found.arg_true(), "part": texts.filter(found).str.extract_all(pattern)})
+    parts = parts.explode("part")
     mixed = parts.filter(pl.all_horizontal(pl.col("part").str.contains(kind) for kind in _MIXED))
     return pl.repeat(False, len(texts), eager=True).scatter(mixed["place"].unique(), True)
 
