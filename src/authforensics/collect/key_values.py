@@ -66,7 +66,8 @@ def pairs(line: str) -> dict[str, str]:
     form = _form(line)
     if form is None:
         return {}
-    told = {key: _bare(value.rstrip()) for key, value in reversed(_IN_PAIR.findall(line))}
+    found = ((key, value.rstrip()) for key, value in reversed(_IN_PAIR.findall(line)))
+    told = {key: value[1:].removesuffix('"') if value[:1] == '"' else value for key, value in found}
     time = form["called"] or form["at"]
     return {**told, TIME_AHEAD: time} if time else told
 
@@ -101,10 +102,6 @@ def _unquoted(value: pl.Series) -> pl.Series:
         r"\\",
         lambda text: text.str.replace_all('\\"', '"', literal=True).str.replace_all("\\\\", "\\", literal=True),
     )
-
-
-def _bare(value: str) -> str:
-    return value[1:].removesuffix('"') if value.startswith('"') else value
 
 
 def layout_of(sample: Sequence[str]) -> Layout | None:

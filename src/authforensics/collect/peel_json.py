@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -14,6 +15,8 @@ from authforensics.collect.wrapper import Peel, peeled
 
 #: Which keys (dotted, where objects are nested) hold what: `at`, the time, and columns of `PEELED`.
 Keys = Mapping[str, tuple[str, ...]]
+
+_OBJECT = re.compile(r"\s*\{")
 
 
 def by_keys(
@@ -30,7 +33,8 @@ def by_keys(
     names = list(dict.fromkeys(name for some in keys.values() for name in some))
 
     def prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
-        if not any(line.lstrip().startswith("{") and all(mark in line for mark in marks) for line in sample):
+        objects = filter(_OBJECT.match, sample)
+        if not any(all(mark in line for mark in marks) for line in objects):
             return None
 
         def peel(lines: pl.Series) -> pl.DataFrame:

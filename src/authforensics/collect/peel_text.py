@@ -25,7 +25,7 @@ def by_pattern(pattern: str) -> Callable[[Sequence[str], Settings], Peel | None]
     compiled = re.compile(pattern, re.DOTALL)
 
     def prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
-        if not any(compiled.match(line) for line in sample):
+        if not any(map(compiled.match, sample)):
             return None
         return lambda lines: peeled(with_time(groups(lines, pattern), settings.tz))
 

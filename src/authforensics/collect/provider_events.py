@@ -67,7 +67,7 @@ class Provider:
 
     def prepare(self, sample: Sequence[str], settings: Settings) -> Parser | None:
         """The parser for a file, if a line of its sample has the marks."""
-        if not any(_has(line.lower(), MARKS[self.name]) for line in sample):
+        if not any(_has(line.lower(), MARKS[self.name]) for line in sample if "{" in line):
             return None
         known, plain = json_lines.paths_in(sample)
         marks = [path for path in known if path[-1].lower() == self.mark.lower()]

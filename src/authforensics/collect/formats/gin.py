@@ -56,7 +56,7 @@ def _moment(values: pl.Series, tz: str | None) -> pl.Series:
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(re.match(_LINE, line) for line in sample):
+    if not any(map(re.compile(_LINE).match, sample)):
         return None
     return cutting(_LINE, 3, partial(_take, tz=settings.tz), _make, partial(_moment, tz=settings.tz))
 

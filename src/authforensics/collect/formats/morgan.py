@@ -22,7 +22,7 @@ _LINE = rf"^{_COLOUR}{IN_FRONT}{_COLOUR}{_WHO}{_CALL}{_RESULT}(?:{_DEV}|{_TINY})
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(re.match(_LINE, line) for line in sample):
+    if not any(map(re.compile(_LINE).match, sample)):
         return None
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:

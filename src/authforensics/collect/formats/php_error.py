@@ -20,7 +20,7 @@ _FRONT = (
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(re.match(_FRONT, line) for line in sample):
+    if not any(map(re.compile(_FRONT).match, sample)):
         return None
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:

@@ -26,7 +26,7 @@ _HAS_LEVEL = rf"^.{{0,120}}?\b{_LEVEL}\b"
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(re.match(_FRONT, line) for line in sample):
+    if not any(map(re.compile(_FRONT).match, sample)):
         return None
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:

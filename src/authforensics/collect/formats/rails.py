@@ -31,7 +31,7 @@ _ID = r"\[([0-9a-fA-F][0-9A-Fa-f-]{15,})\]"
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(re.match(_STARTED, line) for line in sample):
+    if not any(map(re.compile(_STARTED).match, sample)):
         return None
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:

@@ -15,7 +15,7 @@ _COLOUR = r"(?:\x1b|#033|\^\[)\[[0-9;?]*[ -/]*[A-Za-z]"
 
 
 def _prepare(sample: Sequence[str], _settings: Settings) -> Peel | None:
-    if not any(re.search(_COLOUR, line) for line in sample):
+    if not any(map(re.compile(_COLOUR).search, sample)):
         return None
     return lambda lines: peeled(lines.to_frame("line").select(inner=pl.col("line").str.replace_all(_COLOUR, "")))
 

@@ -33,7 +33,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
 
 
 def _text(sample: Sequence[str], settings: Settings) -> Peel | None:
-    if not any(re.match(_TEXT, line) for line in sample):
+    if not any(map(re.compile(_TEXT).match, sample)):
         return None
     named = [pl.col("labels").str.extract(rf'[{{ ,]{label}="((?:[^"\\]|\\.)+)"') for label in _INSTANCES]
 

@@ -26,7 +26,7 @@ _LINE = rf"{_FRONT} (?:(?P<instance>[\w.:-]+) )?{_TAG}(?: (?P<inner>.*))?$"
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
-    if not any(re.match(_FRONT, line) for line in sample):
+    if not any(map(re.compile(_FRONT).match, sample)):
         return None
 
     def peel(lines: pl.Series) -> pl.DataFrame:
