@@ -71,6 +71,7 @@ def told(document) -> str:
     return json.dumps(data).replace(".gz", "")
 
 
+@pytest.mark.slow
 def test_neither_order_nor_compression_of_the_files_changes_what_is_found(tmp_path):
     sample = SAMPLES / "incident-1-secret-mismatch"
     logs = sorted(path for path in sample.iterdir() if "log" in path.name)

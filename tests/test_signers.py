@@ -58,7 +58,10 @@ def env(tmp_path):
     return file
 
 
-@pytest.mark.parametrize("where", ["query", "header", "message"])
+SELDOM = [pytest.param(where, marks=pytest.mark.slow) for where in ("query", "message")]
+
+
+@pytest.mark.parametrize("where", ["header", *SELDOM])
 def test_the_cause_is_proven_by_who_signed(where, env, tmp_path):
     logs = _write(tmp_path / "logs", where, KEY)
     analysis = authforensics.analyze(logs, env_file=env)
@@ -81,7 +84,7 @@ def test_the_cause_is_proven_by_who_signed(where, env, tmp_path):
     assert not [one for one in without.for_ if "proven" in one]
 
 
-@pytest.mark.parametrize("where", ["query", "message"])
+@pytest.mark.parametrize("where", SELDOM)
 def test_a_published_default_is_found_without_an_environment(where, tmp_path):
     logs = _write(tmp_path / "logs", where, "ACCESS_SECRET")
     document = authforensics.analyze(logs).document

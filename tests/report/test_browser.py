@@ -111,7 +111,7 @@ def draw_all(page: Page) -> None:
 
 
 @pytest.mark.parametrize("name", ["incident", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.slow), 390])
 def test_no_sideways_scrolling(visit: Visit, name: str, width: int) -> None:
     page = visit(name, width)
     draw_all(page)
@@ -195,7 +195,7 @@ def test_hostile_lines_stay_text_in_the_table_of_requests(visit: Visit) -> None:
     assert page.locator("#device-plot a").count() == 0
 
 
-@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+@pytest.mark.parametrize(("scheme", "dark"), [pytest.param("light", False, marks=pytest.mark.slow), ("dark", True)])
 def test_page_and_figures_follow_the_scheme(visit: Visit, scheme: str, dark: bool) -> None:
     page = visit("incident", scheme=scheme)
     draw_all(page)
@@ -213,6 +213,7 @@ def test_figures_follow_when_the_scheme_changes(visit: Visit) -> None:
     until(page, "document.querySelector('.plot').layout.font.color === '#e3e7eb'")
 
 
+@pytest.mark.slow
 def test_a_figure_without_data_says_so(visit: Visit) -> None:
     page = visit("bare")
     page.locator("[data-figure=fleet]").scroll_into_view_if_needed()
