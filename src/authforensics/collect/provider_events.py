@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -22,6 +22,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "okta": ('"eventtype"', '"published"', '"outcome"'),
     "entra": ('"createddatetime"', '"appid"', '"errorcode"'),
     "cloudtrail": ('"eventsource"', '"eventname"', '"awsregion"'),
+    "keycloak": ('"realmid"', '"ipaddress"', '"time"'),
     "firebase": ("google.cloud.identitytoolkit", '"methodname"'),
 }
 #: In front of a key that isn't beside the mark but at the top.
@@ -42,10 +43,10 @@ _SAID = (
 )
 
 
-def recorded(sample: Sequence[str]) -> bool:
-    """Whether most lines are records of an identity provider."""
+def recorded(sample: Sequence[str], names: Iterable[str] = MARKS) -> bool:
+    """Whether most lines are records of an identity provider, one of these `names`."""
     lines = [line.lower() for line in sample]
-    return any(2 * sum(_has(line, marks) for line in lines) > len(lines) for marks in MARKS.values())
+    return any(2 * sum(_has(line, MARKS[name]) for line in lines) > len(lines) for name in names)
 
 
 @dataclass(frozen=True, slots=True)

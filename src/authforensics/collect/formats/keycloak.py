@@ -1,49 +1,65 @@
-"""Owns `keycloak`: Keycloak's server log, whose events tell which token was refused, and why."""
+"""Owns `keycloak`: Keycloak's server log, as text or JSON, whose events tell which token was refused, and why."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
 
-from authforensics.collect.cutting import iso_of
-from authforensics.collect.distinct import each
-from authforensics.collect.format import Format, Parser, Settings
-from authforensics.schema import KIND, Kind
+from authforensics.collect import json_lines, keycloak_events
+from authforensics.collect.assemble import column
+from authforensics.collect.cutting import iso_of, with_message
+from authforensics.collect.format import Cutting, Format, Parser, Settings
+from authforensics.collect.moments import moments
+from authforensics.collect.provider_events import recorded
+from authforensics.collect.times import MOMENT
+from authforensics.schema import Kind
 
 # Reference: JBossLoggingEventListenerProvider.java of Keycloak; https://www.keycloak.org/server/logging (the layout
-# `%d{yyyy-MM-dd HH:mm:ss,SSS} %-5p [%c] (%t) %s%e%n`). Up to version 21 nothing was quoted; WildFly's had no date.
+# `%d{yyyy-MM-dd HH:mm:ss,SSS} %-5p [%c] (%t) %s%e%n`). WildFly's had no date.
 _TIME = r"(?:\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?"
 _LINE = rf"^(?P<at>{_TIME}) +(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL) +\[[^\]()]*\] \([^)]*\) "
-#: What is wanted of an event. These come in front of what the caller wrote himself, and in that quotes are escaped.
-_KEYS = {
-    "realm": "realmId",
-    "realm_name": "realmName",
-    "user_id": "userId",
-    "session_id": "sessionId",
-    "client_ip": "ipAddress",
-    "error": "error",
-    "reason": "reason",
-    "code": "code_id",
+#: Any other layout of text: what stands between the time and an event is level, logger and thread, never a quote.
+_AHEAD = rf"(?:\[?(?P<at>{_TIME})\]?[\s|:-]*)?"
+_EVENT = rf"^(?:[^\"]*?[\s\]):|-])?({keycloak_events.EVENT}.*)$"
+_BEHIND = re.compile(rf"^{_AHEAD}(?:[^\"]*?[\s\]):|-])?{keycloak_events.EVENT}")
+#: Objects of its JSON output (`--log-console-output=json`, also in the names of ECS), and those with an event's text.
+_LOGGED = re.compile(rf'"org\.keycloak\.|"(?:message|msg)": ?"{keycloak_events.EVENT}'.replace(r"\"", r'\\"'))
+#: What the admin API gives of each event, and of what administrators do.
+# Reference: https://www.keycloak.org/docs-api/latest/rest-api/ (EventRepresentation, AdminEventRepresentation)
+_PLACES: dict[str, tuple[str, ...]] = {
+    "at": ("time",),
+    "type": ("type",),
+    "realm": ("realmId",),
+    "realm_name": ("realmName",),
+    "user": ("userId",),
+    "session": ("sessionId",),
+    "ip": ("ipAddress",),
+    "error": ("error",),
+    "reason": ("details", "reason"),
+    "code": ("details", "code_id"),
+    "admin": ("authDetails", "userId"),
+    "admin_ip": ("authDetails", "ipAddress"),
+    "operation": ("operationType",),
+    "resource": ("resourcePath",),
 }
-_TOKEN = "/protocol/openid-connect/token?grant_type="
-#: Where the endpoints are whose calls end in such an event, and what they answer when all is well and when not.
-# Reference: EventType.java and TokenEndpoint.java of Keycloak; RFC 6749 section 5.2, RFC 6750 section 3.1
-_CALLS: dict[str, tuple[str, int, int]] = {
-    "LOGIN": ("/login-actions/authenticate", 200, 401),
-    "CODE_TO_TOKEN": (f"{_TOKEN}authorization_code", 200, 400),
-    "REFRESH_TOKEN": (f"{_TOKEN}refresh_token", 200, 400),
-    "CLIENT_LOGIN": (f"{_TOKEN}client_credentials", 200, 401),
-    "TOKEN_EXCHANGE": (f"{_TOKEN}urn:ietf:params:oauth:grant-type:token-exchange", 200, 400),
-    "USER_INFO_REQUEST": ("/protocol/openid-connect/userinfo", 200, 401),
-    "LOGOUT": ("/protocol/openid-connect/logout", 204, 400),
-}
-_CALLED: dict[str, pl.DataType] = {"target": pl.String(), "status": pl.UInt16(), "method": pl.String()}
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any("[org.keycloak" in line for line in sample):
-        return None
+    objects = [line for line in sample if line.lstrip().startswith("{")]
+    if 2 * len(objects) > len(sample):
+        if recorded(objects, ("keycloak",)):
+            return _records(objects, settings)
+        return _objects(sample, settings) if any(map(_LOGGED.search, objects)) else None
+    if any("[org.keycloak" in line and re.match(_LINE, line) for line in sample):
+        return _server_log(settings)
+    events = [match for line in sample if (match := _BEHIND.match(line))]
+    return _text(settings, timed=2 * sum(match["at"] is not None for match in events) > len(events)) if events else None
+
+
+def _server_log(settings: Settings) -> Parser:
+    """A parser of lines in Keycloak's own layout."""
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts")
@@ -51,53 +67,73 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         # Neither time, level nor the logger's name has a parenthesis.
         message = pl.when(matched).then(pl.col("line").str.splitn(") ", 2).struct.field("field_1"))
         parts = parts.with_columns(matched=matched, message=message, moment=iso_of(pl.col("at"), settings.tz))
-        return _told(parts.unnest("moment").drop("at"))
+        return keycloak_events.logged(parts.unnest("moment").drop("at"))
 
     return parse
 
 
-def _told(parts: pl.LazyFrame) -> pl.LazyFrame:
-    """`PARSED` of lines: an event is the call that it stands for, anything else a message."""
-    message = pl.col("message")
-    parts = parts.with_columns(
-        _quoted=pl.when(message.str.starts_with('type="')).then(message),
-        _bare=pl.when(message.str.contains("^type=[A-Z]")).then(message),
-    )
-    values = {name: _value(f", {key}=") for name, key in _KEYS.items()}
-    parts = parts.with_columns(**values, type=_value("^type=")).with_columns(
-        each("type", _calls, _CALLED).struct.unnest()
-    )
-    called = pl.col("target").is_not_null() & pl.col("client_ip").is_not_null()
-    return parts.with_columns(
-        target=pl.when(called).then(pl.lit("/realms/") + pl.coalesce("realm_name", "realm") + pl.col("target")),
-        method=pl.when(called).then("method"),
-        status=pl.when(called).then("status"),
-        kind=pl.when(called).then(pl.lit(Kind.REQUEST.value)).otherwise(pl.lit(Kind.MESSAGE.value)).cast(KIND),
-        reason_text=pl.when(called).then(pl.coalesce("reason", "error")),
-        session_id=pl.coalesce("session_id", "code"),
-        message=pl.when(~called).then("message"),
-    ).drop("type", "realm", "realm_name", "error", "reason", "code", "_quoted", "_bare")
+def _text(settings: Settings, timed: bool) -> Parser:
+    """A parser of lines in a layout of someone's own: those with a time, or all that begin with no space."""
+
+    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+        parts = with_message(lines, _AHEAD)
+        event = pl.col("message").str.extract(_EVENT)
+        begins = pl.col("at").is_not_null() if timed else pl.col("line").str.contains(r"^\S")
+        matched = event.is_not_null() | begins
+        parts = parts.with_columns(
+            matched=matched.fill_null(value=False),
+            message=pl.when(matched).then(pl.coalesce(event, "message")),
+            moment=iso_of(pl.col("at"), settings.tz),
+        )
+        return keycloak_events.logged(parts.unnest("moment").drop("at"))
+
+    return parse
 
 
-def _value(key: str) -> pl.Expr:
-    quoted = pl.col("_quoted").str.extract(rf"{key}\"((?:[^\"\\]|\\.)*)\"")
-    return pl.coalesce(quoted, pl.col("_bare").str.extract(rf"{key}([^,]*)"))
+def _objects(sample: Sequence[str], settings: Settings) -> Parser | None:
+    """A parser of objects with a line's text as their message."""
+    made = json_lines.parser(sample, settings)
+    if made is None:
+        return None
+
+    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+        return _with_events(made(lines))
+
+    return Cutting(parse, lambda _data: None, units=made.units) if isinstance(made, Cutting) else parse
 
 
-def _calls(values: pl.DataFrame) -> pl.DataFrame:
-    """The call that each type of event stands for."""
-    answered: dict[str, tuple[str, int]] = {}
-    for name, (target, well, ill) in _CALLS.items():
-        answered |= {name: (target, well), f"{name}_ERROR": (target, ill)}
-    called = pl.col("value").replace_strict({name: target for name, (target, _) in answered.items()}, default=None)
-    status = pl.col("value").replace_strict({name: status for name, (_, status) in answered.items()}, default=None)
-    method = pl.when(called.is_not_null()).then(pl.lit("POST"))
-    return values.select(target=called.cast(pl.String), status=status.cast(pl.UInt16), method=method)
+def _with_events(parts: pl.LazyFrame) -> pl.LazyFrame:
+    return keycloak_events.logged(parts) if "message" in parts.collect_schema() else parts
+
+
+def _records(sample: Sequence[str], settings: Settings) -> Parser:
+    """A parser of objects that are events."""
+    example = next(iter(json_lines.values_of(sample).get("time", [])), "")
+
+    def read(values: pl.Series) -> pl.Series:
+        return moments(values, example, settings.tz).select(MOMENT.keys()).to_struct(values.name)
+
+    def finish(lines: pl.LazyFrame) -> pl.LazyFrame:
+        there = {*lines.collect_schema().names()}
+        values = {name: pl.col(column(name)) if column(name) in there else pl.lit(None, pl.String) for name in _PLACES}
+        parts = lines.with_columns(**{f"_{name}": value for name, value in values.items()})
+        told = pl.any_horizontal(pl.col("_type", "_operation").is_not_null())
+        parts = parts.with_columns(
+            _user=pl.coalesce("_user", "_admin"),
+            _ip=pl.coalesce("_ip", "_admin_ip"),
+            _done=pl.concat_str("_operation", "_resource", separator=" ", ignore_nulls=True).replace("", None),
+            moment=pl.col("_at").map_batches(read, return_dtype=pl.Struct(MOMENT), is_elementwise=True),
+            problem=pl.coalesce("problem", pl.when(pl.col("matched") & ~told).then(pl.lit("has no type"))),
+        ).unnest("moment")
+        own = [name for name in ("line_number", "line", "matched", "problem", *MOMENT) if name in {*there, *MOMENT}]
+        return keycloak_events.recorded(parts.select(*own, "_done", *(f"_{name}" for name in keycloak_events.VALUES)))
+
+    return json_lines.reader(_PLACES, (), finish, plain=False)
 
 
 FORMAT = Format(
     name="keycloak",
-    title="server log of Keycloak with its login and token events",
+    title="server log of Keycloak, as text or JSON, with its login and token events",
     samples=(
         (
             '2026-03-01 10:02:03,123 WARN  [org.keycloak.events] (executor-thread-1) type="REFRESH_TOKEN_ERROR",'
@@ -109,8 +145,9 @@ FORMAT = Format(
     ),
     time="end",
     kinds=(Kind.REQUEST, Kind.MESSAGE),
-    specificity=0.98,
+    # Above that of JSON lines, as which its own can be read, too.
+    specificity=0.985,
     prepare=_prepare,
     multiline=True,
-    record_start=rf"^{_TIME} ",
+    record_start=rf'^(?:\[?{_TIME}\b|\{{")',
 )
