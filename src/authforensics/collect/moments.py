@@ -103,6 +103,11 @@ def moments(values: pl.Series, example: str, tz: str | None) -> pl.DataFrame:
     return pl.DataFrame([quick[name].zip_with(plain, odd[name]) for name in _MOMENT])
 
 
+def spelt(values: pl.Series, example: str, tz: str | None) -> pl.Series:
+    """As `moments`, in one column (`times.MOMENT`)."""
+    return moments(values, example, tz).select(times.MOMENT.keys()).to_struct(values.name)
+
+
 def _epochs(values: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """The moments of seconds with a fraction, milli-, micro- or nanoseconds since 1970; and which are such numbers."""
     plain = values.str.contains(_EPOCH).fill_null(value=False)

@@ -20,7 +20,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             http.client_ip net.peer.ip net.sock.peer.addr source.address id.orig_h req.remote_ip remoteip remoteaddr
             remote_host ip ipaddress ip_address client_addr client_address clientaddress source_ip sourceip remote
             identity.sourceip request.ip c_ip cip request_ip network.client.ip
-            calleripaddress srcip cliip
+            calleripaddress srcip cliip remote_address
         """,
         "forwarded": "xff forwardedfor x_forwarded_for forwarded_for",
         "request": "request request_line requestline requested_url req",

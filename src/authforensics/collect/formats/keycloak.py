@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from authforensics.collect import json_lines, keycloak_events
 from authforensics.collect.assemble import column
 from authforensics.collect.cutting import iso_of, with_message
 from authforensics.collect.format import Cutting, Format, Parser, Settings
-from authforensics.collect.moments import moments
+from authforensics.collect.moments import spelt
 from authforensics.collect.provider_events import recorded
 from authforensics.collect.times import MOMENT
 from authforensics.schema import Kind
@@ -110,8 +111,7 @@ def _records(sample: Sequence[str], settings: Settings) -> Parser:
     """A parser of objects that are events."""
     example = next(iter(json_lines.values_of(sample).get("time", [])), "")
 
-    def read(values: pl.Series) -> pl.Series:
-        return moments(values, example, settings.tz).select(MOMENT.keys()).to_struct(values.name)
+    read = partial(spelt, example=example, tz=settings.tz)
 
     def finish(lines: pl.LazyFrame) -> pl.LazyFrame:
         there = {*lines.collect_schema().names()}

@@ -1,0 +1,67 @@
+"""Owns `iis`: IIS' own log file format, which is fixed and has no names; its times are local ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from authforensics.collect.cutting import by_pattern, iso
+from authforensics.collect.distinct import each_run_of
+from authforensics.collect.format import Format, Parser, Settings
+from authforensics.collect.times import MOMENT
+from authforensics.schema import Kind
+
+# Reference: https://learn.microsoft.com/en-us/windows/win32/http/iis-logging: client, user, date, time, service,
+# server, its address, milliseconds, bytes received and sent, status, that of Windows, method, target, query.
+_DATE = r"[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}"
+_LINE = (
+    rf"^(?P<client_ip>[0-9A-Fa-f.:%]+), (?P<user_id>[^,]*), (?P<at>{_DATE}, [0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}),"
+    r" [A-Za-z][^,\s]*, [^,]*, [^,]*, (?P<lasted>[0-9]+), [0-9]+, (?P<bytes>[0-9]+), (?P<status>[0-9]{1,3}), [0-9]+,"
+    r" (?P<method>[^,\s]*), (?P<target>\S*), (?P<query>\S*?)(?:,(?: .*)?)?$"
+)
+#: The parts of a time, whose order is that of the server's locale: with slashes the month stands in front, unless some
+#: number there can't be one.
+_PARTS = r"^([0-9]{1,4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,4}), ([0-9:]+)$"
+_DAY = re.compile(r"(?:1[3-9]|[23][0-9])/|[0-9]{1,2}[.-]")
+
+
+def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
+    matches = [match["at"] for line in sample if (match := re.match(_LINE, line))]
+    if not matches:
+        return None
+    day_first = any(map(_DAY.match, matches))
+
+    def read(values: pl.DataFrame) -> pl.DataFrame:
+        return iso(values.select(_restated(day_first)).to_series(), settings.tz).struct.unnest()
+
+    return by_pattern(_LINE, _make, lambda values: each_run_of(values, read, MOMENT))
+
+
+def _restated(day_first: bool) -> pl.Expr:
+    """A time (`value`) as ISO 8601."""
+    first, second, third, clock = (pl.col("value").str.extract(_PARTS, number) for number in range(1, 5))
+    own = first.str.len_bytes() > 2
+    day, month = (first, second) if day_first else (second, first)
+    year = pl.when(own).then(first).when(third.str.len_bytes() == 2).then(pl.lit("20") + third).otherwise(third)
+    month, day = pl.when(own).then(second).otherwise(month), pl.when(own).then(third).otherwise(day)
+    date = pl.concat_str(year, month.str.zfill(2), day.str.zfill(2), separator="-")
+    return pl.concat_str(date, clock.str.zfill(8), separator=" ")
+
+
+def _make(parts: pl.LazyFrame) -> pl.LazyFrame:
+    return parts.with_columns(duration_ms=pl.col("lasted").cast(pl.Float64, strict=False)).drop("lasted")
+
+
+FORMAT = Format(
+    name="iis",
+    title="IIS' own log file format",
+    samples=(
+        "203.0.113.7, -, 10/2/2025, 12:00:08, W3SVC2, WEB1, 172.21.13.45, 116, 163, 3223, 401, 0, GET, /api/me, -,",
+    ),
+    time="end",
+    kinds=(Kind.REQUEST,),
+    specificity=0.98,
+    prepare=_prepare,
+)
