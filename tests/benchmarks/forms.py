@@ -255,6 +255,54 @@ FORMS: dict[str, Form] = {
         '[GIN] <clock> | <status> | <lasted>.411ms | <ip> | <method>     "<target>"',
         "%Y/%m/%d - %H:%M:%S",
     ),
+    "uwsgi": Form(
+        "uwsgi",
+        "[pid: 17|app: 0|req: 1/1] <ip> () {40 vars in 512 bytes} [<clock>] <method> <target> => generated <bytes> bytes"
+        " in <lasted> msecs (HTTP/1.1 <status>) 3 headers in 120 bytes (1 switches on core 0)",
+        "%a %b %e %H:%M:%S %Y",
+    ),
+    "iis": Form(
+        "iis",
+        "<ip>, -, <clock>, W3SVC2, WEB1, 172.21.13.45, <lasted>, 163, <bytes>, <status>, 0, <method>, <path>, <query>,",
+        "%m/%d/%Y, %H:%M:%S",
+    ),
+    "actix": Form(
+        "actix",
+        '[<clock>Z INFO  actix_web::middleware::logger] <ip> "<method> <target> HTTP/1.1" <status> <bytes> "-" "<agent>"'
+        " <seconds>000",
+        _ISO,
+    ),
+    "tornado": Form(
+        "tornado",
+        "[I <clock> web:2348] <status> <method> <target> (<ip>) <lasted>.41ms",
+        "%y%m%d %H:%M:%S",
+        whole=False,
+    ),
+    "nestjs": Form(
+        "nestjs",
+        "[Nest] 4711  - <clock>     LOG [HTTP] <method> <target> <status> <bytes> - <agent> <ip>",
+        "%m/%d/%Y, %I:%M:%S %p",
+        whole=False,
+    ),
+    "sanic": Form(
+        "sanic",
+        "[<clock> +0000] - (sanic.access)[INFO][<ip>:<port>]: <method> http://api.shop.example<target>  <status> <bytes>",
+        _SPACED,
+        whole=False,
+    ),
+    "ktor": Form(
+        "ktor",
+        "<clock>.<ms> [eventLoopGroupProxy-4-1] INFO  ktor.application - <status> OK: <method> - <path> in <lasted>ms",
+        _SPACED,
+        whole=False,
+    ),
+    "aspnet": Form(
+        "aspnet",
+        "<clock> info: Microsoft.AspNetCore.Hosting.Diagnostics[2]\n      Request finished HTTP/1.1 <method>"
+        " https://api.shop.example<target> - <status> <bytes> application/json <lasted>.2340ms",
+        _SPACED,
+        whole=False,
+    ),
     "keycloak": Form("keycloak", _KEYCLOAK, _SPACED, whole=False),
     "monolog": Form(
         "monolog",

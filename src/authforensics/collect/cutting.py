@@ -65,13 +65,23 @@ def with_message(lines: pl.LazyFrame, front: str) -> pl.LazyFrame:
 
 
 def cutting(
-    pattern: str, count: int, take: Take, make: Make, moment: Moment, *, without: Collection[int] = ()
+    pattern: str,
+    count: int,
+    take: Take,
+    make: Make,
+    moment: Moment,
+    *,
+    without: Collection[int] = (),
+    separator: str = '"',
 ) -> Cutting:
-    """The same, that cuts lines at their quotes where it can: `take` gets so many pieces of each, `without` some."""
+    """The same, that cuts lines at their quotes or another separator where it can.
+
+    `take` gets so many pieces of each, `without` some.
+    """
     pieces = [None if place in without else str(place) for place in range(count)]
 
     def cut(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
-        parts, plain = take(columns(data, '"', pieces))
+        parts, plain = take(columns(data, separator, pieces))
         plain = unescaped(data, plain)
         return make(parts.lazy().with_columns(matched=pl.lit(value=True))).unnest("moment"), plain
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import by_pattern, iso
-from authforensics.collect.distinct import each_run_of
+from authforensics.collect.cutting import Moment, cutting, iso
+from authforensics.collect.distinct import each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.times import MOMENT
 from authforensics.schema import Kind
@@ -19,12 +20,48 @@ _DATE = r"[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}"
 _LINE = (
     rf"^(?P<client_ip>[0-9A-Fa-f.:%]+), (?P<user_id>[^,]*), (?P<at>{_DATE}, [0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}),"
     r" [A-Za-z][^,\s]*, [^,]*, [^,]*, (?P<lasted>[0-9]+), [0-9]+, (?P<bytes>[0-9]+), (?P<status>[0-9]{1,3}), [0-9]+,"
-    r" (?P<method>[^,\s]*), (?P<target>\S*), (?P<query>\S*?)(?:,(?: .*)?)?$"
+    r" (?P<method>[^,\s]*), (?P<target>\S*), (?P<query>\S*?),*(?: .*)?$"
 )
 #: The parts of a time, whose order is that of the server's locale: with slashes the month stands in front, unless some
 #: number there can't be one.
 _PARTS = r"^([0-9]{1,4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,4}), ([0-9:]+)$"
 _DAY = re.compile(r"(?:1[3-9]|[23][0-9])/|[0-9]{1,2}[.-]")
+
+
+#: The columns, and what they look like in most lines; behind the last one is a comma.
+_NAMES = (
+    *("client_ip", "user_id", "date", "clock", "service", "server", "address", "lasted", "received", "bytes", "status"),
+    *("windows", "method", "target", "query", "end"),
+)
+_SHAPES = {
+    "client_ip": r"^[0-9A-Fa-f.:%]+$",
+    "date": rf"^ {_DATE}$",
+    "service": r"^ [A-Za-z][^\s]*$",
+    "server": r"^ ",
+    "address": r"^ ",
+    "user_id": r"^ ",
+    "status": r"^ [0-9]{1,3}$",
+    "windows": r"^ [0-9]+$",
+    "method": r"^ [^\s]*$",
+    "query": r"^ [^\s]*$",
+}
+_NUMBERS = ("lasted", "received", "bytes")
+_CLOCK = r"^ [0-9]{1,2}:[0-9]{2}:[0-9]{2}$"
+
+
+def _take(pieces: pl.DataFrame, moment: Moment) -> tuple[pl.DataFrame, pl.Series]:
+    """The parts of lines, from what stands between their commas, and which lines are plain: they have no more."""
+    parts = pieces.rename({str(place): name for place, name in enumerate((*_NAMES, "more"))})
+    plain = (parts["end"] == "") & (parts["more"] == "") & fits(parts["clock"], _CLOCK, each_run_of)
+    for name, shape in _SHAPES.items():
+        plain &= fits(parts[name], shape)
+    for name in _NUMBERS:
+        plain &= parts[name].str.contains("^ [0-9]+$")
+    plain &= parts["target"].str.contains(r"^ [^\s]*$")
+    at = pl.select(parts["date"].str.strip_prefix(" ") + pl.lit(",") + parts["clock"]).to_series()
+    told = ("client_ip", "user_id", "lasted", "bytes", "status", "method", "target", "query")
+    bare = parts.select(pl.col(told).str.strip_prefix(" "), moment(at).alias("moment"))
+    return bare, plain.fill_null(value=False)
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
@@ -36,7 +73,10 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     def read(values: pl.DataFrame) -> pl.DataFrame:
         return iso(values.select(_restated(day_first)).to_series(), settings.tz).struct.unnest()
 
-    return by_pattern(_LINE, _make, lambda values: each_run_of(values, read, MOMENT))
+    def moment(values: pl.Series) -> pl.Series:
+        return each_run_of(values, read, MOMENT)
+
+    return cutting(_LINE, len(_NAMES) + 1, partial(_take, moment=moment), _make, moment, separator=",")
 
 
 def _restated(day_first: bool) -> pl.Expr:

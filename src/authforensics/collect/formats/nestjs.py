@@ -18,12 +18,12 @@ from authforensics.schema import Kind
 _SPACE = " \u00a0\u202f"
 _AT = rf"[0-9]{{1,4}}[./-][0-9]{{1,2}}[./-][0-9]{{1,4}},? [0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}(?:[{_SPACE}][AaPp][Mm])?"
 _LEVEL = r"(?:LOG|ERROR|WARN|DEBUG|VERBOSE|FATAL)"
-_AHEAD = rf"\[[A-Za-z][^\]]{{0,40}}\] [0-9]+ +- (?P<at>{_AT})(?: +{_LEVEL} ?| +)(?:\[[^\]]*\] )?"
+_AHEAD = rf"\[[A-Za-z][^\]]{{0,40}}\] [0-9]+ +- (?P<at>{_AT}) +(?:{_LEVEL} )?(?:\[[^\]]*\] )?"
 #: The framework logs no requests, but everybody's middleware does so alike: `${method} ${url} ${status} ${length} -
 #: ${userAgent} ${ip}`, or a duration in place of these.
 _CALL = (
-    r"^(?:\[[^\]]*\] )?(?P<method>GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS):? (?P<target>/\S*)"
-    r"(?: HTTP/[0-9](?:\.[0-9])?)?(?: -)? (?P<status>[1-5][0-9]{2})(?P<rest>(?: .*)?)$"
+    r"^(?:\[[^\]]*\] )?(?P<method>GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS):? (?P<target>/[^ ]*)"
+    r" (?:HTTP/[0-9](?:\.[0-9])? )?(?:- )?(?P<status>[1-5][0-9]{2})(?P<rest>(?: .*)?)$"
 )
 #: Where hours are those of the whole day the day stands first.
 _DAY_FIRST, _HALF = r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}),? ([0-9]{1,2}:[0-9:]{5})$", "M"

@@ -8,9 +8,11 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import by_pattern
+from authforensics.collect.cutting import Moment, cutting
+from authforensics.collect.distinct import each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.moments import spelt
+from authforensics.collect.splitting import words
 from authforensics.schema import Kind
 
 # Reference: https://github.com/unbit/uwsgi/blob/master/core/logging.c (uwsgi_logit_simple): with `vhost` the host is in
@@ -18,17 +20,43 @@ from authforensics.schema import Kind
 # user and path; neither has a space, or nobody could tell what else is his.
 _AT = r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [0-9]{4}"
 _LINE = (
-    r"^(?:(?P<host>[^\s{\[]+) )?(?:\{[a-z ]+: [^}]*\} )*\[pid: [0-9]+\|app: -?[0-9]+\|req: -?[0-9]+/[0-9]+\]"
-    r" (?P<client_ip>[^\s(]*) \((?P<user_id>[^()\s]*)\) \{[0-9]+ vars in [0-9]+ bytes\}"
-    rf" \[(?P<at>{_AT})\] (?P<method>\S*) (?P<target>\S*) => generated (?P<bytes>[0-9]+) bytes"
-    r" in (?P<lasted>[0-9]+) (?P<unit>msecs|micros) (?:via [a-z]+\(\) )?\((?:[^\s()]* )?(?P<status>[0-9]{1,3})\)"
+    r"^(?:(?P<host>[^ {\[]+) )?(?:\{[a-z ]+: [^}]*\} )*\[pid: [0-9]+\|app: -?[0-9]+\|req: -?[0-9]+/[0-9]+\]"
+    r" (?P<client_ip>[^ (]*) \((?P<user_id>[^() ]*)\) \{[0-9]+ vars in [0-9]+ bytes\}"
+    rf" \[(?P<at>{_AT})\] (?P<method>[^ ]*) (?P<target>[^ ]*) => generated (?P<bytes>[0-9]+) bytes"
+    r" in (?P<lasted>[0-9]+) (?P<unit>msecs|micros) (?:via [a-z]+\(\) )?\([^ ()]* (?P<status>[0-9]{1,3})\)"
     r" [0-9]+ headers in [0-9]+ bytes(?: [^=]*)?$"
 )
 
 
+#: What stands in front of the address, between it and the time, and behind the path, in most lines.
+_BEFORE = r"^\[pid: [0-9]+\|app: -?[0-9]+\|req: -?[0-9]+/[0-9]+$"
+_WHO = r"^ [^ (]* \([^() ]*\) \{[0-9]+ vars in [0-9]+ bytes\} \[$"
+_BEHIND = (
+    r"^generated [0-9]+ bytes in [0-9]+ (?:msecs|micros) \([^ ()]* [0-9]{3}\) [0-9]+ headers in [0-9]+ bytes"
+    r" \([0-9]+ switches on core [0-9]+\)$"
+)
+_AT_LENGTH = 24
+
+
+def _take(pieces: pl.DataFrame, moment: Moment) -> tuple[pl.DataFrame, pl.Series]:
+    """The parts of lines, from what stands between their first brackets, and which lines are plain."""
+    before, middle, rest = (pieces[name] for name in "012")
+    who, at = middle.str.head(-_AT_LENGTH), middle.str.tail(_AT_LENGTH)
+    client, user = words(who, (None, "client_ip", "user_id", None))
+    method, target, arrow, behind = words(rest, (None, "method", "target", "arrow", "behind"))
+    size, lasted, unit, status = words(behind, (None, "bytes", None, None, "lasted", "unit", None, "status", None))
+    plain = before.str.contains(_BEFORE) & who.str.contains(_WHO) & behind.str.contains(_BEHIND) & (arrow == "=>")
+    plain &= rest.str.starts_with(" ") & (pieces["3"] == "") & fits(at, f"^{_AT}$", each_run_of)
+    parts = [client, user.str.strip_chars("()"), method, target, size, lasted, unit, status.str.strip_suffix(")")]
+    return pl.DataFrame([*parts, moment(at).alias("moment")]), plain.fill_null(value=False)
+
+
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     first = next(filter(None, (re.match(_LINE, line) for line in sample)), None)
-    return None if first is None else by_pattern(_LINE, _make, partial(spelt, example=first["at"], tz=settings.tz))
+    if first is None:
+        return None
+    moment = partial(spelt, example=first["at"], tz=settings.tz)
+    return cutting(_LINE, 4, partial(_take, moment=moment), _make, moment, separator="]")
 
 
 def _make(parts: pl.LazyFrame) -> pl.LazyFrame:
