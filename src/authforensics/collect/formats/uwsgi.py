@@ -8,11 +8,11 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import Moment, cutting
+from authforensics.collect.cutting import Moment, cutting, iso
 from authforensics.collect.distinct import each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
-from authforensics.collect.moments import spelt
 from authforensics.collect.splitting import words
+from authforensics.collect.times import MOMENT
 from authforensics.schema import Kind
 
 # Reference: https://github.com/unbit/uwsgi/blob/master/core/logging.c (uwsgi_logit_simple): with `vhost` the host is in
@@ -36,6 +36,8 @@ _BEHIND = (
     r" \([0-9]+ switches on core [0-9]+\)$"
 )
 _AT_LENGTH = 24
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: f"{number:02}" for number, name in enumerate(_NAMES, 1)}
 
 
 def _take(pieces: pl.DataFrame, moment: Moment) -> tuple[pl.DataFrame, pl.Series]:
@@ -52,11 +54,25 @@ def _take(pieces: pl.DataFrame, moment: Moment) -> tuple[pl.DataFrame, pl.Series
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    first = next(filter(None, (re.match(_LINE, line) for line in sample)), None)
-    if first is None:
+    if not any(re.match(_LINE, line) for line in sample):
         return None
-    moment = partial(spelt, example=first["at"], tz=settings.tz)
+
+    def read(values: pl.DataFrame) -> pl.DataFrame:
+        return iso(values.select(_restated()).to_series(), settings.tz).struct.unnest()
+
+    def moment(values: pl.Series) -> pl.Series:
+        return each_run_of(values, read, MOMENT)
+
     return cutting(_LINE, 4, partial(_take, moment=moment), _make, moment, separator="]")
+
+
+def _restated() -> pl.Expr:
+    """A time as C's `ctime` writes it (`value`) as ISO 8601."""
+    at = pl.col("value")
+    month = at.str.slice(4, 3).replace_strict(_MONTHS, default=None, return_dtype=pl.String)
+    day = at.str.slice(8, 2).str.strip_chars().str.zfill(2)
+    date = pl.concat_str(at.str.slice(20, 4), month, day, separator="-")
+    return pl.concat_str(date, at.str.slice(11, 8), separator=" ")
 
 
 def _make(parts: pl.LazyFrame) -> pl.LazyFrame:
