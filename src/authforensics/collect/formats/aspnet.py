@@ -31,7 +31,7 @@ _HOST = r"^https?://(\[[^\]]*\]|[^/:?#]+)"
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    fronts = filter(None, (re.match(_AHEAD, line) for line in sample))
+    fronts = filter(None, map(re.compile(_AHEAD).match, sample))
     if not any(front["priority"] or front["level"] for front in fronts):
         return None
 

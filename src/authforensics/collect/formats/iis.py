@@ -65,7 +65,7 @@ def _take(pieces: pl.DataFrame, moment: Moment) -> tuple[pl.DataFrame, pl.Series
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    matches = [match["at"] for line in sample if (match := re.match(_LINE, line))]
+    matches = [match["at"] for match in map(re.compile(_LINE).match, sample) if match]
     if not matches:
         return None
     day_first = any(map(_DAY.match, matches))

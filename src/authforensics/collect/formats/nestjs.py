@@ -32,16 +32,16 @@ _LENGTH = r"^ ([0-9]+)(?: -|$)"
 _LASTED = r"(?:^|[^0-9.+])([0-9]+(?:\.[0-9]+)?) ?ms(?:\W|$)"
 _ADDRESS = r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.]*[.:][0-9A-Fa-f.:]*"
 _CLIENT = rf"^(?: [0-9]+| undefined| -)? - (?P<user_agent>.*) (?P<client_ip>{_ADDRESS})(?:{_SINCE})?$"
-_CALLED = re.compile(f"^{_AHEAD}{_CALL.removeprefix('^')}")
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    fronts = [match["at"] for line in sample if (match := re.match(_AHEAD, line))]
+    fronts = [match["at"] for match in map(re.compile(_AHEAD).match, sample) if match]
     if not fronts:
         return None
     day_first = not any(_HALF in at.upper() for at in fronts)
     # Where none is logged a user agent must not pass for one.
-    clients = [bool(re.match(_CLIENT, call["rest"])) for line in sample if (call := _CALLED.match(line))]
+    calls = map(re.compile(f"^{_AHEAD}{_CALL.removeprefix('^')}").match, sample)
+    clients = [bool(re.match(_CLIENT, call["rest"])) for call in calls if call]
 
     def moment(values: pl.Series) -> pl.Series:
         # Of other times without a half day the end is missing.

@@ -54,7 +54,7 @@ def _take(pieces: pl.DataFrame, moment: Moment) -> tuple[pl.DataFrame, pl.Series
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(re.match(_LINE, line) for line in sample):
+    if not any(map(re.compile(_LINE).match, sample)):
         return None
 
     def read(values: pl.DataFrame) -> pl.DataFrame:

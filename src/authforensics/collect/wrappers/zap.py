@@ -20,7 +20,7 @@ _LINE = (
 
 
 def _prepare(sample: Sequence[str], _settings: Settings) -> Peel | None:
-    if not any(re.match(_LINE, line) for line in sample):
+    if not any(map(re.compile(_LINE).match, sample)):
         return None
 
     def peel(lines: pl.Series) -> pl.DataFrame:
