@@ -24,6 +24,7 @@ _CALL = (
     "79a5 bucket1 [06/Feb/2019:00:00:38 +0000] 192.0.2.3 79a5 3E57 REST.GET.VERSIONING -"
     ' "GET /bucket1?versioning HTTP/1.1" 200 - 113 - 7 - "-" "S3Console/0.4"'
 )
+_REQUEST = "[pid: 1|app: 0|req: 1/1] 203.0.113.7 () {4 vars in 51 bytes} [Thu Oct  2 12:00:08 2025] GET /a"
 _ODD = {
     "combined": (
         '203.0.113.9 - frank [10/Oct/2025:13:55:36 +0000] "POST /a/17/b/9?device_id=a1 HTTP/2.0" 401 - "-" ""',
@@ -63,6 +64,26 @@ _ODD = {
         "2025-10-02 12:00:08,123 INFO:     Application startup complete.",
     ),
     "s3": (f'{_CALL} "- s9lz SigV4 ECDHE AuthHeader b.host T', f'{_CALL} - s9lz SigV4 ECDHE AuthHeader b.host"'),
+    "uwsgi": (
+        f"{_REQUEST} => generated 1 bytes in 1 msecs (HTTP/1.1 200) 1 headers in 1 bytes (1 switches on core 0)]",
+        f"{_REQUEST}/b] => generated 1 bytes in 1 msecs (HTTP/1.1 200) 1 headers in 1 bytes (1 switches on core 0)",
+        f"{_REQUEST} => generated 1 bytes in 1 msecs ( 20) 1 headers in 1 bytes (1 switches on core 0) x ] y",
+        f"{_REQUEST} =>  generated 1 bytes in 1 msecs (HTTP/1.1 200) 1 headers in 1 bytes (1 switches on core 0)",
+        f"x {_REQUEST} => generated 1 bytes in 1 msecs (HTTP/1.1 200) 1 headers in 1 bytes",
+    ),
+    "iis": (
+        "203.0.113.7, -, 10/2/2025, 12:00:08, W3SVC2, WEB1, 172.21.13.45, 116, 163, 3223, 401, 0, GET, /api/me, -",
+        "203.0.113.7, -, 10/2/2025, 12:00:08, W3SVC2, WEB1, 172.21.13.45, 116, 163, 3223, 401, 0, GET, /api/me, -,,",
+        "203.0.113.7, -, 10/2/2025, 12:00:08, W3SVC2, WEB1, 172.21.13.45, 116, 163, 3223, 401, 0, GET, /a,b, c=1,2,",
+        "203.0.113.7,-,10/2/2025,12:00:08,W3SVC2,WEB1,172.21.13.45,116,163,3223,401,0,GET,/api/me,-,",
+        "203.0.113.7, a b, 10/2/2025, 12:00:08, W3SVC2, WEB1, , 116, 163, 3223, 401, 0, GET, /api/me, -, ",
+    ),
+    "actix": (
+        '[2025-10-02T12:00:08Z INFO  actix_web::middleware::logger] a:1 "GET /a HTTP/2" 200 1 "-" "x" 0.000123 ',
+        '[2025-10-02T12:00:08Z INFO  actix_web::middleware::logger] a:1 "GET /a HTTP/2" 200 1 "x" y" "x" 0.000123',
+        '[2025-10-02T12:00:08Z INFO  actix_web::middleware::logger] a:1 "GET /a HTTP/2" 200 1 "-" "x" 0.000123"',
+        '[2025-10-02T12:00:08Z WARN  actix_web::middleware::logger] a "GET /a HTTP/1.0" 200 1 "-" "" 0.000123',
+    ),
     "common": (
         '203.0.113.9 - - [10/Oct/2025:13:55:36 -0700] "GET /index.html HTTP/1.0" 304 -',
         '203.0.113.9 - - [10/Oct/2025:13:55:37 -0700] "GET /v1/9/x HTTP/1.0" 200 12"',
@@ -72,8 +93,9 @@ _ODD = {
 
 #: What an unknown field behind all others looks like, by format.
 _BEHIND = dict.fromkeys(
-    ("alb", "combined", "common", "elb", "envoy", "haproxy", "istio", "morgan", "s3", "squid", "w3c"), " new-field"
-) | {"csv": ",new field", "logfmt": " new_key=x", "ltsv": "\tnew_key:x", "zeek": "\tnew field"}
+    ("alb", "combined", "common", "elb", "envoy", "haproxy", "istio", "morgan", "s3", "squid", "uwsgi", "w3c"),
+    " new-field",
+) | {"csv": ",new field", "iis": " new field,", "logfmt": " new_key=x", "ltsv": "\tnew_key:x", "zeek": "\tnew field"}
 _HEADER = named("csv").samples[0]
 #: Durations and ids of Traefik and ingress-nginx are behind all others.
 _TOLD_BY_THE_END = re.compile(r"\d+ms$|[0-9a-f]{32}$")

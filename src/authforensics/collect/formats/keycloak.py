@@ -55,7 +55,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         return _objects(sample, settings) if any(map(_LOGGED.search, objects)) else None
     if any("[org.keycloak" in line and re.match(_LINE, line) for line in sample):
         return _server_log(settings)
-    events = [match for line in sample if (match := _BEHIND.match(line))]
+    events = [match for line in sample if "type=" in line and (match := _BEHIND.match(line))]
     return _text(settings, timed=2 * sum(match["at"] is not None for match in events) > len(events)) if events else None
 
 
