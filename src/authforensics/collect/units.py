@@ -41,6 +41,7 @@ DURATIONS: dict[str, float] = {
     "duration_ns": 1e-6,
     "durationns": 1e-6,
     "latency_ns": 1e-6,
+    "total_ns": 1e-6,
     "elapsed_ns": 1e-6,
     "duration_s": 1e3,
     "duration_seconds": 1e3,
@@ -72,6 +73,9 @@ DURATIONS: dict[str, float] = {
     "target_processing_time": 1e3,
     "backend_processing_time": 1e3,
     "totaltime": 1.0,
+    "totalduration": 1.0,
+    "api.timetoresponse": 1e-6,
+    "response.origin_time": 1.0,
 }
 #: Those of which some product each has another unit: the values decide.
 _AMBIGUOUS = frozenset(
@@ -141,7 +145,9 @@ def _told(values: Sequence[str], usual: float) -> float | None:
         return None
     middle, places = numbers[(len(numbers) - 1) // 2], max(len(value.partition(".")[2]) for value in values)
     if any(number % 1 for number in numbers):
-        seconds = middle < 0.05 or (middle < 1 and places <= 3)
+        # A server of which nearly every answer takes less than a millisecond is rare; one that takes a second is not.
+        brief = numbers[(len(numbers) * 9 - 1) // 10] < 1
+        seconds = middle < 0.05 or (middle < 1 and (places <= 3 or brief))
         return 1e3 if seconds else None if usual < 1e3 or middle < 20 else 1.0
     if middle < 2_000:
         return 1.0 if usual == 1e3 and numbers[-1] >= 10 else None

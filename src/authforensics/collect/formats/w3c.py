@@ -34,6 +34,14 @@ _CLOUDFRONT = (
     " fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len"
     " sc-range-start sc-range-end"
 )
+#: What ASP.NET Core's W3CLogger can write, in this order, before the request headers that it was told to add.
+# Reference: https://learn.microsoft.com/aspnet/core/fundamentals/w3c-logger/
+_ASPNET = (
+    "date time c-ip cs-username s-computername s-ip s-port cs-method cs-uri-stem cs-uri-query sc-status time-taken"
+    " cs-version cs-host cs(User-Agent) cs(Cookie) cs(Referer)"
+).split()
+#: Its milliseconds are hundreds of nanoseconds, written with all their digits; seconds have three behind the point.
+_FINE = re.compile(r"\d+\.\d{4,}")
 _USUAL: dict[str, tuple[Names, ...]] = {
     " ": (tuple(_IIS.split()), tuple(_IIS.replace("cs(Referer) ", "").split())),
     "\t": (tuple(_CLOUDFRONT.split()),),
@@ -98,27 +106,44 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         return key in {*_FIELDS, settings.device_field} or wanted(key)
 
     def say(values: pl.LazyFrame, names: Names) -> pl.LazyFrame:
-        return _said(values, names, [name for name in names if wants(name)], settings, seconds=seconds)
+        said = _said(values, names, [name for name in names if wants(name)], settings, seconds=seconds)
+        # It notes the time before it passes the request on.
+        return said.with_columns(at_start=pl.lit(value=True)) if aspnet else said
 
     known = (*declared, *_USUAL[separator])
     timed = next((names for names in known if _TAKEN in names), None)
-    seconds, how = (False, None) if timed is None else _in_seconds(lines, timed, separator)
+    lasted = [] if timed is None else _lasted(lines, timed, separator)
+    aspnet = timed is not None and _is_aspnet(timed, lasted)
+    seconds, how = (False, None) if timed is None else _in_seconds(timed, lasted, aspnet=aspnet)
     parser = Declared(_BEGINS, separator, known, _SHAPES, wants, say).parser()
     if how is None:
         return parser
     return replace(parser, units=(Unit(field=_TAKEN, kind="duration", unit="s" if seconds else "ms", how=how),))
 
 
-def _in_seconds(lines: Sequence[str], names: Names, separator: str) -> tuple[bool, Literal["name", "values"]]:
+def _lasted(lines: Sequence[str], names: Names, separator: str) -> list[str]:
+    """The durations in some lines."""
+    rows = (line.split(separator) for line in lines)
+    return [values[names.index(_TAKEN)] for values in rows if len(values) == len(names)]
+
+
+def _in_seconds(names: Names, lasted: Sequence[str], *, aspnet: bool) -> tuple[bool, Literal["name", "values"]]:
     """Whether durations are in seconds, and how that is known: CloudFront's are, and who writes fractions means them.
 
-    IIS writes whole milliseconds.
+    IIS writes whole milliseconds, ASP.NET Core fractions of these.
     """
     if _is_cloudfront(names):
         return True, "name"
-    rows = [values for line in lines if len(values := line.split(separator)) == len(names)]
-    fractions = any("." in values[names.index(_TAKEN)] for values in rows)
-    return fractions, "values" if fractions else "name"
+    fractions = any("." in value for value in lasted)
+    return fractions and not aspnet, "values" if fractions else "name"
+
+
+def _is_aspnet(names: Names, lasted: Sequence[str]) -> bool:
+    """Whether ASP.NET Core wrote lines with these fields: in its order, and what no other does is among them."""
+    own = [name for name in names if name in _ASPNET]
+    if own != [name for name in _ASPNET if name in own]:
+        return False
+    return "cs-version" in own or any(map(_FINE.fullmatch, lasted))
 
 
 def _is_cloudfront(names: Names) -> bool:
