@@ -45,7 +45,21 @@ TABLE = {
     "rows": [["2026-03-01T10:02:03.123Z", "GET /api", "https://shop.example/api", "401"]] * 2,
 }
 
+#: Of Supabase, whose edge log has each object as a list of one.
+EDGE = {
+    "event_message": "GET | 401 | 203.0.113.7 | 7c0a | https://abc.supabase.co/rest/v1/me | Shop/3.4.1",
+    "metadata": [
+        {
+            "request": [{"headers": [{"cf_connecting_ip": "203.0.113.7"}], "method": "GET", "path": "/rest/v1/me"}],
+            "response": [{"origin_time": 8, "status_code": 401}],
+        }
+    ],
+    "timestamp": 1772359323123456,
+}
+
 DOCUMENTS = {
+    "Supabase, exported": (json.dumps([EDGE] * 3), "json", None),
+    "Supabase's API": (json.dumps({"result": [EDGE] * 3, "error": None}), "json", None),
     "OpenTelemetry": (json.dumps({"resourceLogs": BATCHES}, indent=2), "json", None),
     "OpenTelemetry, a batch a line": (
         "".join(json.dumps({"resourceLogs": [batch]}) + "\n" for batch in BATCHES),
@@ -130,6 +144,14 @@ def test_records_are_lines(name, packed, tmp_path):
     assert (source.source, source.format, source.wrapper) == ("export.json", form, wrapper)
     assert (source.events, source.lines) == (3, 3)
     assert collected.events["status"].to_list() == [401] * 3
+
+
+def test_lists_of_one_object_are_looked_through_where_a_product_writes_so(tmp_path):
+    two = {**EDGE, "metadata": EDGE["metadata"] * 2}
+    (tmp_path / "edge.json").write_text(json.dumps([EDGE, EDGE, EDGE, two]))
+    events = collect([tmp_path / "edge.json"]).events
+    told = events.select("kind", "method", "path", "status", "client_ip", "duration_ms").rows()
+    assert told == [("request", "GET", "/rest/v1/me", 401, "203.0.113.7", 8.0)] * 3 + [("message", *[None] * 5)]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,9 @@ def test_texts_are_joined_as_far_as_they_are_there():
         ("\\", "\\"),
         (r"a\x5C", "a\\"),
         ("Shop%2F3.1%20(iOS%2518)", "Shop/3.1 (iOS%18)"),
+        ("Shop/3.1+(iPhone;+iOS+18.1)", "Shop/3.1 (iPhone; iOS 18.1)"),
+        ("Shop/3.1+beta", "Shop/3.1+beta"),
+        ("Shop/3.1 (C++;+(x))", "Shop/3.1 (C++;+(x))"),
     ],
 )
 def test_an_agent_is_read_as_it_was_sent(logged, sent):

@@ -193,6 +193,17 @@ def test_wrappers_in_wrappers_are_peeled(names, form, tmp_path):
     assert_frame_equal(_texts(wrapped.events), _served(bare, wrapped, instance))
 
 
+def test_objects_in_objects_count_where_they_tell_of_more_requests(tmp_path):
+    called = {"CsMethod": "GET", "CsUriStem": "/api/me", "CIp": "203.0.113.7", "ScStatus": 401, "TimeTaken": 3}
+    row = {"time": "2026-03-01T10:02:03.123Z", "category": "AppServiceHTTPLogs", "properties": json.dumps(called)}
+    read = _read(tmp_path / "PT1H.json", [json.dumps(row)] * 2)
+    (source,) = read.sources
+    assert (source.format, source.wrapper) == ("json", "app_service")
+    told = read.events.select("kind", "method", "path", "status", "client_ip", "duration_ms", "timestamp")
+    time = datetime(2026, 3, 1, 10, 2, 3, 123000, UTC)
+    assert told.row(0) == ("request", "GET", "/api/me", 401, "203.0.113.7", 3.0, time)
+
+
 def test_the_time_of_the_wrapper_counts_where_the_line_has_none(tmp_path):
     read = _read(tmp_path / "app.log", [_wrap("docker", "token expired for user 42"), _wrap("docker", "")])
     (source,) = read.sources

@@ -23,6 +23,8 @@ _PLAIN = (
 )
 _TEXTS = ("reason", "code", "response_type", "error", "forwarded", "message", "grant", "route_key")
 _STATUS = r"^\s*(0|000|[1-9][0-9][0-9])(?:\.0)?\s*$"
+#: A host in front of a path, as in tables of Vercel's.
+_HOSTED = re.compile(r"^((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::[0-9]+)?)(/.*)$")
 #: What is called in `GET /pets/{id}`, and how. Reference: API Gateway's $context.routeKey
 _ROUTE_KEY = r"^[A-Z]+ ((?:/|https?://)\S*)$"
 _ROUTE_METHOD = r"^(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) "
@@ -68,6 +70,10 @@ def assemble(
     found = {name: own for name, named in found.items() if (own := [key for key in named if key in there])}
     lines = _with_time(_in_one(lines, there, examples), there, examples, settings.tz, lasted=duration is None)
     columns = {name: _first(found[name]) for name in _PLAIN if name in found}
+    if _have_hosts(found.get("target", []), values or {}):
+        whole = columns["target"]
+        columns["target"] = whole.str.replace(_HOSTED.pattern, "$2")
+        columns.setdefault("host", whole.str.extract(_HOSTED.pattern))
     columns["status"] = _status(found.get("status", []))
     if duration is not None and duration[0] in there:
         columns["duration_ms"] = mapped(column(duration[0]), partial(_durations, unit=duration[1]), pl.Float64())
@@ -111,6 +117,12 @@ def _are_lines(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool
     """Whether what these keys hold are whole request lines, as in tables of S3's log."""
     told = [value for key in keys[:1] for value in values.get(key, ()) if value not in fields.NULLS]
     return bool(told) and all(re.fullmatch(REQUEST_LINE, value) for value in told)
+
+
+def _have_hosts(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool:
+    """Whether what these keys hold are paths with their host in front."""
+    told = [value for key in keys[:1] for value in values.get(key, ()) if value not in fields.NULLS]
+    return bool(told) and all(map(_HOSTED.match, told))
 
 
 def _lack_protocol(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool:

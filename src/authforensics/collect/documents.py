@@ -36,6 +36,8 @@ _ANSWERS: dict[str, set[str]] = {
     # Reference: https://docs.datadoghq.com/api/latest/logs/
     "data": {"meta", "links"},
     # Reference: https://docs.splunk.com/Documentation/Splunk/latest/RESTREF/RESTsearch; CloudWatch's GetQueryResults
+    # Reference: https://supabase.com/docs/reference/api/v1-get-project-logs
+    "result": {"error"},
     "results": {"preview", "init_offset", "messages", "fields", "highlighted", "statistics", "status", "queryLanguage"},
 }
 #: What an answer of Azure Monitor has, whose tables name their columns once.
@@ -114,7 +116,7 @@ def _records(text: JsonText) -> Iterator[object]:
     batches = False
     while text.more():
         if text.peek() == "[":
-            yield from text.items()
+            yield from map(_plain, text.items())
             continue
         try:
             value = text.value()
@@ -154,7 +156,7 @@ def _answer(value: object) -> list[object] | None:
     for name, beside in _ANSWERS.items():
         records = value.get(name)
         if isinstance(records, list) and set(value) - {name} <= beside:
-            return [_of_fields(record) for record in records]
+            return [_plain(record) for record in records]
     return None
 
 
@@ -180,8 +182,20 @@ def _of_table(table: dict[str, Any]) -> Iterator[object]:
         yield dict(zip(names, row, strict=True)) if isinstance(row, list) and len(row) == len(names) else row
 
 
-def _of_fields(record: object) -> object:
-    """A row of CloudWatch Logs Insights, which is a list of its fields."""
+def _unnested(value: object) -> object:
+    """A value with the object itself for each list of one."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        value = value[0]
+    return {key: _unnested(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+def _plain(record: object) -> object:
+    """A row of CloudWatch Logs Insights, which is a list of its fields; or of Supabase, whose objects are lists of one.
+
+    Reference: https://supabase.com/docs/guides/monitoring-and-debugging/advanced-log-filtering#unnesting-arrays
+    """
+    if isinstance(record, dict) and "event_message" in record and isinstance(record.get("metadata"), list):
+        return {**record, "metadata": _unnested(record["metadata"])}
     if isinstance(record, list) and all(isinstance(field, dict) and "field" in field for field in record):
         return {str(field["field"]): field.get("value") for field in record}
     return record

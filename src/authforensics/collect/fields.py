@@ -41,19 +41,21 @@ def given(value: pl.Expr) -> pl.Expr:
 
 
 def agent(value: pl.Expr) -> pl.Expr:
-    """A user agent as it was sent: null markers gone, and what nginx, Apache and CloudFront escape restored."""
+    """A user agent as it was sent: null markers gone, and what nginx, Apache, CloudFront and Azure escape restored."""
     return text(value).map_batches(_sent, pl.String, is_elementwise=True)
 
 
 def _sent(agents: pl.Series) -> pl.Series:
-    decoded = where(agents, "%20", _decoded)
+    decoded = where(agents, r"%20|\+\(", _decoded)
     return where(decoded, r"\\", _unescaped)
 
 
 def _decoded(agents: pl.Series) -> pl.Series:
-    """User agents without their URL encoding: those without a space that was not encoded."""
+    """User agents without their URL encoding, or with spaces for `+`: those without a space of their own."""
     agent = pl.col("agent")
-    plain = pl.when(agent.str.contains(" ", literal=True)).then(agent).otherwise(unencoded(agent))
+    encoded = agent.str.contains("%20", literal=True)
+    spaced = pl.when(encoded).then(unencoded(agent)).otherwise(agent.str.replace_all("+", " ", literal=True))
+    plain = pl.when(agent.str.contains(" ", literal=True)).then(agent).otherwise(spaced)
     return agents.to_frame("agent").select(plain.alias("agent")).to_series()
 
 

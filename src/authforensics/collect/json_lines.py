@@ -89,10 +89,13 @@ class _Keys:
         return any(self.leaves[parent] >= self.objects[parent] for parent in parents)
 
 
-def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] | None = None) -> Parser | None:
+def parser(
+    sample: Sequence[str], settings: Settings, names: Mapping[str, str] | None = None, beside: Sequence[str] = ()
+) -> Cutting | None:
     """A parser for the keys that `sample` has; None if no line of it is a JSON object.
 
-    `names` are better names of keys, where the caller knows what they hold.
+    `names` are better names of keys, where the caller knows what they hold. The texts of those `beside`, which mean
+    nothing else, are in `column(key)`, if any line has one.
     """
     if not any("{" in line for line in sample):
         return None
@@ -122,7 +125,8 @@ def parser(sample: Sequence[str], settings: Settings, names: Mapping[str, str] |
     examples = {name: values[0] for name, values in told.items()}
     put_together = partial(assemble, keys=paths, examples=examples, settings=settings, messages=True, values=told)
     # Where the sample has other lines too, most blocks will.
-    made = reader(paths, keys.lists, put_together, plain=plain == len(sample))
+    read = {**paths, **{key: (key,) for key in beside}}
+    made = reader(read, keys.lists, put_together, plain=plain == len(sample))
     units = units_in(paths, told, {name: ".".join(path) for name, path in paths.items()})
     return replace(made, units=units) if isinstance(made, Cutting) else Cutting(made, _uncut, units=units)
 

@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import polars as pl
 
-# Reference: RFC 9112 section 3. What is not exactly that (TLS bytes, "-", spaces, no protocol) has no method and path.
-REQUEST_LINE = r"([A-Z][A-Z_-]{1,19}) ((?:[^\s\"\\]|\\x[0-9A-Fa-f]{2})+) (?:HTTP|HTTPS|GRPC|WS|WSS)/\d(?:\.\d)?"
+# Reference: RFC 9112 section 3. What is not exactly that (TLS bytes, "-", spaces, no protocol) has no method and path;
+# but hypercorn writes the protocol's version alone.
+REQUEST_LINE = (
+    r"([A-Z][A-Z_-]{1,19}) ((?:[^\s\"\\]|\\x[0-9A-Fa-f]{2})+)"
+    r" (?:(?:HTTP|HTTPS|GRPC|WS|WSS)/\d(?:\.\d)?|1\.[01]|[23])"
+)
 _REQUEST_LINE = f"^{REQUEST_LINE}$"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PROTOCOLS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3", "HTTP/3.0")

@@ -20,7 +20,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             http.client_ip net.peer.ip net.sock.peer.addr source.address id.orig_h req.remote_ip remoteip remoteaddr
             remote_host ip ipaddress ip_address client_addr client_address clientaddress source_ip sourceip remote
             identity.sourceip request.ip c_ip cip request_ip network.client.ip
-            calleripaddress srcip cliip remote_address
+            calleripaddress srcip cliip remote_address client.addr remotehost
         """,
         "forwarded": "xff forwardedfor x_forwarded_for forwarded_for",
         "request": "request request_line requestline requested_url req",
@@ -35,38 +35,38 @@ FIELDS: dict[str, tuple[str, ...]] = {
             httprequest.requesturl x_envoy_original_path originalrequesturiwithargs originalurl original_url uri
             url requesturi request.url request_url requesturl req.uri http.target path url.path
             request.path request_path req.path req_path requested_uri ClientRequestPath http.url url_path resourcepath
-            requestpath cs_uri_stem csuristem http.url_details.path
+            requestpath cs_uri_stem csuristem http.url_details.path http_request_path
             httprequest.path
         """,
         "route_key": "routekey route_key",
         "grant": "grant_type granttype",
         "query": "query_string querystring args url.query requestquery is_args_args query http.query url_query"
-        " cs_uri_query csuriquery",
+        " cs_uri_query csuriquery requestquerystring",
         "status": """
             status DownstreamStatus response_code status_code statuscode http.response.status_code res.statuscode
             res.status response.status response.status_code response.statuscode http.status_code response_status
             httprequest.status EdgeResponseStatus httpstatus httpstatuscode http_status http_status_code http.status
             response_statuscode resp_status status_num OriginStatus OriginResponseStatus sc_status scstatus
             elb_status_code elb_response_code http_response.status httpresponse.status request.statuscode
-            http.statuscode properties.responsecode
+            http.statuscode properties.responsecode responsestatuscode http_response_code api.statuscode
         """,
         "bytes": """
             body_bytes_sent bytes_sent size DownstreamContentSize http.response.body.bytes http.response.bytes
             response.size responselength httprequest.responsesize bytes sentbytes res.contentlength
             res.headers.content_length EdgeResponseBytes response_body_len response_body_size response_size
             http.response_content_length content_length contentlength resp_body_size bytes_out response.length sc_bytes
-            scbytes
+            scbytes response_bytes txbytes
         """,
         "host": """
             vhost http_host request.host RequestHost authority url.domain ClientRequestHost originalhost server_name
             req.host server.address req.headers.host http.host net.host.name domainname host domain
-            x_host_header cs_host cs(host) cshost
+            x_host_header cs_host cs(host) cshost requesthost
         """,
         "user_agent": """
             http_user_agent user_agent user_agent.original ua useragent agent httprequest.useragent
             ClientRequestUserAgent http.user_agent http.useragent request_user_agent identity.useragent req.useragent
             http.useragent_details.useragent request.user_agent cs_user_agent cs(user_agent)
-            clientua
+            clientua requestuseragent request.headers.useragent request.useragent
         """,
         "user_id": """
             sub user_id userid user.id uid user.sub claims.sub enduser.id req.user.id user remote_user
@@ -107,7 +107,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         """,
         "message": """
             msg renderedmessage @m message event body text short_message body.stringvalue @mt messagetemplate
-            full_message log.message payload.message
+            full_message log.message payload.message event_message
         """,
         "thrown": """
             err.type error.type err.name error.name error.class exception.type exception.class exception_class
@@ -204,6 +204,8 @@ TIMES: dict[str, bool] = {
     "apache_time": True,
     "requestdatetime": True,
     "reqtimesec": True,
+    "timestampinms": False,
+    "timeutc": False,
 }
 
 
@@ -233,8 +235,12 @@ BESIDE: dict[str, dict[str, str]] = {
 #: https://learn.microsoft.com/azure/azure-monitor/logs/log-standard-columns
 _COLLECTED = "timegenerated"
 #: Keys that make others the start of the request. Reference: Zeek's base/protocols/http/main.zeek;
-#: https://cloud.google.com/load-balancing/docs/https/https-logging-monitoring
-_STARTS = {"id.orig_h": ("ts", "@timestamp"), "httprequest.requestmethod": ("timestamp",)}
+#: https://cloud.google.com/load-balancing/docs/https/https-logging-monitoring; https://linkerd.io/2/features/access-logging/
+_STARTS = {
+    "id.orig_h": ("ts", "@timestamp"),
+    "httprequest.requestmethod": ("timestamp",),
+    "total_ns": ("timestamp",),
+}
 
 
 def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) -> dict[str, list[str]]:

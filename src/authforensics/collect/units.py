@@ -81,7 +81,7 @@ DURATIONS: dict[str, float] = {
 _AMBIGUOUS = frozenset(
     {"request_time", "responsetime", "response_time", "timetaken", "time_taken", "latency", "elapsed", "elapsed_time"}
     | {"elapsedtime", "duration", "took", "process_time", "time_elapsed", "requestduration", "request_duration"}
-    | {"runtime", "response.latency", "response.duration", "totaltime"}
+    | {"runtime", "response.latency", "response.duration", "totaltime", "totalduration"}
 )
 
 #: Milliseconds in a unit that a value itself names.
@@ -161,12 +161,16 @@ def _duration(keys: list[str]) -> tuple[str, float, bool] | None:
     known = {form(key): key for form in (bare, fold, str) for key in reversed(keys)}
     for name, usual in DURATIONS.items():
         if name in known and (name == known[name] or known[name] not in DURATIONS):
-            unit = _unit(keys) if name == "duration" else None
+            unit = _unit(name, keys)
             return known[name], unit or usual, unit is not None or name not in _AMBIGUOUS
     return None
 
 
-def _unit(keys: list[str]) -> float | None:
+def _unit(name: str, keys: list[str]) -> float | None:
+    if name == "timetaken" and any(bare(key) == "csuristem" for key in keys):
+        return 1.0  # Azure App Service
+    if name != "duration":
+        return None
     if "ts" in keys and any(key.startswith("request.") for key in keys):
         return 1e3  # Caddy
     return 1.0 if {"response_flags", "start_time"} & {*keys} else None  # Envoy

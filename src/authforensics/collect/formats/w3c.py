@@ -37,9 +37,18 @@ _CLOUDFRONT = (
 #: What ASP.NET Core's W3CLogger can write, in this order, before the request headers that it was told to add.
 # Reference: https://learn.microsoft.com/aspnet/core/fundamentals/w3c-logger/
 _ASPNET = (
-    "date time c-ip cs-username s-computername s-ip s-port cs-method cs-uri-stem cs-uri-query sc-status time-taken"
-    " cs-version cs-host cs(User-Agent) cs(Cookie) cs(Referer)"
-).split()
+    *("date", "time", "c-ip", "cs-username", "s-computername", "s-ip", "s-port", "cs-method", "cs-uri-stem"),
+    *(
+        "cs-uri-query",
+        "sc-status",
+        "time-taken",
+        "cs-version",
+        "cs-host",
+        "cs(User-Agent)",
+        "cs(Cookie)",
+        "cs(Referer)",
+    ),
+)
 #: Its milliseconds are hundreds of nanoseconds, written with all their digits; seconds have three behind the point.
 _FINE = re.compile(r"\d+\.\d{4,}")
 _USUAL: dict[str, tuple[Names, ...]] = {
