@@ -204,6 +204,14 @@ def test_objects_in_objects_count_where_they_tell_of_more_requests(tmp_path):
     assert told.row(0) == ("request", "GET", "/api/me", 401, "203.0.113.7", 3.0, time)
 
 
+def test_objects_without_a_time_are_requests_in_what_tells_it(tmp_path):
+    line = json.dumps({"method": "GET", "path": "/api/me", "status": 401, "ip": "203.0.113.7"})
+    read = _read(tmp_path / "container.log", [_wrap("docker", line)] * 2)
+    (source,) = read.sources
+    assert (source.format, source.wrapper) == ("json", "docker")
+    assert read.events.select("kind", "path", "status").row(0) == ("request", "/api/me", 401)
+
+
 def test_the_time_of_the_wrapper_counts_where_the_line_has_none(tmp_path):
     read = _read(tmp_path / "app.log", [_wrap("docker", "token expired for user 42"), _wrap("docker", "")])
     (source,) = read.sources

@@ -108,7 +108,7 @@ def doubled(found: Found, original: str, lines: int) -> Outcome:
 def source_of(found: Found, match: Match, account: Account, condition: Condition, settings: Settings) -> Source:
     """The account of a file, for the document."""
     counts = account.counts
-    notes = []
+    notes = [match.note] if match.note else []
     if condition.reason is not None:
         notes.append(f"breaks off at line {condition.line_number}: {condition.reason}")
     if condition.undecodable:

@@ -14,6 +14,7 @@ from authforensics.collect.blocks import block_size
 from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.lay_out import classify
 from authforensics.collect.layers import BARE, Layers
+from authforensics.collect.missed import missed
 from authforensics.collect.normalize import outlined
 from authforensics.collect.unwrap import unwrapped
 from authforensics.document import Unit
@@ -35,7 +36,7 @@ class Match:
     `requests` is the share of its events that are requests, `layers` what is around its lines; these are `timed` if
     they have a time without what is around them, `log_format` their layout if it was inferred, `units` those of
     the fields whose unit the format leaves open, `columns` the names of columns by what their values alone tell that
-    they hold, `table` the kind of table whose rows they are.
+    they hold, `table` the kind of table whose rows they are, `note` what is odd about them.
     """
 
     form: Format
@@ -49,6 +50,7 @@ class Match:
     units: tuple[Unit, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
+    note: str | None = None
 
     @property
     def around(self) -> str | None:
@@ -87,10 +89,12 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
         return _best(whole, lines, layers, able, settings, peeled=peeled, as_named=only is not None)
 
     found = unwrapped(whole, settings, best)
-    if found is None or only or found.form.specificity > _ANY or no_events(sample) is None:
-        return found
-    # Formats for any words would take them for messages.
-    return replace(found, confidence=0.0)
+    if found is None:
+        return None
+    if not only and found.form.specificity <= _ANY and no_events(sample) is not None:
+        # Formats for any words would take them for messages.
+        return replace(found, confidence=0.0)
+    return found if found.requests else replace(found, note=missed(found.layers.inside(whole).drop_nulls()))
 
 
 def no_events(sample: Sequence[str]) -> str | None:

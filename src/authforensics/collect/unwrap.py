@@ -85,11 +85,12 @@ def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool) ->
         return False
     if found is None:
         return True
-    if abs(inside.requests - found.requests) > _SAME:
-        return inside.requests > found.requests
+    more = inside.requests - found.requests
     if inside.form.name == found.form.name and inside.confidence <= found.confidence and not inside.timed:
-        # The format knows what is in front of its lines, and needs it.
-        return False
+        # The format knows what is in front of its lines, and needs it; unless it takes the whole for something else.
+        return wrapper.taken == "always" and more > _SAME
+    if abs(more) > _SAME:
+        return more > 0
     if not _has_to_be_sure(wrapper, bare):
         return True
     return inside.confidence >= found.confidence if bare else inside.confidence > found.confidence

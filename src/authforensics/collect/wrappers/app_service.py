@@ -34,5 +34,4 @@ WRAPPER = Wrapper(
         r'{"time":"2026-03-01T10:02:03.123Z","category":"AppServiceConsoleLogs","properties":"{\"message\":\"hello\"}"}',
     ),
     prepare=_prepare,
-    taken="if known",
 )
