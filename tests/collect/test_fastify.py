@@ -94,6 +94,15 @@ def test_an_error_that_has_both_is_no_request_of_its_own_beside_the_answer():
     assert alone["kind"].cast(pl.String).to_list() == ["message", "request"]
 
 
+def test_the_last_lines_of_a_container_are_joined_too(tmp_path):
+    lines = [called("a", "/x", 0), answered("a", 401, 1)]
+    wrapped = [json.dumps({"log": one + "\n", "stream": "stdout", "time": "2026-03-01T10:02:04Z"}) for one in lines]
+    (tmp_path / "container.log").write_text("\n".join(wrapped) + "\n")
+    read = collect([tmp_path])
+    assert (read.sources[0].format, read.sources[0].wrapper) == ("fastify", "docker")
+    assert read.events.select("kind", "path", "status").rows() == [("message", "/x", None), ("request", "/x", 401)]
+
+
 def test_every_line_is_an_event_and_those_of_two_blocks_are_not_joined(tmp_path, monkeypatch):
     lines = [called("a", "/x", 0), answered("a", 401, 1)] * 3
     (tmp_path / "a.log").write_text("\n".join(lines) + "\n")

@@ -195,14 +195,15 @@ def _blocks(file: File, condition: Condition) -> Iterator[Text]:
 def _records(blocks: Iterator[Text], match: Match) -> Iterator[pl.DataFrame]:
     """The lines of blocks; of records of several lines none is cut in two."""
     rest = pl.DataFrame()
-    for block in blocks:
+    block = next(blocks, None)
+    while block is not None:
         frame = pl.concat([rest, block.lines], rechunk=True) if rest.height else block.lines
-        cut = _last_record(frame, match)
+        block = next(blocks, None)
+        # With the last block everything ends, and lines that belong together stay so.
+        cut = frame.height if block is None else _last_record(frame, match)
         frame, rest = frame.head(cut), frame.slice(cut)
         if not frame.is_empty():
             yield frame
-    if not rest.is_empty():
-        yield rest
 
 
 def _last_record(frame: pl.DataFrame, match: Match) -> int:
