@@ -100,7 +100,7 @@ def _objects(sample: Sequence[str], settings: Settings) -> Parser | None:
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         return _with_events(made(lines))
 
-    return Cutting(parse, lambda _data: None, units=made.units) if isinstance(made, Cutting) else parse
+    return Cutting(parse, lambda _data: None, units=made.units)
 
 
 def _with_events(parts: pl.LazyFrame) -> pl.LazyFrame:
