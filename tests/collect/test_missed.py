@@ -32,8 +32,16 @@ def test_messages_that_look_like_requests_are_told(tmp_path, lines, note):
     (tmp_path / "app.log").write_text("\n".join(text) + "\n")
     (source,) = collect([tmp_path]).sources
     assert (source.format, source.events) == ("python_logging", 20)
-    told = None if note is None else f"no requests: {note}, but all are read as messages"
+    hint = "--log-format can say how its lines are laid out"
+    told = None if note is None else f"no requests: {note}, but all are read as messages; {hint}"
     assert source.note == told
+
+
+def test_no_layout_says_how_objects_are_to_be_read(tmp_path):
+    line = '{"time": "2026-03-01T10:02:03Z", "level": "info", "message": "GET /api/me 401 in 5 ms"}'
+    (tmp_path / "app.log").write_text(f"{line}\n" * 3)
+    (source,) = collect([tmp_path]).sources
+    assert source.note.endswith("3 a status, but all are read as messages")
 
 
 def test_requests_need_no_note(tmp_path):

@@ -9,6 +9,7 @@ from authforensics.collect.inference.looks import STATUSES
 _METHOD = r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b"
 _PATH = r"[\s\"'=:(](?:https?://[^\s/\"]+)?/(?:[\w?%.~-]|[\s\"',]|$)"
 _STATUS = rf"(?:[\s\"'=:(>]|\x1b\[[\d;]*m)(?:{'|'.join(sorted(STATUSES))})(?:[\s\"',;)}}]|\x1b|$)"
+_OBJECT = r"^\s*\{"
 #: The share of the lines that must name a call, and of those that must name a status, be it in the same lines or not.
 _ENOUGH = 0.2
 
@@ -19,7 +20,8 @@ def missed(lines: pl.Series) -> str | None:
     answered = int(lines.str.contains(_STATUS).sum())
     if min(called, answered) < max(1, _ENOUGH * len(lines)):
         return None
+    hint = "" if lines.str.contains(_OBJECT).any() else "; --log-format can say how its lines are laid out"
     return (
         f"no requests: of the {len(lines):,} lines that were looked at {called:,} name a method and a path,"
-        f" {answered:,} a status, but all are read as messages"
+        f" {answered:,} a status, but all are read as messages{hint}"
     )
