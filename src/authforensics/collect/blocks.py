@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from authforensics.collect.compression import Break, chunks, compressed
+from authforensics.collect.sample import HEAD_LINES
 
 #: Lines that are looked at in one go, about, and the least and most bytes that they may have: what is freed of 32 MB or
 #: more goes back to the system at once, and to be given it anew takes as long as to read it.
@@ -34,15 +35,17 @@ class Condition:
 
 
 def block_size(sample: Sequence[str]) -> int:
-    """The bytes of a block of a file with lines like these."""
-    length = sum(map(len, sample)) / max(len(sample), 1) + 1
+    """The bytes of a block of a file with lines like the first of these, which are the same if it is compressed."""
+    head = sample[:HEAD_LINES]
+    length = sum(map(len, head)) / max(len(head), 1) + 1
     return int(min(max(LINES * length, LEAST), MOST))
 
 
 def texts(path: Path, size: int, condition: Condition) -> Iterator[bytes]:
     """The content of a file, decompressed, in blocks of about `size` bytes that end where a line ends.
 
-    The same blocks at every reading. `condition` is told of a break; the number of its line is yet to be added.
+    The same blocks at every reading, and of the same content whether it is compressed or not. `condition` is told of a
+    break; the number of its line is yet to be added.
 
     Raises:
         OSError: it can't be read.
@@ -81,13 +84,12 @@ def _unpacked(path: Path, size: int, condition: Condition) -> Iterator[bytes]:
     held = 0
     try:
         for chunk, condition.position in chunks(path):
-            cut = chunk.rfind(b"\n") + 1 if held + len(chunk) >= size else 0
-            if cut:
-                yield b"".join((*block, chunk[:cut]))
-                block, held = [chunk[cut:]], len(chunk) - cut
-            else:
-                block.append(chunk)
-                held += len(chunk)
+            begin = 0
+            while held + len(chunk) - begin >= size and (end := chunk.find(b"\n", begin + max(size - 1 - held, 0)) + 1):
+                yield b"".join((*block, chunk[begin:end]))
+                block, held, begin = [], 0, end
+            block.append(chunk[begin:])
+            held += len(chunk) - begin
     except Break as broken:
         whole, _, rest = b"".join(block).rpartition(b"\n")
         if whole:

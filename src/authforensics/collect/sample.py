@@ -11,7 +11,8 @@ from authforensics.collect.compression import Break, chunks, kind_of
 
 _HEAD = 256 << 10
 _LATER = 64 << 10
-_LINES = 400
+#: The most lines that are taken from the start, of every file alike.
+HEAD_LINES = 400
 _LATER_LINES = 100
 _LONGEST = 64 << 10
 _NULS = re.compile(rb"\0+")
@@ -51,7 +52,7 @@ def take(path: Path) -> Sample:
     binary = _binary(head)
     if binary:
         return Sample((), kind_of(magic), binary, False)
-    lines = _lines(head, _LINES, whole=len(head) < _HEAD)
+    lines = _lines(head, HEAD_LINES, whole=len(head) < _HEAD)
     size = path.stat().st_size
     if kind_of(magic) is None and size > 4 * _HEAD:
         with path.open("rb") as file:

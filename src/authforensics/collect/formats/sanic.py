@@ -14,7 +14,7 @@ from authforensics.schema import Kind
 # Reference: https://sanic.dev/en/guide/best-practices/logging.html, sanic/log.py, sanic/logging/formatter.py
 # (SanicLegacyAccessFormatter, SanicProdAccessFormatter, whose lines begin with the worker's name)
 _AHEAD = (
-    rf"(?:\[|[^|\[\]\"]{{1,20}}\| ?)?(?P<at>{TIME_IN_FRONT}(?: [+-][0-9]{{4}})?)"
+    rf"(?:\[|[^|\[\]\"]{{1,20}}\|)?(?P<at>{TIME_IN_FRONT}(?: [+-][0-9]{{4}})?)"
     rf"(?:\] - \([\w.]+\)\[{LEVEL}\](?:\[(?P<peer>[^\]\s]*?)(?::[0-9]{{1,5}})?\])?: |\] \[[0-9]+\] \[{LEVEL}\] "
     rf"| +(?:[0-9]+ +)?(?:ACCESS|{LEVEL}): +)"
 )
@@ -51,5 +51,5 @@ FORMAT = Format(
     specificity=0.97,
     prepare=_prepare,
     multiline=True,
-    record_start=r"^(?:\[|[^|\[\]\"]{1,20}\| ?)?[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:",
+    record_start=r"^(?:\[|[^|\[\]\"]{1,20}\|)?[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:",
 )
