@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint slow bench accuracy fuzz lock clean
+.PHONY: help demo test lint slow bench accuracy fuzz mutate lock clean
 
 # The first Python that is new enough; PYTHON=/path/to/python chooses another.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -41,6 +41,10 @@ accuracy: .venv/dev.stamp  ## Measure how right it is on simulated logs (half an
 fuzz: .venv/all.stamp  ## Draw twenty times as many examples for each property, others each time
 	$(BIN)/python -m pytest -n 2 -m "hypothesis and not bench" --hypothesis-profile=fuzz
 
+mutate: .venv/all.stamp  ## Change the code, see that tests fail (hours; MUTANTS='authforensics.detect.patterns.refresh_loop*')
+	$(BIN)/python -m mutmut run $(if $(MUTANTS),'$(MUTANTS)')
+	$(BIN)/python -m mutmut results
+
 lock: .venv/dev.stamp  ## Resolve the locked requirements anew
 	$(PIP) install uv
 	$(LOCK) pyproject.toml --upgrade --output-file requirements.lock
@@ -48,7 +52,7 @@ lock: .venv/dev.stamp  ## Resolve the locked requirements anew
 	$(LOCK) pyproject.toml --upgrade --all-extras --output-file requirements-all.lock
 
 clean:  ## Remove what was made here
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist authforensics-report.html
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist mutants authforensics-report.html
 
 .venv/bin/python:
 	@if [ -z "$(PYTHON)" ]; then \
