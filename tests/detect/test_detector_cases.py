@@ -36,11 +36,12 @@ def test_a_case_gives_exactly_its_findings(path):
             "last_seen": one.last_seen.strftime("%H:%M:%S"),
             "severity": one.severity.value,
             "confidence": one.confidence.value,
+            "summary": one.summary,
             "evidence": [line.auth_event for line in one.evidence],
             "lines": [line.line_number for line in one.evidence],
             **one.measures,
         }
-        assert {key: told[key] for key in wanted} == wanted
+        assert {key: told[key] for key in {*wanted, "summary"}} == wanted
         assert_carried(one, events)
 
 

@@ -129,12 +129,16 @@ def _with_ongoing(runs: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
 
 def _describe(measures: Mapping[str, float]) -> str:
     told = [
-        f"{measures[name]:.0f} {what}"
-        for name, what in (("accepted", "accepted"), ("refreshed", "refreshed"), ("refused", "refused"))
+        f"{measures[name]:.0f} {one if measures[name] == 1 else many} {became}"
+        for name, one, many, became in (
+            ("accepted", "call", "calls", "accepted"),
+            ("refreshed", "refresh", "refreshes", "granted"),
+            ("refused", "call", "calls", "refused"),
+        )
         if measures[name]
     ]
     lasted = duration(measures["seconds"]) if measures["seconds"] else "a moment"
-    return f"went on after its logout for {lasted}: calls {', '.join(told)}"
+    return f"went on after its logout for {lasted}: {', '.join(told)}"
 
 
 DETECTOR = Detector(

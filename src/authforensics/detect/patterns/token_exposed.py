@@ -123,10 +123,11 @@ def _describe(measures: Mapping[str, float]) -> str:
         f" {lines:,} line{'' if lines == 1 else 's'} of {measures['source']}"
     )
     if measures.get("default"):
-        return f"{told}; {measures['default']} signed some of them: anybody can make such"
+        return f"{told}; {measures['default']} signed {'it' if many == 1 else 'some of them'}: anybody can make such"
     if measures.get("expected"):
         return f"{told}, as in every recording and debug log: delete it when done"
-    return f"{told}: whoever has the log can use them while they live"
+    used = "it while it lives" if many == 1 else "them while they live"
+    return f"{told}: whoever has the log can use {used}"
 
 
 def _grade(measures: Mapping[str, float]) -> Severity:
