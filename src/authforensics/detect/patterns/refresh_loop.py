@@ -55,13 +55,11 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     rows = _rejections(sessions.events, limits)
     first, last = ends(rows)
     runs = rows.select("run", "device", *NAMES, first_episode="episode", first_seen="timestamp")[first].hstack(
-        rows.select("episode", last_rejection="timestamp")[last]
+        rows.select("episode")[last]
     )
     runs = runs.with_columns(first.alias("first"), last.alias("last"), count=(last - first + 1).cast(pl.UInt32))
     runs = with_ending(runs, sessions)
-    runs = runs.join(_refused(sessions.events, runs), on="run", how="left", maintain_order="left").with_columns(
-        last_seen=pl.max_horizontal("last_rejection", "last_denied")
-    )
+    runs = runs.join(_refused(sessions.events, runs), on="run", maintain_order="left")
     for_good = pl.col("ongoing") & (pl.col("denied") >= limits["min_denied"]) & (seconds() >= limits["min_seconds"])
     loop = (pl.col("count") >= limits["min_cycles"]) | for_good.fill_null(value=False)
     found = pl.concat([runs.filter(loop), _scattered(runs.filter(~loop), limits)], how="diagonal").sort("first")
@@ -125,7 +123,7 @@ def _refused(events: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     )
     episodes = denials.group_by("run").agg(
         pl.col("device", "episode").first(),
-        last_denied=pl.col("timestamp").max(),
+        last_seen=pl.col("timestamp").max(),
         denied=pl.len(),
         writes=pl.col("write").sum(),
     )
@@ -134,7 +132,7 @@ def _refused(events: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
         .join(episodes.drop("run"), on="device")
         .filter(pl.col("episode").is_between("first_episode", "last_episode"))
         .group_by("run")
-        .agg(pl.col("last_denied").max(), pl.col("denied").sum(), pl.col("writes").sum())
+        .agg(pl.col("last_seen").max(), pl.col("denied").sum(), pl.col("writes").sum())
     )
 
 
