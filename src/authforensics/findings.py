@@ -60,6 +60,11 @@ def duration(seconds: float) -> str:
     return " ".join(f"{amount} {unit}" for amount, unit in parts[:2] if amount)
 
 
+def lost(writes: float) -> str:
+    """How many writes were lost, as the end of a sentence: `, 3 writes lost`; nothing where none was."""
+    return f", {writes:,.0f} write{'' if writes == 1 else 's'} lost" if writes else ""
+
+
 Moment = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json")]
 
 

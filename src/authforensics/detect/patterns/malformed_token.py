@@ -26,7 +26,7 @@ import polars as pl
 from authforensics.detect.detector import Detector, Limits, Threshold, as_observed
 from authforensics.detect.runs import NAMES, drafts, number, one_of, seconds, with_ending, with_reason
 from authforensics.detect.several import proven
-from authforensics.findings import duration
+from authforensics.findings import duration, lost
 from authforensics.schema import Reason, Sessions
 from authforensics.states import AuthEvent
 
@@ -55,8 +55,8 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
 
 
 def _describe(measures: Mapping[str, float]) -> str:
-    lost = f", {measures['writes_denied']:.0f} of them writes" if measures["writes_denied"] else ""
-    return f"sent what is no token {measures['calls']:.0f} times over {duration(measures['seconds'])}{lost}"
+    lasted = duration(measures["seconds"])
+    return f"sent what is no token {measures['calls']:.0f} times over {lasted}{lost(measures['writes_denied'])}"
 
 
 DETECTOR = Detector(

@@ -39,7 +39,7 @@ from authforensics.detect.runs import (
     with_ending,
     with_reason,
 )
-from authforensics.findings import duration
+from authforensics.findings import duration, lost
 from authforensics.schema import Sessions
 from authforensics.states import AuthEvent, AuthState
 
@@ -92,9 +92,8 @@ def _refusals(sessions: Sessions, limits: Limits) -> pl.DataFrame:
 
 
 def _describe(measures: Mapping[str, float]) -> str:
-    lost = f", {measures['writes_denied']:.0f} of them writes that were lost" if measures["writes_denied"] else ""
-    lasted = duration(measures["seconds"])
-    return f"kept calling for {lasted} with a dead session: {measures['calls']:.0f} calls refused{lost}"
+    refused = f"{measures['calls']:.0f} calls refused{lost(measures['writes_denied'])}"
+    return f"kept calling for {duration(measures['seconds'])} with a dead session: {refused}"
 
 
 DETECTOR = Detector(
