@@ -23,7 +23,9 @@ _IPV6 = r"\[?(?:(?:[0-9A-Fa-f]{0,4}:){3,8}|(?:[0-9A-Fa-f]{1,4})?::)[0-9A-Fa-f:.]
 _NAME = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[^\s,\"/:A-Za-z_-]*[A-Za-z_][^\s,\"/:]*)"
 _CLIENT = rf"(?:{_NAME}(?::\d+)?|{_IPV6}|unix:[^\s,\"]*)"
 _PEER = rf"(?:{_CLIENT}|-)"
-_VHOST = rf"(?:(?P<host>[^\s,\"\[\]]+?)(?::\d+)? (?P<client>{_CLIENT}{_HOPS})|(?P<peer>{_PEER}{_HOPS}))"
+#: A time that something puts in front has colons, too: it is no host.
+_HOST = r"(?P<host>[^\s,\":\[\]]+|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+\]?)(?::\d+)?"
+_VHOST = rf"(?:{_HOST} (?P<client>{_CLIENT}{_HOPS})|(?P<peer>{_PEER}{_HOPS}))"
 #: A user may have several words. But a dash alone is nobody, and then what stands before is no caller.
 _USER = r"(?:-|[^\[\"\s-][^\[\"\s]*(?: [^\[\"\s-][^\[\"\s]*)*|)"
 _TIME = r"\d{2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}"
