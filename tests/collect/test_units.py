@@ -33,6 +33,8 @@ from collecting import collect
         (["duration"], [], "ms", "assumed"),
         (["latency"], ["12ms", "850ms"], "ms", "values"),
         (["latency"], ["1.2ms", "850µs"], None, "values"),
+        (["latency"], ["850 \N{GREEK SMALL LETTER MU}s"], "us", "values"),
+        (["meta.responseTime"], ["0", "7"], "ms", "name"),
         (["httpRequest.latency"], ["0.0123s"], "s", "values"),
     ],
 )

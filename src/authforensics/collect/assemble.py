@@ -33,6 +33,8 @@ _ROUTE_METHOD = r"^(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) "
 _REQUEST_SIGNATURE = "INVALID_SIGNATURE"
 #: What tells nothing that the status doesn't.
 _NUMBER = r"^\d{1,3}$"
+#: What says that there was an error, but not which.
+_FLAGS = ["true", "false"]
 #: A time of the day, and what only the names of the extended log format begin with.
 _CLOCK, _EXTENDED = re.compile(r"\d{2}:\d{2}:\d{2}"), ("sc-", "sc_", "cs-", "cs_", "x-edge", "x_edge")
 _MESSAGE_IN_OBJECT = r'"(?:message|msg)":\s*"((?:[^"\\]|\\.)*)"'
@@ -227,7 +229,7 @@ def _first(keys: list[str]) -> pl.Expr:
 
 
 def _cleaned(keys: list[str]) -> pl.Expr:
-    return pl.coalesce([fields.text(pl.col(column(key))) for key in keys])
+    return pl.coalesce([fields.text(pl.col(column(key))).replace(_FLAGS, None) for key in keys])
 
 
 def _status(keys: list[str]) -> pl.Expr:

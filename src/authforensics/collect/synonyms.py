@@ -103,7 +103,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             err.message error.message exception.message error_description err.msg error_message errormessage
             integrationerrormessage integrationerror integration.error thrown.message thrown.extendedstacktrace
             thrown.localizedmessage error.stack_trace exception.stacktrace error.stack errorverbose error_verbose err
-            error exception @x exc_info stack_trace reason cause error_details
+            error exception @x exc_info stack_trace meta.stack reason cause error_details
         """,
         "message": """
             msg renderedmessage @m message event body text short_message body.stringvalue @mt messagetemplate

@@ -15,6 +15,7 @@ DURATIONS: dict[str, float] = {
     "Duration": 1e-6,
     "event.duration": 1e-6,
     "responseTime": 1.0,
+    "meta.responseTime": 1.0,
     "reqtime": 1e3,
     "reqtime_microsec": 1e-3,
     "request_time_us": 1e-3,
@@ -84,9 +85,9 @@ _AMBIGUOUS = frozenset(
     | {"runtime", "response.latency", "response.duration", "totaltime", "totalduration"}
 )
 
-#: Milliseconds in a unit that a value itself names.
-SUFFIXES = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
-AMOUNT = r"^\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)\s*$"
+#: Milliseconds in a unit that a value itself names; some write a Greek letter for the micro sign.
+SUFFIXES = {"ns": 1e-6, "us": 1e-3, "\N{MICRO SIGN}s": 1e-3, "\N{GREEK SMALL LETTER MU}s": 1e-3, "ms": 1.0, "s": 1e3}
+AMOUNT = rf"^\s*(\d+(?:\.\d+)?)\s*({'|'.join(SUFFIXES)})\s*$"
 _NAMES: dict[float, Literal["ns", "us", "ms", "s"]] = {1e-6: "ns", 1e-3: "us", 1.0: "ms", 1e3: "s"}
 #: Most digits of times since 1970 in each unit, as `times.read_epoch` tells them.
 _DIGITS: dict[int, Literal["ns", "us", "ms", "s"]] = {11: "s", 13: "ms", 17: "us", 19: "ns"}
