@@ -12,19 +12,22 @@ TIME = "2026-03-01 10:02:03,123 INFO app: "
 @pytest.mark.parametrize(
     ("lines", "note"),
     [
-        (["GET /api/me 401 in 5 ms"], "of the 20 lines that were looked at 20 name a method and a path, 20 a status"),
+        (
+            ["GET 401 Unauthorized /api/me"],
+            "of the 20 lines that were looked at 20 name a method and a path, 20 a status",
+        ),
         (
             ["--> GET https://shop.example/api/me", "<-- 401 Unauthorized", "token expired", "cache is warm"],
             "of the 20 lines that were looked at 5 name a method and a path, 5 a status",
         ),
         (
-            ["GET /api/me \x1b[33m401\x1b[0m"],
+            ["GET \x1b[33m401\x1b[0m Unauthorized /api/me"],
             "of the 20 lines that were looked at 20 name a method and a path, 20 a status",
         ),
         # No status, no call, too few of them.
         (["GET /api/me took 120 ms", "cache is warm"], None),
         (["upstream answered 401"], None),
-        (["GET /api/me 401", *["cache is warm"] * 9], None),
+        (["GET 401 Unauthorized /api/me", *["cache is warm"] * 9], None),
     ],
 )
 def test_messages_that_look_like_requests_are_told(tmp_path, lines, note):
@@ -38,7 +41,7 @@ def test_messages_that_look_like_requests_are_told(tmp_path, lines, note):
 
 
 def test_no_layout_says_how_objects_are_to_be_read(tmp_path):
-    line = '{"time": "2026-03-01T10:02:03Z", "level": "info", "message": "GET /api/me 401 in 5 ms"}'
+    line = '{"time": "2026-03-01T10:02:03Z", "level": "info", "message": "GET 401 Unauthorized /api/me"}'
     (tmp_path / "app.log").write_text(f"{line}\n" * 3)
     (source,) = collect([tmp_path]).sources
     assert source.note.endswith("3 a status, but all are read as messages")

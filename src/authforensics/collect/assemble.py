@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect import fields, synonyms, times, units
+from authforensics.collect import calls, fields, synonyms, times, units
 from authforensics.collect.cutting import by_pair
 from authforensics.collect.distinct import mapped
 from authforensics.collect.format import Settings
@@ -104,7 +104,9 @@ def assemble(
     if "grant" in found:
         known = [fields.text(pl.col("query"))] if "query" in found else []
         lines = lines.with_columns(query=pl.coalesce(*known, pl.lit("grant_type=") + pl.col("_grant")))
-    return _with_texts(lines, messages, {*columns, *texts}).drop(*(column(key) for key in there), *texts)
+    said = (value for key in found.get("message", ()) for value in (values or {}).get(key, ()))
+    lines = _with_texts(lines, messages, {*columns, *texts}, calls.reader(said) if messages else None)
+    return lines.drop(*(column(key) for key in there), *texts)
 
 
 def _tell_requests(found: dict[str, list[str]], values: Mapping[str, Sequence[str]]) -> None:
@@ -155,8 +157,10 @@ def column(key: str) -> str:
     return f"key {key}"
 
 
-def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -> pl.LazyFrame:
-    """Adds `reason_text`; and, with `messages`, `kind` and `message`."""
+def _with_texts(
+    lines: pl.LazyFrame, messages: bool, columns: Collection[str], read: calls.Reader | None
+) -> pl.LazyFrame:
+    """Adds `reason_text`; and, with `messages`, `kind`, `message` and the requests that they tell of, if `read`."""
     if "_error" in columns:
         lines = lines.with_columns(_error=pl.col("_error").map_batches(_gist, return_dtype=pl.String))
     if "_code" in columns:
@@ -168,6 +172,9 @@ def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -
     reason = pl.coalesce(told) if told else None
     if not messages:
         return lines if reason is None else lines.with_columns(reason_text=reason)
+    if read is not None and "_message" in columns:
+        lines = _with_calls(lines, read)
+        columns = {*columns, *calls.CALL}
     request = pl.col("status").is_not_null()
     if "_message" in columns:
         called = [fields.given(pl.col(name)) for name in ("method", "target", "request") if name in columns]
@@ -183,6 +190,24 @@ def _with_texts(lines: pl.LazyFrame, messages: bool, columns: Collection[str]) -
     if said:
         added["message"] = pl.when(~request).then(_told(*said) if len(said) > 1 else said[0])
     return lines.with_columns(**added).drop("_request")
+
+
+def _with_calls(lines: pl.LazyFrame, read: calls.Reader) -> pl.LazyFrame:
+    """The requests that messages tell of, in lines without a status and a call of their own."""
+    there = {*lines.collect_schema().names()}
+    own = [fields.given(pl.col(name)) for name in ("method", "target", "request") if name in there]
+    bare = ~pl.any_horizontal(pl.col("status").is_not_null(), *own)
+    call = pl.when(bare).then("_message").map_batches(read, return_dtype=pl.Struct(calls.CALL), is_elementwise=True)
+    lines = lines.with_columns(_call=call)
+    said = {name: pl.col("_call").struct.field(name) for name in calls.CALL}
+    known = {name: pl.coalesce(_own(name), said[name]) for name in {*said} & there}
+    return lines.with_columns(**said | known, _message=pl.when(said["status"].is_null()).then("_message")).drop("_call")
+
+
+def _own(name: str) -> pl.Expr:
+    """What a key of a line says itself, where it says anything."""
+    own = pl.col(name).cast(calls.CALL[name])
+    return fields.text(own) if calls.CALL[name] == pl.String else own
 
 
 def _gist(errors: pl.Series) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Owns `python_logging`: what Python's logging writes with a time and a level; tracebacks continue a record."""
+"""Owns `python_logging`: what loggers as Python's write with a time and a level; tracebacks continue a record."""
 
 from __future__ import annotations
 
@@ -7,39 +7,49 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from authforensics.collect import calls
 from authforensics.collect.cutting import iso_of, with_message
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
 
-_LEVEL = r"(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|NOTSET)"
-_TIME = r"(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)"
+_LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|CRITICAL|FATAL|NOTSET)"
+#: Those of winston, behind the time.
+_LOWER = r"\[?(?:silly|debug|verbose|http|info|warn|error)\]?: "
+#: A widespread layout of winston's ends with minutes and seconds once more, meant to be milliseconds.
+_TIME = r"(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)(?::\d{2,4}\b)?"
 _GAP = r"[\s:|,-]"
-# Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn and Celery.
+# Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn and Celery; Spring Boot's
+# https://docs.spring.io/spring-boot/reference/features/logging.html; https://github.com/winstonjs/winston (printf)
 _FRONT = (
     rf"(?:\[?{_LEVEL}\]?{_GAP}+(?:[\w.]+{_GAP}+)?)?\[?{_TIME}\]?"
     rf"(?:{_GAP}*(?:\[[\w.:-]+\]{_GAP}*)*\[?{_LEVEL}(?:/[\w-]+)?\]?\s?{_GAP}*"
-    r"(?:in )?(?:\[?[\w.]+(?::\d+)?\]?(?:: | - | \| |\] ))?"
+    r"(?:\d+ --- (?:\[[^\]]*\] ?)+\S+ *: )?(?:in )?(?:\[?[\w.]+(?::\d+)?\]?(?:: | - | \| |\] ))?"
     rf"|{_GAP}+\[?[\w.]+\]?{_GAP}+\[?{_LEVEL}\]?{_GAP}+"
+    rf"|{_GAP}+(?:\[[^\]]*\] )?{_LOWER}"
     rf"|{_GAP}+)"
 )
-_HAS_LEVEL = rf"^.{{0,120}}?\b{_LEVEL}\b"
+_HAS_LEVEL = rf"^.{{0,120}}?(?:\b{_LEVEL}\b|{_LOWER})"
 
 
 def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
-    if not any(map(re.compile(_FRONT).match, sample)):
+    fronts = {line: match for line in sample if (match := re.match(_FRONT, line))}
+    if not fronts:
         return None
+    read = calls.reader(line[match.end() :] for line, match in fronts.items())
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = with_message(lines, _FRONT)
         matched = pl.col("at").is_not_null() & pl.col("line").str.contains(_HAS_LEVEL)
-        return parts.with_columns(matched=matched, moment=iso_of(pl.col("at"), settings.tz)).unnest("moment").drop("at")
+        parts = parts.with_columns(matched=matched, moment=iso_of(pl.col("at"), settings.tz))
+        told = parts.unnest("moment").drop("at")
+        return told if read is None else calls.with_calls(told, read)
 
     return parse
 
 
 FORMAT = Format(
     name="python_logging",
-    title="Python logging with time, level and usually the logger's name",
+    title="Python logging with time, level and usually the logger's name; Spring Boot, log4js, winston, tracing",
     samples=(
         "2025-10-03 05:00:12,461 - app.auth - WARNING - JWT validation failed user=42",
         "2025-10-03 05:00:12,461 WARNING app.auth: JWT validation failed",
@@ -48,7 +58,7 @@ FORMAT = Format(
         "[2025-10-03 05:00:12 +0000] [17] [INFO] Booting worker with pid: 17",
     ),
     time="end",
-    kinds=(Kind.MESSAGE,),
+    kinds=(Kind.MESSAGE, Kind.REQUEST),
     specificity=0.9,
     prepare=_prepare,
     multiline=True,
