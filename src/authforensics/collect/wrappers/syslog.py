@@ -21,6 +21,9 @@ from authforensics.collect.yearless import read_yearless
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _SHORT = rf"{_MONTH} [ \d]\d \d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?"
 _FRONT = rf"^(?:<\d{{1,3}}>)?(?:(?P<short>{_SHORT})|(?P<full>{ISO}))"
+#: The level of an application's logger stands where the host or the tag does.
+_LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)"
+_LOGGER = rf"^(?:{ISO}) (?:{_LEVEL} \S|(?:{_LEVEL}|(?i:silly|verbose|http|debug|info|warn|error)):)"
 _TAG = r"[^\s:\[\]\"{}]{1,64}(?:\[[^\]\s]{0,64}\])?:"
 _LINE = rf"{_FRONT} (?:(?P<instance>[\w.:-]+) )?{_TAG}(?: (?P<inner>.*))?$"
 
@@ -30,7 +33,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
         return None
 
     def peel(lines: pl.Series) -> pl.DataFrame:
-        parts = groups(lines, _LINE)
+        parts = groups(lines.set(lines.str.contains(_LOGGER).fill_null(value=False), None), _LINE)
         short = each_run_of(parts["short"], partial(_yearless, settings=settings), MOMENT).struct.unnest()
         example = parts["full"].first(ignore_nulls=True)
         full = moments(parts["full"], example if isinstance(example, str) else "", settings.tz)
