@@ -45,7 +45,7 @@ _DEFAULTS = Options()
 #: How much smaller logs are when compressed, about.
 _PACKED = 15
 #: A time that lines are given to see whether that is all they lack, and the share of requests that they must be then.
-_SOME_TIME, _REQUESTS = "2000-01-01T00:00:00Z", 0.5
+_SOME_TIME, _REQUESTS = "2000-01-01T00:00:00Z", 0.2
 
 
 def collect(
