@@ -193,11 +193,11 @@ def _with_texts(
 
 
 def _with_calls(lines: pl.LazyFrame, read: calls.Reader) -> pl.LazyFrame:
-    """The requests that messages tell of, in lines without a status and a call of their own."""
+    """The requests that messages tell of, in lines without a call of their own."""
     there = {*lines.collect_schema().names()}
     own = [fields.given(pl.col(name)) for name in ("method", "target", "request") if name in there]
-    bare = ~pl.any_horizontal(pl.col("status").is_not_null(), *own)
-    call = pl.when(bare).then("_message").map_batches(read, return_dtype=pl.Struct(calls.CALL), is_elementwise=True)
+    message = pl.when(~pl.any_horizontal(own)).then("_message") if own else pl.col("_message")
+    call = message.map_batches(read, return_dtype=pl.Struct(calls.CALL), is_elementwise=True)
     lines = lines.with_columns(_call=call)
     said = {name: pl.col("_call").struct.field(name) for name in calls.CALL}
     known = {name: pl.coalesce(_own(name), said[name]) for name in {*said} & there}

@@ -36,18 +36,25 @@ _IN_WORDS = (
     rf"^\s*(?:\[[^\]]*\] |--> +|xxx +|-x- +)?(?:(?P<client_ip>{_ADDRESS}) \S+ )?{_METHOD}:? (?P<target>/[^ ]*)"
     rf" (?:{_PROTOCOL} )?(?:- )?{_STATUS}{_REST}"
 )
-# The CLF family, also without a time: log4js' connectLogger, the access loggers of uvicorn and Actix Web.
+# The CLF family, also without a time or a client: the access loggers of aiohttp, gunicorn, hypercorn, Paste, werkzeug,
+# Django's runserver, uvicorn, Actix Web and log4js (connectLogger). What begins with more than an address is no call of
+# a client: urllib3 writes those that the application itself makes behind their origin.
+_COLOUR = r"(?:\x1b\[[0-9;]*m)*"
 _CLF = (
-    rf"^(?P<client_ip>\[?{_ADDRESS}\]?(?::[0-9]+)?|-)(?: \S+ (?P<user_id>[^\[\"]*?)| -)? (?:\[[^\]\"]*\] )?"
-    rf"\"(?P<request>[A-Z]+ \S+ {_PROTOCOL})\" {_STATUS}(?: (?P<bytes>[0-9]+|-))?{_REST}"
+    rf"^(?:(?:(?P<client_ip>\[?{_ADDRESS}\]?(?::[0-9]+)?)|localhost|None(?::[0-9]+)?|-)"
+    r"(?: [^\s\[]+ (?P<user_id>[^\[\"]*?)| -)?"
+    rf" (?:\[[^\]\"]*\] )?(?:- )?)?\"{_COLOUR}(?P<request>[A-Z]{{3,20}} [^\s\"\x1b]+(?: (?:HTTP/)?[0-9.]+)?){_COLOUR}\""
+    rf" {_COLOUR}{_STATUS}{_COLOUR}(?: (?P<bytes>[0-9]+|-))?{_REST}"
 )
+# Reference: `log_request` in tornado/web.py
+_TORNADO = rf"^{_STATUS} {_METHOD} (?P<target>/\S*) \((?P<client_ip>[^()\s]*)\)(?P<rest> [0-9.]+ms)$"
 # Reference: https://ktor.io/docs/server-call-logging.html
 _KTOR = rf"^{_STATUS} [^:/]*: {_METHOD} - (?P<target>/\S*){_REST}"
 # Reference: https://docs.rs/tower-http/latest/tower_http/trace: the fields of the span stand in front or behind.
 _TRACED = rf"(?:^|\s)finished processing request latency=(?P<rest>[0-9.]+ \S+) status={_STATUS}(?:\s|$)"
 _SPAN = rf"(?:^|[\s{{])method={_METHOD} uri=(?P<target>\S+?)(?:\}}?:)?(?:\s|$)"
 #: Each form of telling one, as patterns that all have to be found.
-_FORMS = ((_IN_WORDS,), (_CLF,), (_KTOR,), (_TRACED, _SPAN))
+_FORMS = ((_IN_WORDS,), (_CLF,), (_KTOR,), (_TORNADO,), (_TRACED, _SPAN))
 
 _LENGTH = r"^ ([0-9]+)(?: -|$)"
 _LASTED = rf"(?:^|[^0-9.+])([0-9]+(?:\.[0-9]+)?) ?({'|'.join(SUFFIXES)})(?:\W|$)"

@@ -33,10 +33,10 @@ _REQUESTS = 0.1
 class Match:
     """A format, its parser for this file and how sure that is; `block` is how many bytes of it to read in one go.
 
-    `requests` is the share of its events that are requests, `layers` what is around its lines; these are `timed` if
-    they have a time without what is around them, `log_format` their layout if it was inferred, `units` those of
-    the fields whose unit the format leaves open, `columns` the names of columns by what their values alone tell that
-    they hold, `table` the kind of table whose rows they are, `note` what is odd about them.
+    `requests` is the share of its events that are requests, `calls` that of all lines, `layers` what is around its
+    lines; these are `timed` if they have a time without what is around them, `log_format` their layout if it was
+    inferred, `units` those of the fields whose unit the format leaves open, `columns` the names of columns by what
+    their values alone tell that they hold, `table` the kind of table whose rows they are, `note` what is odd.
     """
 
     form: Format
@@ -44,6 +44,7 @@ class Match:
     confidence: float
     block: int
     requests: float = 0.0
+    calls: float = 0.0
     layers: Layers = BARE
     timed: bool = True
     log_format: str | None = None
@@ -132,10 +133,10 @@ def _best(
         parser = form.prepare(lines, settings) or (form.prepare(form.samples[-1:], settings) if as_named else None)
         if parser is None:
             continue
-        taken, requests, timed = share(sample, *layers.around(form, parser, peeled))
+        taken, requests, calls, timed = share(sample, *layers.around(form, parser, peeled))
         confidence = round(taken * form.specificity, 4)
         if best is None or _worth(confidence, requests) > _worth(best.confidence, best.requests):
-            best = Match(form, parser, confidence, block, requests, layers, timed)
+            best = Match(form, parser, confidence, block, requests, calls, layers, timed)
             if isinstance(parser, Cutting):
                 best = replace(best, log_format=parser.log_format, units=parser.units, columns=parser.columns)
     if best is None or not layers.wrappers:
@@ -149,8 +150,8 @@ def _worth(confidence: float, requests: float) -> float:
     return confidence * (1 + _REQUESTS * requests)
 
 
-def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float, bool]:
-    """The share of lines that become events, a line that continues one counts half; and of those that are requests.
+def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float, float, bool]:
+    """The share of lines that become events (what continues one counts half), and of these and of all the requests.
 
     And whether any of them has a time without what is around it.
     """
@@ -161,8 +162,9 @@ def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float
     counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
     events = counts.get(Disposition.EVENT, 0)
     if not events:
-        return 0.0, 0.0, False
+        return 0.0, 0.0, 0.0, False
     told = laid.filter(pl.col("disposition") == Disposition.EVENT.value)
-    counted = len(sample) - counts.get(Disposition.HEADER, 0)
-    taken = (events + counts.get(Disposition.CONTINUATION, 0) / 2) / max(counted, 1)
-    return taken, int((told["kind"] == Kind.REQUEST.value).sum()) / events, bool(told["timed"].any())
+    counted = max(len(sample) - counts.get(Disposition.HEADER, 0), 1)
+    taken = (events + counts.get(Disposition.CONTINUATION, 0) / 2) / counted
+    requests = int((told["kind"] == Kind.REQUEST.value).sum())
+    return taken, requests / events, requests / counted, bool(told["timed"].any())

@@ -60,8 +60,8 @@ def _all(sample: Sequence[str], layers: Layers, settings: Settings) -> Iterator[
         parser = bare.prepare(lines, settings)
         if parser is not None:
             form, around = layers.around(bare, parser)
-            taken, requests, _ = share(whole, form, around)
-            yield Match(form, around, round(taken * form.specificity, 4), 0, requests, layers)
+            taken, requests, calls, _ = share(whole, form, around)
+            yield Match(form, around, round(taken * form.specificity, 4), 0, requests, calls, layers)
 
 
 def _confidence(match: Match) -> float:

@@ -85,6 +85,8 @@ def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool) ->
         return False
     if found is None:
         return True
+    if wrapper.taken == "if known" and found.requests and _fewer(inside, found):
+        return False
     more = inside.requests - found.requests
     if inside.form.name == found.form.name and inside.confidence <= found.confidence and not inside.timed:
         # The format knows what is in front of its lines, and needs it; unless it takes the whole for something else.
@@ -94,6 +96,11 @@ def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool) ->
     if not _has_to_be_sure(wrapper, bare):
         return True
     return inside.confidence >= found.confidence if bare else inside.confidence > found.confidence
+
+
+def _fewer(inside: Match, found: Match) -> bool:
+    """Whether what is inside leaves out what stands beside the requests, and has no more of these."""
+    return inside.confidence < found.confidence and inside.calls <= found.calls
 
 
 def _floor(found: Match | None, wrapper: Wrapper) -> float:

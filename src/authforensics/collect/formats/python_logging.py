@@ -1,4 +1,7 @@
-"""Owns `python_logging`: what loggers as Python's write with a time and a level; tracebacks continue a record."""
+"""Owns `python_logging`: what loggers as Python's and loguru write with a time and a level, requests among it.
+
+Tracebacks continue a record.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,22 @@ from authforensics.collect.cutting import iso_of, with_message
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
 
-_LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|CRITICAL|FATAL|NOTSET)"
+# Pyramid's own configuration cuts levels at five characters; loguru has two more.
+_LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARNING|WARNI|WARN|ERROR|CRITICAL|CRITI|FATAL|NOTSET)"
 #: Those of winston, behind the time.
 _LOWER = r"\[?(?:silly|debug|verbose|http|info|warn|error)\]?: "
 #: A widespread layout of winston's ends with minutes and seconds once more, meant to be milliseconds.
 _TIME = r"(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?)(?::\d{2,4}\b)?"
 _GAP = r"[\s:|,-]"
+#: A logger or thread, perhaps a function and line: no address.
+_LOGGER = r"[A-Za-z_][\w.-]*(?::[\w.<>]+)?(?::\d+)?"
 # Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn and Celery; Spring Boot's
 # https://docs.spring.io/spring-boot/reference/features/logging.html; https://github.com/winstonjs/winston (printf)
 _FRONT = (
     rf"(?:\[?{_LEVEL}\]?{_GAP}+(?:[\w.]+{_GAP}+)?)?\[?{_TIME}\]?"
     rf"(?:{_GAP}*(?:\[[\w.:-]+\]{_GAP}*)*\[?{_LEVEL}(?:/[\w-]+)?\]?\s?{_GAP}*"
-    r"(?:\d+ --- (?:\[[^\]]*\] ?)+\S+ *: )?(?:in )?(?:\[?[\w.]+(?::\d+)?\]?(?:: | - | \| |\] ))?"
+    r"(?:\d+ --- (?:\[[^\]]*\] ?)+\S+ *: )?"
+    rf"(?:in )?(?:(?:\[{_LOGGER}\])+ |\[?{_LOGGER}\]?(?:: | - | \| |\] ))?"
     rf"|{_GAP}+\[?[\w.]+\]?{_GAP}+\[?{_LEVEL}\]?{_GAP}+"
     rf"|{_GAP}+(?:\[[^\]]*\] )?{_LOWER}"
     rf"|{_GAP}+)"
@@ -62,5 +69,6 @@ FORMAT = Format(
     specificity=0.9,
     prepare=_prepare,
     multiline=True,
-    record_start=rf"^(?:\[?{_LEVEL}\]?:)?\[?\d{{4}}-\d{{2}}-\d{{2}}[T ]\d{{2}}:",
+    # What has no time, as basicConfig and uvicorn write it, is no part of the record above.
+    record_start=rf"^(?:\[?{_LEVEL}\]?:)?\[?\d{{4}}-\d{{2}}-\d{{2}}[T ]\d{{2}}:|^{_LEVEL}:(?:[\w.]+:| {{2}})|^\{{\"",
 )

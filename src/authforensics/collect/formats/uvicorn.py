@@ -125,4 +125,6 @@ FORMAT = Format(
     kinds=(Kind.REQUEST, Kind.MESSAGE),
     specificity=0.97,
     prepare=_prepare,
+    multiline=True,
+    record_start=rf"^{_IN_FRONT}(?:{_LEVEL}|[^\s\"]*:[0-9]{{1,5}} - \")|^\[?{TIME_IN_FRONT}|^\{{\"",
 )
