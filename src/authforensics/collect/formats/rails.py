@@ -27,6 +27,16 @@ _STARTED = (
 )
 _COMPLETED = r"Completed (?P<status>\d{3})\b.*? in (?P<duration>[0-9]+(?:\.[0-9]+)?)ms"
 _HALTED = r"(Filter chain halted as .*)"
+#: What the application says while it answers, not Rails of the request, the frames of a trace, or anything to debug.
+_SAID = r"^(?:[A-CE-Z], \[[^\]]*\] +[A-Z]+ -- [^:]*: )?(?:\[[^\]]*\] ?)*([^\s\[].*)$"
+_OF_RAILS = (
+    r"^(?:Started [A-Z]|Processing by |Parameters: |Completed [0-9]|Redirected to |Sent |Render|Filter chain "
+    r"|Read fragment|Write fragment|Unpermitted |[A-Z], \[|[-=*] |=== |[^\s:]+:[0-9]+:in )"
+)
+#: Rails completes no request that it has no route for.
+_UNROUTED = "ActionController::RoutingError (No route matches "
+#: So many characters tell why a request failed.
+_LONGEST = 500
 _ID = r"\[([0-9a-fA-F][0-9A-Fa-f-]{15,})\]"
 
 
@@ -44,6 +54,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
             matched=pl.col("at").is_not_null(),
             completed=line.str.extract_groups(_COMPLETED),
             halted=line.str.extract(_HALTED),
+            said=line.str.extract(_SAID),
             request_id=pl.col("of_tags").str.extract(_ID),
         )
         # Only what starts a request names the offset of all these times.
@@ -63,13 +74,19 @@ def _joined(parts: pl.LazyFrame) -> pl.LazyFrame:
     parts = parts.with_columns(_request=same).with_columns(
         _turn=pl.col("matched").cast(pl.UInt32).cum_sum().over("_request")
     )
+    unrouted = pl.when(pl.col("said").str.starts_with(_UNROUTED)).then(pl.lit("404"))
     first = {
-        "status": pl.col("completed").struct.field("status"),
+        "status": pl.coalesce(pl.col("completed").struct.field("status"), unrouted),
         "duration_ms": pl.col("completed").struct.field("duration").cast(pl.Float64),
-        "reason_text": pl.col("halted"),
+        "halted": pl.col("halted"),
     }
     told = {name: value.drop_nulls().first().over("_request", "_turn") for name, value in first.items()}
-    return parts.with_columns(**told).drop("written", "at", "offset", "completed", "halted", "_request", "_turn", *_OF)
+    own = pl.when(~pl.col("said").str.contains(_OF_RAILS)).then("said")
+    told["said"] = own.str.join("; ", ignore_nulls=True).over("_request", "_turn").str.head(_LONGEST)
+    failed = pl.col("status").str.contains("^[45]")
+    said = pl.when(failed & (pl.col("said") != "")).then("said")
+    parts = parts.with_columns(**told).with_columns(reason_text=pl.coalesce("halted", said))
+    return parts.drop("written", "at", "offset", "completed", "halted", "said", "_request", "_turn", *_OF)
 
 
 FORMAT = Format(
