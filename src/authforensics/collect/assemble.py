@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 
 import polars as pl
 
@@ -177,7 +177,8 @@ def _with_texts(
         columns = {*columns, *calls.CALL}
     request = pl.col("status").is_not_null()
     if "_message" in columns:
-        called = [fields.given(pl.col(name)) for name in ("method", "target", "request") if name in columns]
+        known = ("method", "target", "request", "_route_key")
+        called = [fields.given(pl.col(name)) for name in known if name in columns]
         # A message can quote a status; without a method or path it is still a message.
         request &= pl.any_horizontal(pl.col("_message").is_null(), *called)
     lines = lines.with_columns(_request=request)
@@ -186,9 +187,9 @@ def _with_texts(
     added = {"kind": kind.cast(KIND)}
     if reason is not None:
         added["reason_text"] = pl.when(request).then(reason)
-    said = [pl.col(name) for name in ("_message", "_error") if name in columns]
+    said = [pl.col(name) for name in ("_message", "_error", "_reason") if name in columns]
     if said:
-        added["message"] = pl.when(~request).then(_told(*said) if len(said) > 1 else said[0])
+        added["message"] = pl.when(~request).then(reduce(_told, said))
     return lines.with_columns(**added).drop("_request")
 
 

@@ -32,6 +32,8 @@ _ALWAYS = (
 _CODE = "response_code"
 #: What a key is known by that names operations with their method.
 _OPERATION = "route_key"
+#: Keys that name what was called: with one of them in the same object a code is that of the answer.
+_CALLED = frozenset({"request", "method", "request_method", "http_method"})
 #: The share of the objects that must have it.
 _MOST = 0.8
 
@@ -43,6 +45,7 @@ class _Keys:
     leaves: Counter[Path] = field(default_factory=Counter)
     objects: Counter[Path] = field(default_factory=Counter)
     lists: set[Path] = field(default_factory=set)
+    answers: Counter[str] = field(default_factory=Counter)
     values: dict[Path, list[str]] = field(default_factory=dict)
 
     def add(self, value: object, path: Path = ()) -> None:
@@ -63,6 +66,8 @@ class _Keys:
         value = _load(line) if "{" in line else None
         if isinstance(value, dict):
             self.add(value)
+            if not value.keys().isdisjoint(_CALLED):
+                self.answers.update(key for key in value if synonyms.is_code(key))
         return isinstance(value, dict)
 
     def paths(self, known: Mapping[str, str]) -> list[Path]:
@@ -74,11 +79,18 @@ class _Keys:
     def code(self, values: Mapping[str, Sequence[str]]) -> Path | None:
         """The key `code` if it is the status of requests, in objects that have these `values` of other keys."""
         own = {path[0]: codes for path, codes in self.values.items() if len(path) == 1 and synonyms.is_code(path[0])}
-        # Each row of a table has it; in a log that numbers its errors those lines alone.
-        whole = {key: codes for key, codes in own.items() if self.leaves[(key,)] >= _MOST * self.objects[()]}
+        # Each row of a table has it; in a log that numbers its errors those lines alone, unless they name the request.
+        whole = {key: codes for key, codes in own.items() if self._is_whole(key)}
         others = {key: told for key, told in values.items() if not synonyms.is_code(key)}
         code = synonyms.code_in({**whole, **others})
         return None if code is None else (code,)
+
+    def _is_whole(self, key: str) -> bool:
+        """Whether nearly every object has a key, or at least a third, and these name what was called."""
+        there = self.leaves[(key,)]
+        if there >= _MOST * self.objects[()]:
+            return True
+        return there >= self.objects[()] / 3 and self.answers[key] >= _MOST * there
 
     @staticmethod
     def _carries(key: str, known: Mapping[str, str]) -> bool:

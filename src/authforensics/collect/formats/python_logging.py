@@ -24,8 +24,9 @@ _TIME = r"(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?\s?(?:Z|U
 _GAP = r"[\s:|,-]"
 #: A logger or thread, perhaps a function and line: no address.
 _LOGGER = r"[A-Za-z_][\w.-]*(?::[\w.<>]+)?(?::\d+)?"
-# Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn and Celery; Spring Boot's
-# https://docs.spring.io/spring-boot/reference/features/logging.html; https://github.com/winstonjs/winston (printf)
+# Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn, Celery and Django's manual
+# (module, process and thread); Spring Boot's https://docs.spring.io/spring-boot/reference/features/logging.html;
+# https://github.com/winstonjs/winston (printf)
 _FRONT = (
     rf"(?:\[?{_LEVEL}\]?{_GAP}+(?:[\w.]+{_GAP}+)?)?\[?{_TIME}\]?"
     rf"(?:{_GAP}*(?:\[[\w.:-]+\]{_GAP}*)*\[?{_LEVEL}(?:/[\w-]+)?\]?\s?{_GAP}*"
@@ -33,7 +34,7 @@ _FRONT = (
     rf"(?:in )?(?:(?:\[{_LOGGER}\])+ |\[?{_LOGGER}\]?(?:: | - | \| |\] ))?"
     rf"|{_GAP}+\[?[\w.]+\]?{_GAP}+\[?{_LEVEL}\]?{_GAP}+"
     rf"|{_GAP}+(?:\[[^\]]*\] )?{_LOWER}"
-    rf"|{_GAP}+)"
+    rf"|{_GAP}+(?:{_LOGGER} [0-9]+ [0-9]+ )?)"
 )
 _HAS_LEVEL = rf"^.{{0,120}}?(?:\b{_LEVEL}\b|{_LOWER})"
 
