@@ -7,9 +7,9 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.format import Cutting, Format, Inside, Parser
+from authforensics.collect.format import Format, Inside, Parser
 from authforensics.collect.lay_out import unlike
-from authforensics.collect.quick import parsed
+from authforensics.collect.quick import run
 from authforensics.collect.times import NAIVE
 from authforensics.collect.wrapper import PEELED, Peel, Wrapper
 
@@ -96,7 +96,7 @@ class Layers:
             own = peeled["line"].fill_null("")
             if self._added:
                 own = own.set(own.str.contains(self._added), "")
-            parsed = _parsed(own, parser)
+            parsed = run(own, parser)
             filled = _filled(parsed, peeled, form).with_columns(peeled["line", "within"])
             return _begun(filled, inner).with_columns(outer["line_number"], outer["line"])
 
@@ -194,10 +194,3 @@ def _begun(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:
         )
         .drop("lost", "within")
     )
-
-
-def _parsed(lines: pl.Series, parser: Parser) -> pl.LazyFrame:
-    """What a parser says of lines that were wrapped."""
-    frame = pl.DataFrame({"line_number": pl.int_range(len(lines), dtype=pl.UInt32, eager=True), "line": lines})
-    data = (lines.str.join("\n").item() + "\n").encode() if isinstance(parser, Cutting) else b""
-    return parsed(parser, data, frame["line_number"], lambda: frame)

@@ -14,6 +14,11 @@ _OBJECT = r"^\s*\{"
 _ENOUGH = 0.2
 
 
+def calls(lines: pl.Series) -> pl.Series:
+    """Which lines name a call and a status."""
+    return lines.str.contains(_METHOD) & lines.str.contains(_PATH) & lines.str.contains(_STATUS)
+
+
 def missed(lines: pl.Series) -> str | None:
     """What is said of lines of which none is a request, if they seem to tell of some."""
     called = int((lines.str.contains(_METHOD) & lines.str.contains(_PATH)).sum())

@@ -30,6 +30,13 @@ def parsed(parser: Parser, data: bytes, numbers: pl.Series, lines: Callable[[], 
     return pl.concat([parts.filter(plain), odd], how="diagonal").sort("line_number")
 
 
+def run(lines: pl.Series, parser: Parser) -> pl.LazyFrame:
+    """What a parser says of lines that don't stand in a file as they are."""
+    frame = pl.DataFrame({"line_number": pl.int_range(len(lines), dtype=pl.UInt32, eager=True), "line": lines})
+    data = (lines.str.join("\n").item() + "\n").encode() if isinstance(parser, Cutting) else b""
+    return parsed(parser, data, frame["line_number"], lambda: frame)
+
+
 def _whole(data: bytes) -> bool:
     """Whether lines stand in a block as they are: no NULs to strip, no returns but at the ends of lines."""
     return b"\0" not in data and (b"\r" not in data or b"\r" not in data.replace(b"\r\n", b""))

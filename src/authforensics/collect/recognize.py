@@ -14,7 +14,8 @@ from authforensics.collect.blocks import block_size
 from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.lay_out import classify
 from authforensics.collect.layers import BARE, Layers
-from authforensics.collect.missed import missed
+from authforensics.collect.missed import calls, missed
+from authforensics.collect.mixed import CONTINUES, LOOSE, loose, together
 from authforensics.collect.normalize import outlined
 from authforensics.collect.unwrap import unwrapped
 from authforensics.document import Unit
@@ -25,6 +26,9 @@ from authforensics.schema import Disposition, Kind
 ENOUGH = 0.2
 #: Up to this specificity a format takes lines of any kind.
 _ANY = 0.5
+#: So many lines are few. The share of the lines that is as good as all, and that of lines which look like requests that
+#: must be some.
+_FEW, _ALL, _MOST_CALLS = 2, 0.95, 0.4
 #: By how much a format that knows the requests in lines may be less sure than one that takes them for messages.
 _REQUESTS = 0.1
 
@@ -36,7 +40,8 @@ class Match:
     `requests` is the share of its events that are requests, `calls` that of all lines, `layers` what is around its
     lines; these are `timed` if they have a time without what is around them, `log_format` their layout if it was
     inferred, `units` those of the fields whose unit the format leaves open, `columns` the names of columns by what
-    their values alone tell that they hold, `table` the kind of table whose rows they are, `note` what is odd.
+    their values alone tell that they hold, `table` the kind of table whose rows they are; `beside` are the
+    formats of the lines among them that are of another, `note` is what is odd.
     """
 
     form: Format
@@ -51,6 +56,7 @@ class Match:
     units: tuple[Unit, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
+    beside: tuple[str, ...] | None = None
     note: str | None = None
 
     @property
@@ -83,19 +89,103 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
     `only` is the one format to use, whatever it matches.
     """
     whole = pl.Series("line", list(sample), dtype=pl.String)
-    candidates = [named(only)] if only else sorted(formats().values(), key=_specificity, reverse=True)
-
-    def best(lines: list[str], layers: Layers, peeled: pl.DataFrame, least: float) -> Match | None:
-        able = [form for form in candidates if form.specificity >= least]
-        return _best(whole, lines, layers, able, settings, peeled=peeled, as_named=only is not None)
-
-    found = unwrapped(whole, settings, best)
+    found = _found(whole, settings, only) if only else _with_others(whole, _found(whole, settings), settings)
     if found is None:
         return None
     if not only and found.form.specificity <= _ANY and no_events(sample) is not None:
         # Formats for any words would take them for messages.
         return replace(found, confidence=0.0)
+    if found.beside:
+        return replace(found, note=f"among lines of {found.form.name} stand some of {', '.join(found.beside)}")
     return found if found.requests else replace(found, note=missed(found.layers.inside(whole).drop_nulls()))
+
+
+def _found(sample: pl.Series, settings: Settings, only: str | None = None) -> Match | None:
+    """The best match for lines all of which are of one format."""
+    candidates = [named(only)] if only else sorted(formats().values(), key=_specificity, reverse=True)
+
+    def best(lines: list[str], layers: Layers, peeled: pl.DataFrame, least: float) -> Match | None:
+        able = [form for form in candidates if form.specificity >= least]
+        return _best(sample, lines, layers, able, settings, peeled=peeled, as_named=only is not None)
+
+    return unwrapped(sample, settings, best)
+
+
+def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> Match | None:
+    """What was found; or a match for the lines of two formats, if more of them are read as that."""
+    called = calls(sample)
+    wordy = found is not None and found.form.specificity <= _ANY
+    if called.sum() < _FEW or (found is not None and not wordy and found.confidence > _ALL * found.form.specificity):
+        return found
+    first = _calls(sample, called, settings)
+    if first is None or first.calls < _MOST_CALLS or first.form.declares is not None:
+        return found
+    own, layers = formats()[first.form.name], first.layers
+    # Layouts are inferred from requests alone; elsewhere messages have keys of their own.
+    inside = layers.bare(layers.peel(sample.filter(called) if own.specificity <= _ANY else sample))
+    parser = own.prepare(inside, settings)
+    if parser is None:
+        return found
+    parts = [(own, parser)]
+    second = _messages(sample.filter(~taken(sample, *layers.around(own, parser))), layers, settings, own)
+    parts += [second] if second else []
+    if layers.wrappers and (wordy or any(Kind.MESSAGE in form.kinds for form, _ in parts)):
+        parts.append((LOOSE, loose))
+    form, parser = layers.around(*together(parts))
+    laid = _laid(sample, form, parser)
+    asked, events = _fates(laid)
+    before = (0, 0) if found is None or found.confidence < ENOUGH else _fates(_laid(sample, found.form, found.parser))
+    if asked < before[0] or max(asked - before[0], events - before[1]) < _FEW:
+        return found
+    # Traces may have more lines than all else.
+    event = laid["disposition"] == Disposition.EVENT.value
+    whole = int((event | ~layers.inside(sample).fill_null("").str.contains(CONTINUES)).sum())
+    others = tuple(form.name for form, _ in parts[1:] if form is not LOOSE)
+    return replace(
+        first,
+        form=form,
+        parser=parser,
+        confidence=round(events / whole * own.specificity, 4),
+        block=block_size(sample.to_list()),
+        requests=asked / max(events, 1),
+        calls=asked / len(sample),
+        beside=others,
+    )
+
+
+def _fates(laid: pl.DataFrame) -> tuple[int, int]:
+    """How many lines are requests, and how many events."""
+    events = laid.filter(pl.col("disposition") == Disposition.EVENT.value)
+    return int((events["kind"] == Kind.REQUEST.value).sum()), events.height
+
+
+def _calls(sample: pl.Series, called: pl.Series, settings: Settings) -> Match | None:
+    """The best match for lines that look like calls, inside of what is around the others, too."""
+    lines, others = sample.filter(called), sample.filter(~called)
+    around = _found(others, settings) if len(others) else None
+    if around is None or around.confidence < ENOUGH or not around.layers.wrappers:
+        return _found(lines, settings)
+    peeled = around.layers.peel(lines)
+    candidates = sorted(formats().values(), key=_specificity, reverse=True)
+    own = around.layers.bare(peeled)
+    return _best(lines, own, around.layers, candidates, settings, peeled=peeled, as_named=False)
+
+
+def _messages(left: pl.Series, layers: Layers, settings: Settings, first: Format) -> tuple[Format, Parser] | None:
+    """The format of messages, and its parser, that most lines are of that another one doesn't know."""
+    lines = layers.bare(layers.peel(left)) if len(left) else []
+    if len(lines) < _FEW:
+        return None
+    best, found = ENOUGH, None
+    for form in formats().values():
+        if Kind.MESSAGE not in form.kinds or form.specificity <= _ANY or form.declares or form is first:
+            continue
+        parser = form.prepare(lines, settings)
+        if parser is not None:
+            sure = share(left, *layers.around(form, parser))[0] * form.specificity
+            if sure > best:
+                best, found = sure, (form, parser)
+    return found
 
 
 def no_events(sample: Sequence[str]) -> str | None:
@@ -155,10 +245,7 @@ def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float
 
     And whether any of them has a time without what is around it.
     """
-    numbers = pl.int_range(1, len(sample) + 1, dtype=pl.UInt32, eager=True)
-    lines = pl.LazyFrame({"line_number": numbers, "line": sample})
-    classified = classify(outlined(parser(lines), form), form)
-    laid = classified.select("disposition", "kind", "timed").collect(engine="in-memory")
+    laid = _laid(sample, form, parser)
     counts: dict[str, int] = dict(laid["disposition"].value_counts().rows())
     events = counts.get(Disposition.EVENT, 0)
     if not events:
@@ -168,3 +255,15 @@ def share(sample: pl.Series, form: Format, parser: Parser) -> tuple[float, float
     taken = (events + counts.get(Disposition.CONTINUATION, 0) / 2) / counted
     requests = int((told["kind"] == Kind.REQUEST.value).sum())
     return taken, requests / events, requests / counted, bool(told["timed"].any())
+
+
+def taken(sample: pl.Series, form: Format, parser: Parser) -> pl.Series:
+    """Which lines become events."""
+    return _laid(sample, form, parser)["disposition"] == Disposition.EVENT.value
+
+
+def _laid(sample: pl.Series, form: Format, parser: Parser) -> pl.DataFrame:
+    numbers = pl.int_range(1, len(sample) + 1, dtype=pl.UInt32, eager=True)
+    lines = pl.LazyFrame({"line_number": numbers, "line": sample})
+    classified = classify(outlined(parser(lines), form), form)
+    return classified.select("disposition", "kind", "timed").collect(engine="in-memory")

@@ -54,7 +54,7 @@ class Unit:
     """
 
     found: collect.Found
-    format: str
+    format: str | None
     start: int = 0
     length: int | None = None
     before: int = 0
@@ -131,7 +131,8 @@ def _recognized(
 
 
 def _units(found: collect.Found, match: Match) -> list[Unit]:
-    whole = Unit(found, match.form.name)
+    # Which formats stand side by side only a look at the file tells.
+    whole = Unit(found, None if match.beside is not None else match.form.name)
     wrapped = match.form.declares is not None and match.form.inside is not None
     ends = [] if match.form.multiline or wrapped or compressed(found.path) else [*ends_of(found.path, match.block)]
     if len(ends) < 2:
@@ -154,7 +155,7 @@ def _counted(spark: SparkSession, units: Sequence[Unit]) -> list[Unit]:
 
 
 def _count(unit: Unit) -> jobs.Pieces:
-    data, begins = _data(unit), named(unit.format).declares
+    data, begins = _data(unit), named(str(unit.format)).declares
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     declaration = None if begins is None else last_declaration(cleaned(data, first=unit.start == 0)[0], begins)
     return {"told": json.dumps({"lines": lines, "declaration": declaration}).encode()}

@@ -1,0 +1,87 @@
+"""Reads lines of two formats that stand in one file: the access lines of a server, and what its application says.
+
+What both write to goes to one log as a rule: that of a container. Each line is what the first format takes it for that
+takes it at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from authforensics.collect.format import PARSED, Format, Parser
+from authforensics.collect.quick import run
+from authforensics.schema import KIND, Kind
+
+#: What goes on with the line above, whoever wrote that: indented lines, and what traces begin and end with.
+CONTINUES = (
+    r"^\s|^(?:Traceback|Stack trace:|Caused by: |During handling of|The above exception)|^#[0-9]+ "
+    r"|^(?:[A-Za-z_]\w*(?:\.|::))*[A-Z]\w*(?:Error|Exception|Expired|Exit|Interrupt)\w*(?:: |$)"
+)
+#: Formats of requests alone have no lines that others continue; but these begin no part of a record.
+_BEGINS = r"^(?:[0-9a-f]{1,4}[.:]|\[?[0-9]{4}-|\{\")"
+#: Where no format knows where records begin: all lines but indented ones and the heads of traces.
+_UNINDENTED = r"^(?:[^\sT]|T[^r])"
+#: The kinds of a file in which both are.
+_KINDS = (Kind.REQUEST, Kind.MESSAGE)
+
+
+def together(parts: Sequence[tuple[Format, Parser]]) -> tuple[Format, Parser]:
+    """The format of lines of several formats, called after the first, and its parser."""
+    forms = [form for form, _ in parts]
+    starts = [form.record_start for form in forms if form.record_start]
+    if not starts and LOOSE not in forms:
+        starts = [_UNINDENTED]
+    form = replace(
+        forms[0],
+        time="either",
+        kinds=_KINDS,
+        multiline=True,
+        record_start="|".join((_BEGINS, *starts)),
+        header="|".join(form.header for form in forms if form.header) or None,
+    )
+
+    def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
+        left = lines.collect(engine="in-memory")
+        made = []
+        for number, (own, parser) in enumerate(parts):
+            got = _aligned(run(left["line"], parser), own).collect(engine="in-memory")
+            took = got["matched"].fill_null(value=False)
+            took |= pl.repeat(number == len(parts) - 1, len(took), dtype=pl.Boolean, eager=True)
+            made.append(pl.concat([left, got], how="horizontal").filter(took))
+            left = left.filter(~took)
+        return pl.concat(made).sort("line_number").lazy()
+
+    return form, parse
+
+
+def loose(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Takes lines that nothing else knows for messages, unless they go on with one above. Their time is around them."""
+    said = (pl.col("line").str.strip_chars() != "") & ~pl.col("line").str.contains(f"{CONTINUES}|{_BEGINS}")
+    return lines.with_columns(matched=said, message=pl.when(said).then("line"))
+
+
+#: The format of such lines.
+LOOSE = Format(
+    name="text",
+    title="any words",
+    samples=(),
+    time="end",
+    kinds=(Kind.MESSAGE,),
+    specificity=0.0,
+    prepare=lambda _sample, _settings: loose,
+)
+
+
+def _aligned(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:
+    """All columns of `PARSED`, whatever a parser yields of them."""
+    there = parsed.collect_schema()
+    kind = pl.col("kind").cast(pl.String) if "kind" in there else pl.lit(form.kinds[0].value)
+    start = pl.col("at_start") if "at_start" in there else pl.lit(form.time == "start")
+    problem = pl.when("matched").then("problem") if "problem" in there else pl.lit(None, pl.String)
+    known = {
+        name: (pl.col(name) if name in there else pl.lit(None, dtype)).cast(dtype) for name, dtype in PARSED.items()
+    }
+    return parsed.select(**{**known, "kind": kind.cast(KIND), "at_start": start, "problem": problem})

@@ -1,0 +1,99 @@
+"""What a server writes of requests and what its application says stand in one file: both are read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from authforensics.collect import Options
+from authforensics.schema import Kind
+from collecting import collect
+
+_START = datetime(2026, 11, 23, 13, 45, tzinfo=UTC)
+_ACCESS = '203.0.113.7 - - [23/Nov/2026:13:45:{:02} +0000] "GET /api/me HTTP/1.1" 401 15 "-" "okhttp/4.12.0"'
+_TRACE = [
+    "Traceback (most recent call last):",
+    '  File "/srv/shop/app.py", line 10, in app',
+    "ValueError: no such thing",
+]
+GUNICORN = [
+    "[2026-11-23 13:45:00 +0000] [17] [INFO] Starting gunicorn 27.0.1",
+    "[2026-11-23 13:45:00 +0000] [18] [INFO] Booting worker with pid: 18",
+    *(_ACCESS.format(second) for second in range(1, 8)),
+    "JWT validation failed: Signature has expired",
+    "[2026-11-23 13:45:09 +0000] [18] [ERROR] Error handling request GET /boom",
+    *_TRACE,
+    _ACCESS.format(10),
+]
+UVICORN = [
+    "INFO:     Started server process [17]",
+    *(['INFO:     203.0.113.7:5000 - "GET /api/me HTTP/1.1" 401 Unauthorized'] * 7),
+    "JWT validation failed: Signature has expired",
+    '{"reason": "kid unknown", "event": "JWT validation failed", "timestamp": "2026-11-23T13:45:13.926789Z"}',
+    '{"reason": "kid unknown", "event": "JWT validation failed", "timestamp": "2026-11-23T13:45:13.926789Z"}',
+    "ERROR:    Exception in ASGI application",
+    *_TRACE,
+]
+
+
+def timed(lines: list[str]) -> list[str]:
+    """As `docker logs -t` gives them."""
+    times = (_START + timedelta(seconds=number) for number in range(len(lines)))
+    return [f"{time:%Y-%m-%dT%H:%M:%S}.123456789Z {line}" for time, line in zip(times, lines, strict=True)]
+
+
+def read(tmp_path, lines, **options):
+    log = tmp_path / "app.log"
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    collected = collect([log], Options(**options))
+    (source,) = collected.sources
+    return source, collected.events
+
+
+def messages(events) -> list[str]:
+    return events.filter(events["kind"] == Kind.MESSAGE.value)["message"].to_list()
+
+
+def requests(events) -> int:
+    return events.filter(events["kind"] == Kind.REQUEST.value).height
+
+
+def test_messages_among_access_lines_are_read(tmp_path):
+    source, events = read(tmp_path, GUNICORN)
+    assert (source.format, source.events, source.continuations, source.rejects) == ("combined", 11, 4, 0)
+    assert source.note == "among lines of combined stand some of python_logging"
+    assert requests(events) == 8
+    assert messages(events)[-1] == "Error handling request GET /boom: ValueError: no such thing"
+
+
+def test_words_that_only_a_wrapper_gives_a_time_are_messages_too(tmp_path):
+    source, events = read(tmp_path, timed(GUNICORN))
+    assert (source.format, source.wrapper, source.rejects, requests(events)) == ("combined", "timestamp", 0, 8)
+    assert "JWT validation failed: Signature has expired" in messages(events)
+
+
+def test_objects_among_the_lines_of_a_server_are_read(tmp_path):
+    source, events = read(tmp_path, timed(UVICORN))
+    assert (source.format, source.rejects, source.continuations, requests(events)) == ("uvicorn", 0, 3, 7)
+    said = messages(events)
+    assert said.count("JWT validation failed: kid unknown") == 2
+    assert "JWT validation failed: Signature has expired" in said
+    assert "Exception in ASGI application: ValueError: no such thing" in said
+
+
+def test_a_forced_format_is_the_only_one(tmp_path):
+    source, events = read(tmp_path, GUNICORN, format="combined")
+    assert (source.events, requests(events), source.note) == (8, 8, None)
+
+
+@pytest.mark.parametrize("broken", ['203.0.113.7 - - [23/Nov/2026:13:45:10 +0000] "GET /api', '{"event": "JWT'])
+def test_a_line_that_is_cut_off_is_no_message(tmp_path, broken):
+    source, _ = read(tmp_path, timed([*GUNICORN, broken]))
+    assert source.rejects == 1
+
+
+def test_lines_of_one_format_are_read_as_before(tmp_path):
+    lines = [_ACCESS.format(second) for second in range(20)]
+    source, _ = read(tmp_path, [*lines, "nothing of the kind", "  File"])
+    assert (source.format, source.continuations, source.rejects, source.note) == ("combined", 0, 2, None)
