@@ -316,6 +316,13 @@ FORMS: dict[str, Form] = {
         _SPACED,
         whole=False,
     ),
+    "error_log": Form(
+        "error_log",
+        '<clock> [error] 17#17: *19 <said>, client: <ip>, server: , request: "<method> <target> HTTP/1.1",'
+        ' host: "shop.example"',
+        "%Y/%m/%d %H:%M:%S",
+        whole=False,
+    ),
     "php_error": Form(
         "php_error",
         "[<clock> Asia/Tokyo] [auth] check_session: <said> uid=<user> path=<path>",
