@@ -329,6 +329,9 @@ FORMS: dict[str, Form] = {
         "%d-%b-%Y %H:%M:%S",
         whole=False,
     ),
+    "ruby_logger": Form(
+        "ruby_logger", "W, [<clock>.<us> #33305]  WARN -- : [<uuid>] <said> user_id=<user>", _ISO, whole=False
+    ),
     "rails": Form(
         "rails",
         'I, [<clock>.<us> #33305]  INFO -- : [<uuid>] Started <method> "<target>" for <ip> at <clock> +0000\n'

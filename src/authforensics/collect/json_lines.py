@@ -10,7 +10,7 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect import synonyms
+from authforensics.collect import synonyms, units
 from authforensics.collect.assemble import assemble, column, units_in
 from authforensics.collect.format import Cutting, Parser, Settings
 from authforensics.collect.json_repair import repaired
@@ -134,13 +134,14 @@ def parser(
         operation = synonyms.operation_in(code[0], (path[0] for path in keys.leaves if len(path) == 1))
         if operation is not None:
             paths[_OPERATION] = (operation,)
+    told |= {key: keys.values[(key,)] for key in units.LOGRAGE if (key,) in keys.values}
     examples = {name: values[0] for name, values in told.items()}
     put_together = partial(assemble, keys=paths, examples=examples, settings=settings, messages=True, values=told)
     # Where the sample has other lines too, most blocks will.
     read = {**paths, **{key: (key,) for key in beside}}
     made = reader(read, keys.lists, put_together, plain=plain == len(sample))
-    units = units_in(paths, told, {name: ".".join(path) for name, path in paths.items()})
-    return replace(made, units=units) if isinstance(made, Cutting) else Cutting(made, _uncut, units=units)
+    taken = units_in(paths, told, {name: ".".join(path) for name, path in paths.items()})
+    return replace(made, units=taken) if isinstance(made, Cutting) else Cutting(made, _uncut, units=taken)
 
 
 def reader(

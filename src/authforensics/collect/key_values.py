@@ -17,7 +17,8 @@ from authforensics.collect.splitting import columns
 # Reference: https://pkg.go.dev/github.com/kr/logfmt, https://brandur.org/logfmt
 KEY = r"[A-Za-z_@][A-Za-z0-9_.@/-]*"
 # A line may be cut off within its last value.
-_VALUE = r"(?:\"(?:[^\"\\]|\\.)*(?:\"|$)|\[(?:[^\]\"]|\"[^\"]*\")*\]|[^\s\"\[][^\s]*|)"
+# lograge has single quotes.
+_VALUE = r"(?:\"(?:[^\"\\]|\\.)*(?:\"|$)|'[^'\"]*'|\[(?:[^\]\"]|\"[^\"]*\")*\]|[^\s\"\[][^\s]*|)"
 # Digits and letters are spelled out: \d and \w are those of all scripts, which makes this pattern five times as large.
 _TIME = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
@@ -34,6 +35,7 @@ _AHEAD = (
 )
 LINE = rf"^{_AHEAD}{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s+{KEY}={_VALUE}(?:\s+{KEY}(?:={_VALUE})?)*\s*$"
 _PAIR = rf"(?:^|\s)({KEY})=({_VALUE})"
+_SINGLE = re.compile(r"'[^'\"]*'")
 _FORM, _IN_PAIR = re.compile(LINE), re.compile(_PAIR)
 #: More pairs than a line of a log has.
 _MOST_PAIRS = 300
@@ -67,9 +69,15 @@ def pairs(line: str) -> dict[str, str]:
     if form is None:
         return {}
     found = ((key, value.rstrip()) for key, value in reversed(_IN_PAIR.findall(line)))
-    told = {key: value[1:].removesuffix('"') if value[:1] == '"' else value for key, value in found}
+    told = {key: _bare(value) for key, value in found}
     time = form["called"] or form["at"]
     return {**told, TIME_AHEAD: time} if time else told
+
+
+def _bare(value: str) -> str:
+    if value[:1] == '"':
+        return value[1:].removesuffix('"')
+    return value[1:-1] if _SINGLE.fullmatch(value) else value
 
 
 def values(lines: pl.Series, keys: Sequence[str]) -> pl.DataFrame:
@@ -96,7 +104,8 @@ def values(lines: pl.Series, keys: Sequence[str]) -> pl.DataFrame:
 
 
 def _unquoted(value: pl.Series) -> pl.Series:
-    quoted = where(value, '^"', lambda text: text.str.slice(1).str.strip_suffix('"'))
+    bare = where(value, f"^{_SINGLE.pattern}$", lambda text: text.str.slice(1).str.strip_suffix("'"))
+    quoted = where(bare, '^"', lambda text: text.str.slice(1).str.strip_suffix('"'))
     return where(
         quoted,
         r"\\",
@@ -112,7 +121,7 @@ def layout_of(sample: Sequence[str]) -> Layout | None:
 
 
 def _layout(line: str) -> Layout | None:
-    if "\\" in line or "=[" in line or _form(line) is None:
+    if "\\" in line or "=[" in line or "='" in line or _form(line) is None:
         return None
     cut = line.split('"')
     if len(cut) % 2 == 0:
@@ -169,7 +178,7 @@ class _Words:
     def like(self, quoted: str | None) -> pl.Series:
         """Which pieces have these words; the last ends before a quoted value of that key."""
         alike = ~self._word(len(self.named) - 1).str.contains(" ", literal=True)
-        alike &= ~self.part.str.contains("=[", literal=True)
+        alike &= ~self.part.str.contains(r"=[\[']")
         for place, key in enumerate(self.named):
             word = self._word(place)
             if key is None:

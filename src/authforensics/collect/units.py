@@ -85,6 +85,9 @@ _AMBIGUOUS = frozenset(
     | {"runtime", "response.latency", "response.duration", "totaltime", "totalduration"}
 )
 
+#: Keys that lograge has beside its duration. Reference: https://github.com/roidrage/lograge
+LOGRAGE = ("controller", "action", "format")
+
 #: Milliseconds in a unit that a value itself names; some write a Greek letter for the micro sign.
 SUFFIXES = {"ns": 1e-6, "us": 1e-3, "\N{MICRO SIGN}s": 1e-3, "\N{GREEK SMALL LETTER MU}s": 1e-3, "ms": 1.0, "s": 1e3}
 AMOUNT = rf"^\s*(\d+(?:\.\d+)?)\s*({'|'.join(SUFFIXES)})\s*$"
@@ -101,7 +104,7 @@ def duration_in(keys: Iterable[str], values: Mapping[str, Sequence[str]] | None 
     `values` has some of each key: they tell the unit where the name doesn't. None: names mean what they usually do.
     """
     keys = list(keys)
-    found = _duration(keys)
+    found = _duration(keys, values or {})
     if found is None:
         return None
     key, usual, certain = found
@@ -110,7 +113,7 @@ def duration_in(keys: Iterable[str], values: Mapping[str, Sequence[str]] | None 
 
 def duration_unit(keys: Iterable[str], values: Mapping[str, Sequence[str]] | None) -> Unit | None:
     """The unit that `duration_in` takes, and how it is known; None if no key is a duration."""
-    found = _duration(list(keys))
+    found = _duration(list(keys), values or {})
     if found is None:
         return None
     key, usual, certain = found
@@ -157,12 +160,15 @@ def _told(values: Sequence[str], usual: float) -> float | None:
     return 1e-6 if nanoseconds else 1e-3
 
 
-def _duration(keys: list[str]) -> tuple[str, float, bool] | None:
-    """The best key that is a duration, the milliseconds in its usual unit, and whether no other can be meant."""
+def _duration(keys: list[str], beside: Iterable[str]) -> tuple[str, float, bool] | None:
+    """The best key that is a duration, the milliseconds in its usual unit, and whether no other can be meant.
+
+    `beside` are keys that tell the product.
+    """
     known = {form(key): key for form in (bare, fold, str) for key in reversed(keys)}
     for name, usual in DURATIONS.items():
         if name in known and (name == known[name] or known[name] not in DURATIONS):
-            unit = _unit(name, keys)
+            unit = _unit(name, [*keys, *beside])
             return known[name], unit or usual, unit is not None or name not in _AMBIGUOUS
     return None
 
@@ -174,4 +180,6 @@ def _unit(name: str, keys: list[str]) -> float | None:
         return None
     if "ts" in keys and any(key.startswith("request.") for key in keys):
         return 1e3  # Caddy
+    if {*LOGRAGE} <= {*keys}:
+        return 1.0
     return 1.0 if {"response_flags", "start_time"} & {*keys} else None  # Envoy

@@ -59,7 +59,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
 
     asked = {_ROUTER_DURATION: "duration_ms"} if preferred else {}
     values = {asked.get(key, key): told.get(key, []) for key in keys}
-    return Cutting(parse, cut, units=units_in(values, values, {name: key for key, name in asked.items()}))
+    return Cutting(parse, cut, units=units_in(values, {**told, **values}, {name: key for key, name in asked.items()}))
 
 
 def _made(

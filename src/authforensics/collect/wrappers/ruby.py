@@ -1,0 +1,21 @@
+"""Owns `ruby`: what Ruby's Logger puts in front of objects, as those of lograge in Rails."""
+
+from __future__ import annotations
+
+from authforensics.collect.peel_text import by_pattern
+from authforensics.collect.wrapper import Wrapper
+
+# Reference: https://docs.ruby-lang.org/en/master/Logger/Formatter.html (local time), ActiveSupport::TaggedLogging
+_LINE = (
+    r"^[A-Z], \[(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?) *#[0-9]+\]"
+    r" +[A-Z]+ -- [^:]*: (?:\[[^\]]*\] ?)*(?P<inner>\{\".*)$"
+)
+
+
+WRAPPER = Wrapper(
+    name="ruby",
+    title="Ruby's Logger in front of objects: lograge",
+    samples=('I, [2026-03-01T10:02:03.123456 #17]  INFO -- : {"method":"GET","path":"/","status":200}',),
+    prepare=by_pattern(_LINE),
+    taken="if known",
+)
