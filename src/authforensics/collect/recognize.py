@@ -17,6 +17,7 @@ from authforensics.collect.layers import BARE, Layers
 from authforensics.collect.missed import calls, missed
 from authforensics.collect.mixed import CONTINUES, LOOSE, loose, together
 from authforensics.collect.normalize import outlined
+from authforensics.collect.tables import NAMES
 from authforensics.collect.unwrap import unwrapped
 from authforensics.document import Unit
 from authforensics.errors import UnknownName
@@ -117,8 +118,10 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
     wordy = found is not None and found.form.specificity <= _ANY
     if called.sum() < _FEW or (found is not None and not wordy and found.confidence > _ALL * found.form.specificity):
         return found
+    if found is not None and _headed(found):
+        return found
     first = _calls(sample, called, settings)
-    if first is None or first.calls < _MOST_CALLS or first.form.declares is not None:
+    if first is None or first.calls < _MOST_CALLS or _headed(first):
         return found
     own, layers = formats()[first.form.name], first.layers
     # Layouts are inferred from requests alone; elsewhere messages have keys of their own.
@@ -151,6 +154,12 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
         calls=asked / len(sample),
         beside=others,
     )
+
+
+def _headed(match: Match) -> bool:
+    """Whether lines above tell what is in those below them."""
+    form = formats()[match.form.name]
+    return form.declares is not None or form.header == NAMES
 
 
 def _fates(laid: pl.DataFrame) -> tuple[int, int]:
