@@ -39,7 +39,7 @@ def in_one_piece() -> str:
 
 CUTS = {
     "memory": st.sampled_from(list(MEMORY.values())),
-    "block": st.sampled_from([20_000, 100_000, 1 << 20]),
+    "block": st.sampled_from([100_000, 300_000, 1 << 20]),
     "seed": st.integers(0, 1 << 16),
     "packed": st.sets(st.sampled_from(range(len(SAMPLES)))),
 }
