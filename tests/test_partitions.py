@@ -43,7 +43,7 @@ CUTS = {
     "seed": st.integers(0, 1 << 16),
     "packed": st.sets(st.sampled_from(range(len(SAMPLES)))),
 }
-FEW = examples(0.08, list(HealthCheck))
+FEW = examples(0.05, list(HealthCheck))
 MANY = examples(0.5, list(HealthCheck))
 
 

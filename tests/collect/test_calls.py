@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import polars as pl
 import pytest
 
 from authforensics.collect.calls import CALL, reader
+from collecting import collect
 
 
 def told(message: str, *others: str) -> dict[str, object]:
@@ -50,6 +53,13 @@ LINE = {"request": "GET /a?b=1 HTTP/1.1", "status": 401}
                 "duration_ms": 250.0,
             },
         ),
+        ('"GET /a?b=1" 401 12', {**LINE, "request": "GET /a?b=1", "bytes": "12"}),
+        (
+            '203.0.113.7 - - [01/Mar/2026 10:02:03] "\x1b[33mGET /a?b=1 HTTP/1.1\x1b[0m" \x1b[33m401\x1b[0m -',
+            {**LINE, "client_ip": "203.0.113.7", "user_id": "-", "bytes": "-"},
+        ),
+        ('None:0 - "GET /a?b=1 1.1" 401', {**LINE, "request": "GET /a?b=1 1.1"}),
+        ("401 GET /a?b=1 (203.0.113.7) 0.61ms", {**IN_WORDS, "client_ip": "203.0.113.7", "duration_ms": 0.61}),
         (
             "request{method=GET uri=/a?b=1 status=200}: finished processing request latency=3 \N{GREEK SMALL LETTER MU}s status=401",
             {**IN_WORDS, "duration_ms": 0.003},
@@ -66,6 +76,7 @@ def test_what_each_form_tells(message, call):
         "token expired",
         "GET https://idp.example/keys 200 12 ms",
         'HTTP Request: POST https://idp.example/token "HTTP/1.1 200 OK"',
+        'https://idp.example:443 "GET /keys HTTP/1.1" 200 None',
         "GET /a took 120 ms",
         "upstream answered 401 to GET /a",
         '203.0.113.7 sent "GET /a"',
@@ -81,3 +92,17 @@ def test_other_messages_tell_of_none(message):
 def test_an_agent_with_an_address_is_no_caller_where_none_is_logged():
     others = ["GET /a 200 12 - 3 ms"] * 3
     assert told("GET /a?b=1 401 12 - 203.0.113.9", *others) == {**IN_WORDS, "bytes": "12"}
+
+
+def test_the_messages_of_a_logger_are_read_however_late_they_come(tmp_path):
+    """Among the first lines are only requests, which a collector may have put in such objects, too."""
+    call = '203.0.113.7 - - [01/Mar/2026:10:02:03 +0000] "GET /a HTTP/1.1" {} 5 "-" "app/1"'
+    lines = [{"level": "http", "message": call.format(200)}] * 700
+    lines += [{"level": "http", "message": call.format(401)}, {"level": "error", "message": "jwt expired"}] * 5
+    log = tmp_path / "app.log"
+    log.write_text("".join(json.dumps({**one, "timestamp": "2026-03-01T10:02:03.123Z"}) + "\n" for one in lines))
+    collected = collect([log])
+    (source,) = collected.sources
+    assert (source.format, source.wrapper, source.rejects) == ("json", None, 0)
+    kinds = dict(collected.events["kind"].cast(pl.String).value_counts().rows())
+    assert kinds == {"request": 705, "message": 5}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from authforensics.collect import json_lines
+from authforensics.collect import calls, json_lines
 from authforensics.collect.format import Settings
 from authforensics.collect.peel_json import by_keys
 from authforensics.collect.wrapper import Peel, Wrapper
@@ -17,7 +17,7 @@ _KEYS = {
     "instance": ("kubernetes.pod_name", "kubernetes.pod.name", "container_name", "host.name", "hostname"),
     "stream": ("stream",),
 }
-#: Lines that tell whether `log` is a text.
+#: Lines that tell whether `log` is a text, and whether a logger wrote them.
 _LOOKED_AT = 50
 _MARKS = (('"log"',), ('"original"',), ('"message"',), ('"msg"',))
 
@@ -25,7 +25,12 @@ _MARKS = (('"log"',), ('"original"',), ('"message"',), ('"msg"',))
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     keys: dict[str, tuple[str, ...]] = {**_KEYS}
     marks: tuple[tuple[str, ...], ...] = _MARKS
-    if any('"log"' in line for line in sample) and "log" not in json_lines.values_of(sample[:_LOOKED_AT]):
+    values = json_lines.values_of(sample[:_LOOKED_AT])
+    said = (*values.get("message", ()), *values.get("msg", ()))
+    if "level" in values and "log" not in values and calls.reader(said) is not None:
+        # An application's logger, that tells of requests and of much else: as `json` all of it is read.
+        return None
+    if any('"log"' in line for line in sample) and "log" not in values:
         # Elastic's schema has an object there, of what was read.
         keys["inner"], marks = keys["inner"][1:], marks[1:]
     found = (by_keys(keys, some)(sample, settings) for some in marks)
