@@ -100,7 +100,12 @@ def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool) ->
 
 def _fewer(inside: Match, found: Match) -> bool:
     """Whether what is inside leaves out what stands beside the requests, and has no more of these."""
-    return inside.confidence < found.confidence and inside.calls <= found.calls
+    return _share(inside) < _share(found) and inside.calls <= found.calls
+
+
+def _share(match: Match) -> float:
+    """How many of the lines are of the format, whatever that says of how sure it is."""
+    return round(match.confidence / match.form.specificity, 3)
 
 
 def _floor(found: Match | None, wrapper: Wrapper) -> float:
