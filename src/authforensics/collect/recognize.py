@@ -103,7 +103,7 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
 
 def _found(sample: pl.Series, settings: Settings, only: str | None = None) -> Match | None:
     """The best match for lines all of which are of one format."""
-    candidates = [named(only)] if only else sorted(formats().values(), key=_specificity, reverse=True)
+    candidates = [named(only)] if only else _surest_first()
 
     def best(lines: list[str], layers: Layers, peeled: pl.DataFrame, least: float) -> Match | None:
         able = [form for form in candidates if form.specificity >= least]
@@ -114,11 +114,13 @@ def _found(sample: pl.Series, settings: Settings, only: str | None = None) -> Ma
 
 def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> Match | None:
     """What was found; or a match for the lines of two formats, if more of them are read as that."""
-    called = calls(sample)
     wordy = found is not None and found.form.specificity <= _ANY
-    if called.sum() < _FEW or (found is not None and not wordy and found.confidence > _ALL * found.form.specificity):
+    if found is not None and not wordy and found.confidence > _ALL * found.form.specificity:
         return found
     if found is not None and _headed(found):
+        return found
+    called = calls(sample)
+    if called.sum() < _FEW:
         return found
     first = _calls(sample, called, settings)
     if first is None or first.calls < _MOST_CALLS or _headed(first):
@@ -175,9 +177,8 @@ def _calls(sample: pl.Series, called: pl.Series, settings: Settings) -> Match | 
     if around is None or around.confidence < ENOUGH or not around.layers.wrappers:
         return _found(lines, settings)
     peeled = around.layers.peel(lines)
-    candidates = sorted(formats().values(), key=_specificity, reverse=True)
     own = around.layers.bare(peeled)
-    return _best(lines, own, around.layers, candidates, settings, peeled=peeled, as_named=False)
+    return _best(lines, own, around.layers, _surest_first(), settings, peeled=peeled, as_named=False)
 
 
 def _messages(left: pl.Series, layers: Layers, settings: Settings, first: Format) -> tuple[Format, Parser] | None:
@@ -204,8 +205,8 @@ def no_events(sample: Sequence[str]) -> str | None:
     return next((what for pattern, what in known if 2 * lines.str.contains(pattern).sum() > len(lines)), None)
 
 
-def _specificity(form: Format) -> float:
-    return form.specificity
+def _surest_first() -> list[Format]:
+    return sorted(formats().values(), key=lambda form: form.specificity, reverse=True)
 
 
 def _best(

@@ -25,7 +25,8 @@ _MARKS = (('"log"',), ('"original"',), ('"message"',), ('"msg"',))
 def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
     keys: dict[str, tuple[str, ...]] = {**_KEYS}
     marks: tuple[tuple[str, ...], ...] = _MARKS
-    values = json_lines.values_of(sample[:_LOOKED_AT])
+    asked = any('"log"' in line or '"level"' in line for line in sample)
+    values = json_lines.values_of(sample[:_LOOKED_AT]) if asked else {}
     said = (*values.get("message", ()), *values.get("msg", ()))
     if "level" in values and "log" not in values and calls.reader(said) is not None:
         # An application's logger, that tells of requests and of much else: as `json` all of it is read.
