@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
+from authforensics.collect.in_words import told
 from authforensics.collect.units import SUFFIXES
-from authforensics.schema import KIND, Kind
 
 #: What a message tells of a request.
 CALL: dict[str, pl.DataType] = {
@@ -67,17 +67,17 @@ _CALLER = rf"^(?: [0-9]+| undefined| -)? - (?P<user_agent>.*) (?P<client_ip>{_AD
 
 def reader(messages: Iterable[str]) -> Reader | None:
     """What reads the requests that messages like these tell of; None if none of them does."""
-    told = [*messages]
-    forms = [form for form in _FORMS if any(all(re.search(part, text) for part in form) for text in told)]
+    texts = [*messages]
+    forms = [form for form in _FORMS if any(all(re.search(part, text) for part in form) for text in texts)]
     if not forms:
         return None
-    words = [re.sub(_SINCE, "", match["rest"]) for match in map(re.compile(_IN_WORDS).match, told) if match]
+    words = [re.sub(_SINCE, "", match["rest"]) for match in map(re.compile(_IN_WORDS).match, texts) if match]
     # Where none is logged a user agent must not pass for one.
     callers = 2 * sum(bool(re.match(_CALLER, rest)) for rest in words) > len(words)
 
-    def read(texts: pl.Series) -> pl.Series:
+    def read(said: pl.Series) -> pl.Series:
         known = [_call(form, callers=callers and form == (_IN_WORDS,)) for form in forms]
-        return texts.to_frame("text").select(pl.coalesce(known)).to_series()
+        return said.to_frame("text").select(pl.coalesce(known)).to_series()
 
     return read
 
@@ -115,8 +115,5 @@ def with_calls(lines: pl.LazyFrame, read: Reader) -> pl.LazyFrame:
     """Lines that have a `message`, those that tell of a request as one; `kind` says which."""
     call = pl.col("message").map_batches(read, return_dtype=pl.Struct(CALL), is_elementwise=True)
     lines = lines.with_columns(_call=call)
-    told = {name: pl.col("_call").struct.field(name) for name in CALL}
-    called = told["status"].is_not_null()
-    kind = pl.when(called).then(pl.lit(Kind.REQUEST.value)).otherwise(pl.lit(Kind.MESSAGE.value))
-    message = pl.when(~called).then("message")
-    return lines.with_columns(**told, kind=kind.cast(KIND), message=message).drop("_call")
+    said = {name: pl.col("_call").struct.field(name) for name in CALL}
+    return told(lines.with_columns(**said).drop("_call"))

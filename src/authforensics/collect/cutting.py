@@ -158,6 +158,15 @@ def iso(values: pl.Series, tz: str | None) -> pl.Series:
     return moments(values, 19, partial(_iso, tz=tz))
 
 
+def restated(values: pl.Series, restate: Callable[[pl.Series], pl.Series], tz: str | None) -> pl.Series:
+    """The moments of times in a notation that `restate` turns into ISO 8601, the same side by side turned once."""
+
+    def read(some: pl.DataFrame) -> pl.DataFrame:
+        return iso(restate(some["value"]), tz).struct.unnest()
+
+    return each_run_of(values, read, MOMENT)
+
+
 def iso_of(text: pl.Expr, tz: str | None) -> pl.Expr:
     """The same of a column."""
     return text.map_batches(partial(iso, tz=tz), return_dtype=pl.Struct(MOMENT), is_elementwise=True)

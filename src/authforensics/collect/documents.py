@@ -35,9 +35,9 @@ _ANSWERS: dict[str, set[str]] = {
     "entries": {"nextPageToken"},
     # Reference: https://docs.datadoghq.com/api/latest/logs/
     "data": {"meta", "links"},
-    # Reference: https://docs.splunk.com/Documentation/Splunk/latest/RESTREF/RESTsearch; CloudWatch's GetQueryResults
     # Reference: https://supabase.com/docs/reference/api/v1-get-project-logs
     "result": {"error"},
+    # Reference: https://docs.splunk.com/Documentation/Splunk/latest/RESTREF/RESTsearch; CloudWatch's GetQueryResults
     "results": {"preview", "init_offset", "messages", "fields", "highlighted", "statistics", "status", "queryLanguage"},
 }
 #: What an answer of Azure Monitor has, whose tables name their columns once.

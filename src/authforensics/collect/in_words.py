@@ -16,6 +16,12 @@ from authforensics.schema import KIND, Kind
 
 #: Levels as most libraries write them.
 LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)"
+#: What Ruby's Logger puts in front, in local time.
+# Reference: https://docs.ruby-lang.org/en/master/Logger/Formatter.html
+RUBY = (
+    r"[A-Z], \[(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?) *#[0-9]+\]"
+    r" +[A-Z]+ -- [^:]*: "
+)
 
 
 def parser(

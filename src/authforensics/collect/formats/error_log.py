@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from authforensics.collect.distinct import each_run_of
+from authforensics.collect import cutting, notations
 from authforensics.collect.format import Format, Parser, Settings
-from authforensics.collect.notations import restated
-from authforensics.collect.times import MOMENT, read_iso
+from authforensics.collect.times import MOMENT
 from authforensics.schema import Kind
 
 # Reference: ngx_log_error_core in src/core/ngx_log.c, ngx_http_log_error in src/http/ngx_http_request.c
@@ -40,11 +39,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         return None
 
     def moment(values: pl.Series) -> pl.Series:
-        return each_run_of(values, read, MOMENT)
-
-    def read(values: pl.DataFrame) -> pl.DataFrame:
-        text = pl.col("value").map_batches(restated, return_dtype=pl.String)
-        return read_iso(values.lazy(), text, settings.tz).select(MOMENT.keys()).collect(engine="in-memory")
+        return cutting.restated(values, notations.restated, settings.tz)
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = lines.with_columns(parts=pl.col("line").str.extract_groups(_LINE)).unnest("parts")

@@ -8,10 +8,9 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import Moment, cutting, iso
+from authforensics.collect.cutting import Moment, cutting, restated
 from authforensics.collect.distinct import each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
-from authforensics.collect.times import MOMENT
 from authforensics.schema import Kind
 
 # Reference: https://learn.microsoft.com/en-us/windows/win32/http/iis-logging: client, user, date, time, service,
@@ -70,24 +69,21 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
         return None
     day_first = any(map(_DAY.match, matches))
 
-    def read(values: pl.DataFrame) -> pl.DataFrame:
-        return iso(values.select(_restated(day_first)).to_series(), settings.tz).struct.unnest()
-
     def moment(values: pl.Series) -> pl.Series:
-        return each_run_of(values, read, MOMENT)
+        return restated(values, partial(_restated, day_first=day_first), settings.tz)
 
     return cutting(_LINE, len(_NAMES) + 1, partial(_take, moment=moment), _make, moment, separator=",")
 
 
-def _restated(day_first: bool) -> pl.Expr:
-    """A time (`value`) as ISO 8601."""
-    first, second, third, clock = (pl.col("value").str.extract(_PARTS, number) for number in range(1, 5))
+def _restated(times: pl.Series, *, day_first: bool) -> pl.Series:
+    """Times as ISO 8601."""
+    first, second, third, clock = (pl.lit(times).str.extract(_PARTS, number) for number in range(1, 5))
     own = first.str.len_bytes() > 2
     day, month = (first, second) if day_first else (second, first)
     year = pl.when(own).then(first).when(third.str.len_bytes() == 2).then(pl.lit("20") + third).otherwise(third)
     month, day = pl.when(own).then(second).otherwise(month), pl.when(own).then(third).otherwise(day)
     date = pl.concat_str(year, month.str.zfill(2), day.str.zfill(2), separator="-")
-    return pl.concat_str(date, clock.str.zfill(8), separator=" ")
+    return pl.select(pl.concat_str(date, clock.str.zfill(8), separator=" ")).to_series()
 
 
 def _make(parts: pl.LazyFrame) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ import polars as pl
 
 from authforensics.collect.cutting import client
 from authforensics.collect.format import Format, Parser, Settings
-from authforensics.collect.moments import moments
+from authforensics.collect.moments import spelt
 from authforensics.collect.peel_json import values_of
 from authforensics.collect.times import MOMENT
 from authforensics.collect.two_lines import with_calls
@@ -61,7 +61,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     example = next((match["at"] for match in heads if match["at"]), "")
 
     def moment(values: pl.Series) -> pl.Series:
-        return moments(values, example, settings.tz).select(MOMENT.keys()).to_struct()
+        return spelt(values, example, settings.tz)
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         line = pl.col("line")

@@ -9,13 +9,11 @@ import polars as pl
 
 from authforensics.collect.cutting import iso_of, with_message
 from authforensics.collect.format import Format, Parser, Settings
+from authforensics.collect.in_words import RUBY
 from authforensics.schema import Kind
 
-# Reference: https://docs.ruby-lang.org/en/master/Logger/Formatter.html (local time), ActiveSupport::TaggedLogging
-_FRONT = (
-    r"[A-Z], \[(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?) *#[0-9]+\]"
-    r" +[A-Z]+ -- [^:]*: (?P<tags>(?:\[[^\]]*\] ?)*)"
-)
+# Reference: https://api.rubyonrails.org/classes/ActiveSupport/TaggedLogging.html
+_FRONT = rf"{RUBY}(?P<tags>(?:\[[^\]]*\] ?)*)"
 #: Lines of Rails' own log, which its format puts together.
 _OF_RAILS = re.compile(r"[A-Z], \[.{0,60} -- .{0,80}: (?:\[[^\]]*\] ?)*Started [A-Z]+ \"")
 _ID = r"\[([0-9a-fA-F][0-9A-Fa-f-]{15,})\]"

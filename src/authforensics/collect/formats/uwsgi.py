@@ -8,11 +8,10 @@ from functools import partial
 
 import polars as pl
 
-from authforensics.collect.cutting import Moment, cutting, iso
+from authforensics.collect.cutting import Moment, cutting, restated
 from authforensics.collect.distinct import each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.splitting import words
-from authforensics.collect.times import MOMENT
 from authforensics.schema import Kind
 
 # Reference: https://github.com/unbit/uwsgi/blob/master/core/logging.c (uwsgi_logit_simple): with `vhost` the host is in
@@ -57,22 +56,19 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     if not any(map(re.compile(_LINE).match, sample)):
         return None
 
-    def read(values: pl.DataFrame) -> pl.DataFrame:
-        return iso(values.select(_restated()).to_series(), settings.tz).struct.unnest()
-
     def moment(values: pl.Series) -> pl.Series:
-        return each_run_of(values, read, MOMENT)
+        return restated(values, _restated, settings.tz)
 
     return cutting(_LINE, 4, partial(_take, moment=moment), _make, moment, separator="]")
 
 
-def _restated() -> pl.Expr:
-    """A time as C's `ctime` writes it (`value`) as ISO 8601."""
-    at = pl.col("value")
+def _restated(times: pl.Series) -> pl.Series:
+    """Times as C's `ctime` writes them as ISO 8601, in a fraction of the time that `notations` takes to know them."""
+    at = pl.lit(times)
     month = at.str.slice(4, 3).replace_strict(_MONTHS, default=None, return_dtype=pl.String)
     day = at.str.slice(8, 2).str.strip_chars().str.zfill(2)
     date = pl.concat_str(at.str.slice(20, 4), month, day, separator="-")
-    return pl.concat_str(date, at.str.slice(11, 8), separator=" ")
+    return pl.select(pl.concat_str(date, at.str.slice(11, 8), separator=" ")).to_series()
 
 
 def _make(parts: pl.LazyFrame) -> pl.LazyFrame:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from authforensics.collect.in_words import RUBY
 from authforensics.collect.peel_text import by_pattern
 from authforensics.collect.wrapper import Wrapper
 
-# Reference: https://docs.ruby-lang.org/en/master/Logger/Formatter.html (local time), ActiveSupport::TaggedLogging
-_LINE = (
-    r"^[A-Z], \[(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?) *#[0-9]+\]"
-    r" +[A-Z]+ -- [^:]*: (?:\[[^\]]*\] ?)*(?P<inner>\{\".*)$"
-)
+# Reference: https://api.rubyonrails.org/classes/ActiveSupport/TaggedLogging.html
+_LINE = rf"^{RUBY}(?:\[[^\]]*\] ?)*(?P<inner>\{{\".*)$"
 
 
 WRAPPER = Wrapper(
