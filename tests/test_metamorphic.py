@@ -20,6 +20,7 @@ from authforensics.pipeline import analyze
 from authforensics.simulate import Simulated
 from authforensics.simulate.scenario import read
 from authforensics.simulate.writer import DEVICE_ID, MILLISECONDS, REASON, REQUEST_ID, writers
+from proxied import by_proxy
 from simulate_small import SMALL, TEXT
 
 TELLS = (DEVICE_ID, MILLISECONDS, REASON, REQUEST_ID)
@@ -134,6 +135,24 @@ def test_one_file_a_server_is_the_same_as_one_file_for_all(base, tmp_path):
     same(read_back(tmp_path, {"web-1.log": text[::2], "web-2.log": text[1::2]}), base)
 
 
+def test_the_log_of_the_server_behind_the_proxy_changes_nothing(base, tmp_path):
+    behind = by_proxy(lines(SMALL, "combined"))
+    document = read_back(tmp_path, {"access.log": lines(SMALL), "app.log": behind})
+    same(document, base)
+    (system,), (before,) = document.systems, base.systems
+    assert (system.requests, system.identity, system.join) == (before.requests, before.identity, before.join)
+    (source,) = [one for one in document.sources if one.source == "app.log"]
+    assert (source.events, source.duplicates) == (0, len(behind))
+    assert source.note == f"{len(behind):,} requests are in access.log, too: counted there"
+
+
+def test_a_log_that_tells_devices_apart_counts_whichever_side_it_is_of(base, tmp_path):
+    files = {"access.log": lines(SMALL, "combined"), "app.log": lines(SMALL)}
+    document = read_back(tmp_path, files)
+    same(document, base)
+    assert {one.source: one.duplicates for one in document.sources} == {"access.log": len(lines(SMALL)), "app.log": 0}
+
+
 HEALTHY = "healthy = true\n" + TEXT.partition("[[faults]]")[0].replace("mistypes = 0.5", "")
 
 
@@ -202,6 +221,21 @@ def test_nothing_of_that_matters_to_whole_scenarios(tmp_path, name):
 
     assert findings(document, name=as_before) == findings(before)
     assert incidents(document, name=as_before) == incidents(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(simulate.packaged())[::6])
+def test_logs_of_the_same_requests_are_told_from_those_of_servers_that_share_them(tmp_path, name):
+    """Of a whole scenario each: requests arrive as they do when clients wait, retry, refresh and give up."""
+    text = simulate.simulate(name, 3).lines(writers()["combined"], ())
+    mirrored = read_back(tmp_path / "mirrored", {"access.log": text, "app.log": by_proxy(text)})
+    assert {one.source: one.duplicates for one in mirrored.sources} == {"access.log": 0, "app.log": len(text)}
+    rng = random.Random(name)
+    deals = {"random": [rng.randrange(2) for _ in text], "in turn": [number % 2 for number in range(len(text))]}
+    deals["by address"] = [sum(line.split(" ", 1)[0].encode()) % 2 for line in text]
+    for how, places in deals.items():
+        files = {f"{one}.log": [line for line, at in zip(text, places, strict=True) if at == one] for one in (0, 1)}
+        assert not any(one.duplicates for one in read_back(tmp_path / how, files).sources), how
 
 
 @pytest.mark.slow

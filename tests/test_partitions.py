@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+import proxied
 from authforensics import collect, local
 from authforensics.collect import blocks
 from authforensics.config import Config
@@ -120,6 +121,25 @@ def test_a_guess_that_turns_out_wrong_is_mended(tmp_path):
     assert whole.document.systems[0].identity.devices == 5
     assert parts.events.equals(whole.events)
     assert parts.sessions.equals(whole.sessions)
+
+
+def test_requests_that_two_logs_tell_of_count_once_however_they_are_cut(tmp_path):
+    count = proxied.write(tmp_path)
+    alone, whole = analyze(tmp_path / "access.log"), analyze(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "MOST", 50_000)
+        parts = analyze(tmp_path, memory=1 << 20)
+    assert parts.studied.requests.count > 1
+    assert told(parts) == told(whole)
+    assert [one.duplicates for one in whole.document.sources] == [0, count]
+    (system,), (before,) = whole.document.systems, alone.document.systems
+    assert (system.requests, system.identity.devices) == (before.requests, before.identity.devices)
+    # What only the server knows.
+    assert before.join.explained == 0
+    assert system.join.explained > 0.9 * system.join.denials
+    assert parts.events.equals(whole.events)
+    assert whole.events.height == alone.events.height
+    assert whole.events["reason"].count() > 0
 
 
 def test_only_the_lines_that_belong_elsewhere_move(tmp_path):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+import proxied
 from authforensics import collect, correlate, local, pipeline
 from authforensics.collect.blocks import LEAST, Condition, ends_of, texts
 from authforensics.errors import BadValue, InputError, NothingReadable, UsageError
@@ -194,6 +195,14 @@ def test_lines_of_two_exports_count_once_whatever_the_engine(spark, tmp_path):
         "a.log": (200_000, 0),
         "b.log": (60_000, 170_000),
     }
+
+
+@pytest.mark.slow
+def test_requests_that_two_logs_tell_of_count_once_whatever_the_engine(spark, tmp_path):
+    count = proxied.write(tmp_path)
+    told = same(spark, tmp_path)
+    assert [one.duplicates for one in told.sources] == [0, count]
+    assert told.systems[0].join.explained
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from authforensics import collect, correlate
 from authforensics.local import Settings, Studied
 from authforensics.once import once
 from authforensics.redact import fingerprint
-from authforensics.schema import EVENTS
+from authforensics.schema import EVENTS, Kind
 
 
 def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
@@ -19,6 +19,9 @@ def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
     The files are read again: what only this table has isn't kept.
     """
     whole = collect.gather_found(studied.found, settings.collect)[0] if studied.whole is None else studied.whole()
+    echoes, asked = studied.ground.echoes, whole["kind"] == Kind.REQUEST.value
+    if echoes.originals:
+        whole = pl.concat([whole.filter(~asked), echoes.left(whole.filter(asked))])
     whole = correlate.placed(whole, studied.ground.folders, studied.ground.bases)
     parts = [_known(studied, number) for number in range(studied.requests.count)]
     known = pl.concat([*parts, studied.messages.select("row", "device_id", "reason")], how="diagonal")

@@ -13,7 +13,7 @@ import polars as pl
 from authforensics import collect, correlate, detect
 from authforensics.collect import sample
 from authforensics.correlate import condense, endpoints, identity
-from authforensics.document import Identity
+from authforensics.document import Identity, Source
 from authforensics.errors import NothingReadable
 from authforensics.intake import Intake
 from authforensics.parallel import PARTS, in_order
@@ -147,14 +147,15 @@ def study_intake(
         options=settings.correlate,
         sketches=intake.sketch(),
         sets=sets(found, collected),
+        kinds=kinds(collected),
     )
     intake.settle(ground)
-    messages = correlate.placed(told, ground.folders, ground.bases)
-    seen = condense.all_seen(intake.seen, ground.folders)
+    messages = ground.heard(told)
+    seen = ground.seen(intake.seen, intake.requests.scan_all())
     task, studies, surveyed = study_partitions(intake.requests, messages, seen, ground, settings)
     studied = Studied(
         found=found,
-        collected=collected,
+        collected=once_told(collected, ground),
         requests=intake.requests,
         messages=messages,
         heard=heard(intake.heard, ground.folders),
@@ -224,6 +225,31 @@ def sets(found: Sequence[collect.Found], collected: collect.Collected) -> dict[s
     """What the rotated set of each source is called, in the order of their lines."""
     rotations = {one.source: one.rotation for one in found}
     return {source: rotations.get(source, source) for source in collected.bases}
+
+
+def kinds(collected: collect.Collected) -> dict[str, str]:
+    """The format of each source."""
+    return {one.source: one.format for one in collected.sources if one.format is not None}
+
+
+def once_told(collected: collect.Collected, ground: correlate.Ground) -> collect.Collected:
+    """What became of every line, now that it is known which requests another log tells of, too: they are duplicates."""
+    echoes = ground.echoes
+
+    def counted(one: Source) -> Source:
+        count = echoes.told.get(one.source, 0)
+        if not count:
+            return one
+        note = f"{count:,} requests are in {echoes.originals[one.source]}, too: counted there"
+        return one.model_copy(
+            update={
+                "events": one.events - count,
+                "duplicates": one.duplicates + count,
+                "note": "; ".join(filter(None, (one.note, note))),
+            }
+        )
+
+    return replace(collected, sources=tuple(map(counted, collected.sources))) if echoes.told else collected
 
 
 def heard(folders: Mapping[str, int], systems: Mapping[str, str]) -> dict[str, int]:

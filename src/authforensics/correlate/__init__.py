@@ -13,9 +13,20 @@ from datetime import datetime
 
 import polars as pl
 
-from authforensics.correlate import clocks, condense, endpoints, identity, partition, population, reasons, systems
+from authforensics.correlate import (
+    clocks,
+    condense,
+    echoes,
+    endpoints,
+    identity,
+    partition,
+    population,
+    reasons,
+    systems,
+)
 from authforensics.correlate.apart import noted
 from authforensics.correlate.clocks import Clocks
+from authforensics.correlate.echoes import Echoes
 from authforensics.correlate.identity import Ladder
 from authforensics.correlate.outcomes import telling
 from authforensics.document import Join
@@ -73,7 +84,7 @@ class Ground:
 
     `folders` has the system of every folder; `bases` how many lines come before each source's first; `spans` when the
     log of each system begins and ends (`system`, `begin`, `end`), `steps` the seconds of a step of its fleet chart;
-    `clocks` says how far those of its logs are apart.
+    `clocks` says how far those of its logs are apart, `echoes` which requests another log tells of, too.
     """
 
     folders: Mapping[str, str]
@@ -82,6 +93,19 @@ class Ground:
     spans: pl.DataFrame
     steps: Mapping[str, int]
     clocks: Clocks = field(default_factory=Clocks)
+    echoes: Echoes = field(default_factory=Echoes)
+
+    def seen(self, parts: Sequence[pl.DataFrame], requests: pl.LazyFrame) -> pl.DataFrame:
+        """What `endpoints.seen` says of all `requests`, from what it says of each part of them."""
+        if self.echoes.originals:
+            parts = [
+                endpoints.seen(self.echoes.without(requests).select("system", "method", "route", "status").collect())
+            ]
+        return condense.all_seen(parts, self.folders)
+
+    def heard(self, messages: pl.DataFrame) -> pl.DataFrame:
+        """All MESSAGES with `row`: those there are, and what requests say that another log tells of, too."""
+        return _heard(messages, self.echoes, self.folders, self.bases)
 
     def placed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """REQUESTS or MESSAGES with `row`, and their folder's system in place of the folder."""
@@ -102,6 +126,14 @@ def placed(frame: pl.DataFrame, folders: Mapping[str, str], bases: Mapping[str, 
     return in_systems(frame, folders).with_columns(row=base + pl.col("line_number").cast(ROW))
 
 
+def _heard(
+    messages: pl.DataFrame, echoed: Echoes, folders: Mapping[str, str], bases: Mapping[str, int]
+) -> pl.DataFrame:
+    """All MESSAGES with `row`, in this order where requests say some of them."""
+    told = placed(pl.concat([messages, echoed.overheard]), folders, bases)
+    return told if echoed.overheard.is_empty() else told.sort("row")
+
+
 def in_systems(frame: pl.DataFrame, folders: Mapping[str, str]) -> pl.DataFrame:
     """Any rows, with their folder's system in place of the folder."""
     moved = {folder: system for folder, system in folders.items() if folder != system}
@@ -120,6 +152,7 @@ def ground(
     options: Options,
     sketches: pl.DataFrame,
     sets: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Ground:
     """Decide what holds for everything.
 
@@ -132,11 +165,15 @@ def ground(
         options: what the user decided.
         sketches: what `clocks.merged` gave of everything.
         sets: what the rotated set of each source is called; by default each is one of its own.
+        kinds: the format of each source; by default all have the same.
     """
     folders = systems.join_folders(list(extents), requests, messages, options.systems)
     if any(folder != system for folder, system in folders.items()):
         requests = requests.with_columns(pl.col("system").cast(pl.String).replace(folders).cast(TEXT))
-    heard = placed(messages, folders, bases)
+    sets = sets or {one: one for one in bases}
+    echoed = echoes.find(requests, sets, kinds or {})
+    requests = echoed.without(requests)
+    heard = _heard(messages, echoed, folders, bases)
     told = identity.told_by(heard)
     whole: dict[str, tuple[datetime, datetime]] = {}
     for folder, (begin, end) in extents.items():
@@ -147,6 +184,8 @@ def ground(
         sums = shares.setdefault(folders[folder], {})
         for name, count in counts.items():
             sums[name] = sums.get(name, 0) + count
+    if echoed.originals:
+        shares = identity.coverage(requests)
     names = sorted(whole)
     return Ground(
         folders=folders,
@@ -164,21 +203,22 @@ def ground(
             in_systems(sketches, folders),
             requests,
             heard,
-            sets or {one: one for one in bases},
+            sets,
         ),
+        echoes=echoed,
     )
 
 
 def arrange(requests: pl.DataFrame, known: Ground) -> pl.DataFrame:
     """REQUESTS of one partition: placed, identified (unless they are), in order of device and time."""
     if "identity_key" not in requests.columns:
-        requests = identity.known(known.placed(requests), known.ladder)
+        requests = identity.known(known.placed(known.echoes.left(requests)), known.ladder)
     return partition.arrange(requests)
 
 
 def identified(requests: pl.DataFrame, known: Ground) -> pl.DataFrame:
     """REQUESTS of one partition: placed and identified."""
-    return identity.identify(known.placed(requests), known.ladder)
+    return identity.identify(known.placed(known.echoes.left(requests)), known.ladder)
 
 
 @dataclass(frozen=True)
@@ -289,7 +329,7 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
     covered = {str(folder): condense.coverage(part) for (folder,), part in folders.items()}
     sketches = clocks.sketch(requests, messages)
     known = ground(requests.lazy(), messages, covered, extents, bases, options=chosen, sketches=sketches)
-    arranged, told = arrange(requests, known), known.placed(messages)
+    arranged, told = arrange(requests, known), known.heard(messages)
     refreshes = endpoints.learned([endpoints.observe(arranged)])
     table = endpoints.classify(endpoints.seen(arranged), refreshes, chosen.endpoints)
     explained = None

@@ -88,9 +88,7 @@ def climb(
     """
     filled = _filled(requests, told)
     if not told.is_empty():
-        counts = filled.group_by("system").agg(pl.len(), *(pl.col(name).count() for name in LADDER))
-        rows = counts.collect(engine="streaming").cast({"system": pl.String}).to_dicts()
-        covered = {row.pop("system"): row for row in rows}
+        covered = coverage(filled)
     rungs = {system: _rung(shares, override) for system, shares in sorted(covered.items())}
     links = [
         _links(filled, system, rung)
@@ -103,6 +101,13 @@ def climb(
         told=told,
         secrets={system: _secret(filled, system, key) for system, rung in rungs.items() if rung == "session_id"},
     )
+
+
+def coverage(requests: pl.LazyFrame) -> dict[str, dict[str, int]]:
+    """Per system, how many of some REQUESTS have each rung; `len`: how many there are."""
+    counts = requests.group_by("system").agg(pl.len(), *(pl.col(name).count() for name in LADDER))
+    rows = counts.collect(engine="streaming").cast({"system": pl.String}).to_dicts()
+    return {row.pop("system"): row for row in rows}
 
 
 def likely(covered: Mapping[str, int], override: str | None) -> str | None:

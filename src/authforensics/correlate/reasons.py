@@ -10,7 +10,7 @@ import polars as pl
 
 from authforensics.correlate.outcomes import REFUSED
 from authforensics.correlate.reason_patterns import DIALECTS, RULES
-from authforensics.schema import REASON, EndpointClass, Reason
+from authforensics.schema import MESSAGES, REASON, EndpointClass, Reason
 
 _QUOTES = r"['\"`\x{2018}\x{2019}\x{201c}\x{201d}]"
 #: Where one word ends and the next begins although nothing is between them: `tokenExpired`, `JWTExpired`.
@@ -174,11 +174,7 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
     told = pl.concat_str(text, route.fill_null(""), separator=" ")
     known = known.with_columns(
         reason=pl.when(~text.str.contains(f"(?i){_HAPPY}")).then(classify(known["message"], known["origin"])),
-        hint=pl.when(told.str.contains(f"(?i){_REFRESH_HINT}"))
-        .then(pl.lit("refresh"))
-        .when(told.str.contains(f"(?i){_LOGIN_HINT}"))
-        .then(pl.lit("login"))
-        .otherwise(pl.lit("api")),
+        hint=_hint(told),
         stem=pl.coalesce(
             _stem(route),
             _stem(text.str.extract(r"(?:GET|POST|PUT|PATCH|DELETE)\s+(/\S*)")),
@@ -187,6 +183,24 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
         ),
     )
     return messages.join(known, on=["message", "route", "origin"], how="left", nulls_equal=True, maintain_order="left")
+
+
+def overheard(requests: pl.DataFrame) -> pl.DataFrame:
+    """MESSAGES of what some REQUESTS say, in place of these themselves."""
+    route = pl.col("route").cast(pl.String)
+    told = requests.with_columns(stem=_stem(route), hint=_hint(route.fill_null("")))
+    return told.select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
+
+
+def _hint(told: pl.Expr) -> pl.Expr:
+    """Which kind of endpoint a text speaks of."""
+    return (
+        pl.when(told.str.contains(f"(?i){_REFRESH_HINT}"))
+        .then(pl.lit("refresh"))
+        .when(told.str.contains(f"(?i){_LOGIN_HINT}"))
+        .then(pl.lit("login"))
+        .otherwise(pl.lit("api"))
+    )
 
 
 def _stem(path: pl.Expr) -> pl.Expr:

@@ -15,7 +15,7 @@ import polars as pl
 from authforensics import collect, correlate, detect, local, pipeline
 from authforensics.analysis import Analysis
 from authforensics.config import Config
-from authforensics.correlate import condense, endpoints
+from authforensics.correlate import endpoints
 from authforensics.errors import InputError
 from authforensics.partitions import Partitions, WorkDirectory
 from authforensics.plan import Paths, listed, planned
@@ -140,8 +140,9 @@ def study_requests(
         found: the files that the lines are of.
     """
     _check_shared(intake.files)
+    whole = pl.concat([pl.DataFrame(schema=REQUESTS).lazy(), *(pl.scan_parquet(file) for file in intake.files)])
     ground = correlate.ground(
-        pl.concat([pl.DataFrame(schema=REQUESTS).lazy(), *(pl.scan_parquet(file) for file in intake.files)]),
+        whole,
         intake.messages,
         intake.covered,
         local.extents(collected),
@@ -149,11 +150,12 @@ def study_requests(
         options=settings.correlate,
         sketches=intake.sketch,
         sets=local.sets(found, collected),
+        kinds=local.kinds(collected),
     )
-    messages = correlate.placed(intake.messages, ground.folders, ground.bases)
+    messages = ground.heard(intake.messages)
     requests, refreshes = _settled(spark, intake.files, _partitions(spark, intake.rows, settings.memory), ground, work)
     table = endpoints.classify(
-        condense.all_seen(intake.seen, ground.folders), endpoints.learned(refreshes), settings.correlate.endpoints
+        ground.seen(intake.seen, whole), endpoints.learned(refreshes), settings.correlate.endpoints
     )
     explained = None
     if messages["reason"].count():
@@ -163,7 +165,7 @@ def study_requests(
     task = Task(ground, table, explained, settings.wanted, settings.thresholds)
     return local.Studied(
         found=found,
-        collected=collected,
+        collected=local.once_told(collected, ground),
         requests=requests,
         messages=messages,
         heard=local.heard(intake.heard, ground.folders),

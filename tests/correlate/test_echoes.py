@@ -1,0 +1,277 @@
+"""Two logs of the same requests count once; logs of servers that share the requests count each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authforensics.correlate import echoes
+from authforensics.schema import REQUESTS
+from examples import examples
+
+_BEGIN = datetime(2026, 11, 20, 8, tzinfo=UTC)
+_CALLS = (("GET", "/api/me", 40), ("GET", "/api/items", 30), ("POST", "/api/orders", 12), ("POST", "/auth/refresh", 18))
+_STATUSES = ((200, 90), (401, 8), (404, 2))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as a log tells of it."""
+
+    at: float
+    device: int
+    method: str
+    route: str
+    status: int
+    request_id: int | None = None
+    device_id: str | None = None
+    client_ip: str = ""
+    reason: str | None = None
+
+
+def traffic(rng: random.Random, count: int, seconds: float, devices: int = 50) -> list[Call]:
+    """Requests of devices that don't wait for each other."""
+    methods = [(method, route) for method, route, _ in _CALLS]
+    made = []
+    for number, at in enumerate(sorted(rng.uniform(0, seconds) for _ in range(count))):
+        method, route = rng.choices(methods, [weight for *_, weight in _CALLS])[0]
+        status = rng.choices([one for one, _ in _STATUSES], [weight for _, weight in _STATUSES])[0]
+        device = rng.randrange(devices)
+        made.append(Call(at, device, method, route, status, number + 1, client_ip=f"10.0.0.{device}"))
+    return made
+
+
+def behind(rng: random.Random, calls: Sequence[Call], late: float = 0.05) -> list[Call]:
+    """What the server behind the proxy tells of them: a little earlier, and it knows the proxy only."""
+    return [replace(one, at=one.at - rng.uniform(0, late), client_ip="172.17.0.2", request_id=None) for one in calls]
+
+
+def without_ids(calls: Sequence[Call]) -> list[Call]:
+    return [replace(one, request_id=None) for one in calls]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Logs by their names, and the format of each."""
+
+    logs: Mapping[str, Sequence[Call]]
+    kinds: dict[str, str] = field(default_factory=dict)
+
+    def requests(self) -> pl.DataFrame:
+        """All of them as REQUESTS."""
+        rows = [
+            {
+                "system": "logs",
+                "source": name,
+                "line_number": number,
+                "timestamp": _BEGIN + timedelta(seconds=one.at),
+                "timed": False,
+                "method": one.method,
+                "route": one.route,
+                "status": one.status,
+                "client_ip": one.client_ip,
+                "user_agent": f"App/{one.device % 7}",
+                "device_id": one.device_id,
+                "request_id": None if one.request_id is None else one.request_id * 7_919_999_999_999 % 2**64,
+                "reason": one.reason,
+            }
+            for name, calls in self.logs.items()
+            for number, one in enumerate(calls, start=1)
+        ]
+        return pl.DataFrame(rows, schema=REQUESTS)
+
+    def found(self) -> echoes.Echoes:
+        """What is found of them."""
+        sets = {name: name for name in self.logs}
+        kinds = {name: self.kinds.get(name, "combined") for name in self.logs}
+        return echoes.find(self.requests().lazy(), sets, kinds)
+
+
+def told(found: echoes.Echoes) -> dict[str, int]:
+    return dict(found.told)
+
+
+def test_a_proxys_log_and_the_servers_count_once() -> None:
+    rng = random.Random(1)
+    calls = without_ids(traffic(rng, 2000, 3600))
+    folder = Folder({"access.log": calls, "app.log": behind(rng, calls)}, {"app.log": "json"})
+    found = folder.found()
+    assert found.originals == {"app.log": "access.log"}
+    left = found.left(folder.requests())
+    assert left["source"].unique().cast(pl.String).to_list() == ["access.log"]
+    assert left.height == len(calls)
+    # The requests next to the ends are those of both logs, too.
+    assert told(found) == {"app.log": len(calls)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("count", "late"), [(120, 0.5), (1000, 2.0), (6000, 0.01), (6000, 2.0)])
+def test_few_requests_and_late_ones_will_do(seed: int, count: int, late: float) -> None:
+    rng = random.Random(seed)
+    calls = without_ids(traffic(rng, count, 3600))
+    folder = Folder({"access.log": calls, "app.log": behind(rng, calls, late)})
+    assert told(folder.found()) == {"app.log": count}
+
+
+def dealt(rng: random.Random, calls: Sequence[Call], choose: Callable[[int, Call], int]) -> dict[str, Sequence[Call]]:
+    """The requests as a balancer deals them out."""
+    logs: dict[str, list[Call]] = {"one.log": [], "other.log": []}
+    for number, one in enumerate(calls):
+        logs[("one.log", "other.log")[choose(number, one)]].append(one)
+    return {name: calls for name, calls in logs.items() if calls}
+
+
+_BALANCERS: dict[str, Callable[[random.Random], Callable[[int, Call], int]]] = {
+    "random": lambda rng: lambda _, __: rng.randrange(2),
+    "round robin": lambda _: lambda number, __: number % 2,
+    "by address": lambda _: lambda __, one: one.device % 2,
+    "by address, one of many": lambda _: lambda __, one: int(one.device < 3),
+    "by call": lambda _: lambda __, one: int(one.method == "GET"),
+}
+
+
+@pytest.mark.parametrize("balancer", _BALANCERS)
+@examples(0.5)
+@given(seed=st.integers(0, 1 << 16), count=st.sampled_from([100, 1000, 5000]), seconds=st.sampled_from([600, 36_000]))
+def test_what_servers_share_counts_each(balancer: str, seed: int, count: int, seconds: int) -> None:
+    rng = random.Random(seed)
+    calls = without_ids(traffic(rng, count, seconds))
+    assert told(Folder(dealt(rng, calls, _BALANCERS[balancer](rng))).found()) == {}
+
+
+def test_probes_at_regular_intervals_prove_nothing() -> None:
+    """Two servers that are probed as often as each other, and share few requests."""
+    rng = random.Random(3)
+    probes = [
+        {
+            name: [Call(at + start, 0, "GET", route, 200) for at in range(0, 3600, every)]
+            for name, start in (("one.log", 1), ("other.log", 1 + apart))
+        }
+        for route, every, apart in (("/healthz", 10, 0), ("/metrics", 15, 4), ("/readyz", 5, 2))
+    ]
+    shared = dealt(rng, without_ids(traffic(rng, 60, 3600)), lambda _, __: rng.randrange(2))
+    logs = {
+        name: sorted([*calls, *(one for each in probes for one in each[name])], key=lambda one: one.at)
+        for name, calls in shared.items()
+    }
+    assert told(Folder(logs).found()) == {}
+
+
+def test_what_only_one_of_them_tells_is_kept() -> None:
+    rng = random.Random(4)
+    calls = without_ids(traffic(rng, 3000, 7200))
+    files = [Call(rng.uniform(0, 7200), 1, "GET", "/app.js", 200, client_ip="10.0.0.1") for _ in range(500)]
+    probes = [Call(at, 0, "GET", "/healthz", 200, client_ip="172.17.0.1") for at in range(0, 7200, 10)]
+    whole = sorted([*calls, *files], key=lambda one: one.at)
+    folder = Folder({"access.log": whole, "app.log": sorted([*behind(rng, calls), *probes], key=lambda one: one.at)})
+    left = folder.found().left(folder.requests())
+    routes = left.filter(pl.col("source") == "app.log")["route"].unique().cast(pl.String).to_list()
+    assert routes == ["/healthz"]
+    assert left.height == len(whole) + len(probes)
+
+
+def test_the_log_that_tells_devices_apart_counts() -> None:
+    rng = random.Random(5)
+    calls = without_ids(traffic(rng, 1000, 3600))
+    named = [replace(one, device_id=f"d{one.device}") for one in behind(rng, calls)]
+    assert Folder({"access.log": calls, "app.log": named}).found().originals == {"access.log": "app.log"}
+
+
+def test_a_proxy_before_several_servers() -> None:
+    rng = random.Random(6)
+    calls = without_ids(traffic(rng, 3000, 3600))
+    servers = dealt(rng, behind(rng, calls), lambda _, __: rng.randrange(2))
+    folder = Folder({"access.log": calls, **servers}, dict.fromkeys(servers, "json"))
+    assert folder.found().originals == {"one.log": "access.log", "other.log": "access.log"}
+
+
+def test_several_proxies_before_a_server() -> None:
+    rng = random.Random(7)
+    calls = without_ids(traffic(rng, 3000, 3600))
+    proxies = dealt(rng, calls, lambda _, __: rng.randrange(2))
+    folder = Folder({"app.log": behind(rng, calls), **proxies}, {"app.log": "json"})
+    assert folder.found().originals == {"app.log": "other.log"}
+
+
+def test_three_logs_in_a_row() -> None:
+    rng = random.Random(8)
+    calls = without_ids(traffic(rng, 2000, 3600))
+    inner = behind(rng, calls)
+    found = Folder({"cdn.log": calls, "nginx.log": inner, "app.log": behind(rng, inner)}).found()
+    assert found.originals == {"nginx.log": "cdn.log", "app.log": "cdn.log"}
+    assert told(found) == {"app.log": 2000, "nginx.log": 2000}
+
+
+@pytest.mark.parametrize(("ahead", "behind_it"), [("", "/v1"), ("/gateway", "")])
+def test_a_prefix_that_the_proxy_takes_away_or_puts_there(ahead: str, behind_it: str) -> None:
+    rng = random.Random(9)
+    calls = without_ids(traffic(rng, 2000, 3600))
+    folder = Folder(
+        {
+            "access.log": [replace(one, route=ahead + one.route) for one in calls],
+            "app.log": [replace(one, route=behind_it + one.route) for one in behind(rng, calls)],
+        }
+    )
+    assert told(folder.found()) == {"app.log": 2000}
+
+
+def test_where_the_log_that_counts_has_gaps_the_other_one_is_needed() -> None:
+    rng = random.Random(10)
+    calls = without_ids(traffic(rng, 10_000, 10 * 3600))
+    missing = [one for one in calls if not 5 * 3600 <= one.at < 5.5 * 3600]
+    folder = Folder({"access.log": missing, "app.log": behind(rng, calls)})
+    left = folder.found().left(folder.requests())
+    assert left.height == len(calls)
+    assert left.filter(pl.col("source") == "app.log").height == len(calls) - len(missing)
+
+
+def test_a_log_that_covers_more_time_counts_beyond_the_other_one() -> None:
+    rng = random.Random(11)
+    calls = without_ids(traffic(rng, 8000, 4 * 3600))
+    folder = Folder({"access.log": [one for one in calls if one.at < 3600], "app.log": behind(rng, calls)})
+    left = folder.found().left(folder.requests())
+    assert abs(left.height - len(calls)) < 40
+
+
+def test_request_ids_prove_it_where_times_do_not() -> None:
+    """Of a server that has one log of two left, and whose clock is a minute ahead."""
+    rng = random.Random(12)
+    calls = traffic(rng, 2000, 3600)
+    half = [replace(one, at=one.at + 60, client_ip="172.17.0.2") for one in calls if rng.random() < 0.5]
+    named = [replace(one, device_id=f"d{one.device}", reason="token_expired") for one in half]
+    found = Folder({"access.log": calls, "app.log": named}, {"app.log": "json"}).found()
+    assert found.originals == {"app.log": "access.log"}
+    # What it knows of devices, and of reasons, is heard.
+    assert found.overheard["device_id"].count() == found.overheard["reason"].count() == found.told["app.log"]
+    assert found.told["app.log"] == len(half)
+
+
+def test_ids_that_services_pass_on_prove_nothing() -> None:
+    """A request of a user is several among services: of one id, but of other calls."""
+    rng = random.Random(13)
+    calls = traffic(rng, 2000, 3600)
+    inner = [replace(one, method="GET", route="/internal/users") for one in calls]
+    assert told(Folder({"access.log": calls, "users.log": inner}).found()) == {}
+
+
+def test_a_reason_that_only_the_server_knows_is_heard() -> None:
+    rng = random.Random(14)
+    calls = without_ids(traffic(rng, 2000, 3600))
+    said = [replace(one, reason="token_expired" if one.status == 401 else None) for one in behind(rng, calls)]
+    heard = Folder({"access.log": calls, "app.log": said}).found().overheard
+    assert heard.height == sum(one.status == 401 for one in calls)
+    assert set(heard["hint"].cast(pl.String)) == {"api", "refresh"}
+    assert set(heard["stem"].cast(pl.String)) == {"me", "items", "orders", "refresh"}
+
+
+def test_one_log_is_not_looked_at() -> None:
+    """That costs nothing where there is one log, or one in parts."""
+    nothing = pl.LazyFrame(schema=REQUESTS).map_batches(lambda frame: pytest.fail("was read"))
+    assert echoes.find(nothing, {"a.log": "a", "a.log.1": "a"}, {}).originals == {}
