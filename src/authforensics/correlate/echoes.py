@@ -32,10 +32,12 @@ _SHIFTED, _SHIFT = 0.6, 3
 #: Windows that a call must fall into to be judged, and all of these together; how many calls, and the share of them
 #: that must agree; fewer than the share of all requests must be told by one log only.
 _SEEN, _CELLS, _CALLS, _AGREE, _COMMON = 5, 20, 2, 0.9, 2 / 3
+#: Prefixes of paths that are tried for a call.
+_TRIES = 10
 #: Request ids to judge by, and the share of them that the other log must have.
 _IDS, _KNOWN = 20, 0.9
 #: Requests looked at: whole windows, evenly over time.
-_ROWS = 500_000
+_ROWS = 200_000
 #: More logs than this are compared by their formats, not each with each.
 _LOGS = 16
 #: Where the log that counts has less than this share of the requests in so much time, the other one is needed.
@@ -84,12 +86,15 @@ class Echoes:
         )
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class _Log:
-    """One log, or all of a format together, by the names of their rotated sets."""
+    """One log, or all of a format together: its `files`, as the names of sources."""
 
-    system: str
-    names: tuple[str, ...]
+    files: tuple[str, ...]
+
+    def of(self, rows: _Rows) -> _Rows:
+        """Its rows."""
+        return rows.filter(pl.col("source").is_in(pl.Series(self.files, dtype=TEXT).implode()))
 
 
 @dataclass(frozen=True)
@@ -116,80 +121,82 @@ def find(requests: pl.LazyFrame, sets: Mapping[str, str], kinds: Mapping[str, st
     """
     if len(set(sets.values())) < 2:
         return Echoes()
-    named = requests.with_columns(set=pl.col("source").cast(pl.String).replace(dict(sets)))
-    sizes = named.group_by(pl.col("system").cast(pl.String), "set").agg(pl.len(), ids=pl.col("request_id").count())
-    known = sizes.collect(engine="streaming").sort("system", "set")
-    formats = {sets[source]: kind for source, kind in kinds.items() if source in sets}
-    logs = {
-        str(system): [str(name) for name in part["set"]]
-        for (system,), part in known.partition_by("system", as_dict=True, maintain_order=True).items()
-        if part.height > 1
-    }
+    per_call = requests.group_by("system", "source", *_CALL).agg(pl.len(), ids=pl.col("request_id").count())
+    called = per_call.collect(engine="streaming")
+    logs = _logs(called, sets)
     if not logs:
         return Echoes()
-    named = named.filter(pl.col("system").cast(pl.String).is_in(list(logs)))
-    cells = _cells(named, int(known["len"].sum()))
-    traced = {name for name, count, ids in known.select("set", "len", "ids").rows() if ids >= _KNOWN * count}
-    ids = _ids(named.filter(pl.col("set").is_in(sorted(traced))), known) if len(traced) > 1 else None
-    twins = [twin for system, names in logs.items() for twin in _twins(cells, ids, _pairs(system, names, formats))]
-    return _settled(named, twins, sets) if twins else Echoes()
+    several = _Log(tuple(file for some in logs for log in some for file in log.files))
+    cells = _cells(several.of(requests), int(several.of(called)["len"].sum()))
+    ids = _ids(requests, called)
+    twins = [twin for some in logs for twin in _twins(called, cells, ids, _pairs(some, kinds))]
+    return _settled(requests, twins) if twins else Echoes()
 
 
-def _cells(named: pl.LazyFrame, rows: int) -> pl.DataFrame:
+def _logs(called: pl.DataFrame, sets: Mapping[str, str]) -> list[list[_Log]]:
+    """The logs of requests of each system that has several."""
+    files = called.select(pl.col("system", "source").cast(pl.String)).unique()
+    systems: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    places = {source: place for place, source in enumerate(sets)}
+    for system, source in sorted(files.rows(), key=lambda row: (row[0], places[row[1]])):
+        systems[system][sets[source]].append(source)
+    return [
+        [_Log(tuple(log)) for _, log in sorted(logs.items())] for _, logs in sorted(systems.items()) if len(logs) > 1
+    ]
+
+
+def _cells(requests: pl.LazyFrame, rows: int) -> pl.DataFrame:
     """How many requests of a log fall into which window, per call and status; of many requests some windows only."""
     every = -(-rows // _ROWS)
-    window = pl.col("timestamp").dt.epoch("s") // _WINDOW
     counted = (
-        named.with_columns(window=window)
+        requests.with_columns(window=pl.col("timestamp").dt.epoch("s") // _WINDOW)
         .filter(pl.col("window") % every == 0)
-        .group_by(pl.col("system").cast(pl.String), "set", *_CALL, "status", window=pl.col("window") // every)
+        .group_by("source", *_CALL, "status", window=pl.col("window") // every)
         .len()
     )
     return counted.collect(engine="streaming")
 
 
-def _ids(named: pl.LazyFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The request ids of some requests, the same ones of each log."""
-    share = _ROWS / max(int(known["ids"].sum()), 1)
-    low = named.filter(pl.col("request_id") < int(share * 2**64)) if share < 1 else named
-    told = low.filter(pl.col("request_id").is_not_null())
-    return told.select(pl.col("system").cast(pl.String), "set", *_CALL, "request_id").unique().collect()
+def _ids(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame | None:
+    """The ids of some requests, the same ones of each log, of those that have them; None where fewer than two do."""
+    sums = called.group_by("source").agg(pl.col("len", "ids").sum()).filter(pl.col("ids") >= _KNOWN * pl.col("len"))
+    if sums.height < 2:
+        return None
+    share = _ROWS / max(int(sums["ids"].sum()), 1)
+    low = requests.filter(pl.col("request_id") < int(share * 2**64)) if share < 1 else requests
+    named = low.filter(pl.col("request_id").is_not_null(), pl.col("source").is_in(sums["source"].implode()))
+    return named.select("source", *_CALL, "request_id").unique().collect(engine="streaming")
 
 
-def _pairs(system: str, names: Sequence[str], formats: Mapping[str, str]) -> Iterator[tuple[_Log, _Log]]:
+def _pairs(logs: Sequence[_Log], kinds: Mapping[str, str]) -> Iterator[tuple[_Log, _Log]]:
     """The logs of a system that may tell of the same requests: each with each, and all of one format as one."""
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        kinds[formats.get(name, "")].append(name)
-    together = [_Log(system, tuple(of_kind)) for of_kind in kinds.values() if len(of_kind) > 1]
-    single = [_Log(system, (name,)) for name in names]
-    for one, other in combinations([*together, *single], 2):
-        alike = formats.get(one.names[0], "") == formats.get(other.names[0], "")
-        if not set(one.names) & set(other.names) and not (alike and len(names) > _LOGS):
+    formats: dict[str, list[_Log]] = defaultdict(list)
+    for log in logs:
+        formats[kinds.get(log.files[0], "")].append(log)
+    together = [_Log(tuple(file for log in alike for file in log.files)) for alike in formats.values() if alike[1:]]
+    for one, other in combinations([*together, *logs], 2):
+        alike = kinds.get(one.files[0]) == kinds.get(other.files[0])
+        if not set(one.files) & set(other.files) and not (alike and len(logs) > _LOGS):
             yield one, other
 
 
-def _twins(cells: pl.DataFrame, ids: pl.DataFrame | None, pairs: Iterable[tuple[_Log, _Log]]) -> Iterator[_Twins]:
+def _twins(
+    called: pl.DataFrame, cells: pl.DataFrame, ids: pl.DataFrame | None, pairs: Iterable[tuple[_Log, _Log]]
+) -> Iterator[_Twins]:
     """Those of some pairs of logs that tell of the same requests."""
     for one, other in pairs:
-        mine, its = _of(cells, one), _of(cells, other)
-        calls = _calls(mine, its)
+        calls = _calls(one.of(called), other.of(called))
         if calls.is_empty():
             continue
-        if _agree(mine, its, calls):
+        if _agree(one.of(cells), other.of(cells), calls):
             yield _Twins(one, other, calls)
         elif ids is not None:
-            there = _contained(_of(ids, one), _of(ids, other), calls)
-            back = _contained(_of(ids, other), _of(ids, one), _turned(calls))
+            there = _contained(one.of(ids), other.of(ids), calls)
+            back = _contained(other.of(ids), one.of(ids), _turned(calls))
             if there:
                 yield _Twins(one, other, calls, by_ids=True, one_way=not back)
             elif back:
                 yield _Twins(other, one, _turned(calls), by_ids=True, one_way=True)
-
-
-def _of(rows: _Rows, log: _Log) -> _Rows:
-    """The rows of a log."""
-    return rows.filter(pl.col("system").cast(pl.String) == log.system, pl.col("set").is_in(log.names))
 
 
 def _calls(mine: pl.DataFrame, its: pl.DataFrame) -> pl.DataFrame:
@@ -198,16 +205,28 @@ def _calls(mine: pl.DataFrame, its: pl.DataFrame) -> pl.DataFrame:
     A proxy may put a prefix in front of a path, or take it away: it is the one by which most calls are the same.
     """
     one, other = (frame.group_by(_CALL).agg(pl.col("len").sum()) for frame in (mine, its))
-    one, other = (frame.with_columns(text=pl.col("route").cast(pl.String)) for frame in (one, other))
-    tries = [_shifted(one, other, "")]
-    for longer, shorter, ahead in ((other, one, True), (one, other, False)):
-        texts = longer["text"].drop_nulls()
-        often = shorter.drop_nulls("text").sort("len", "text", descending=[True, False])["text"][:_CALLS]
-        prefixes = {whole.removesuffix(text) for text in often for whole in texts if whole.endswith(text)} - {""}
-        for prefix in sorted(prefixes):
-            tries += [_shifted(one, other, prefix) if ahead else _back(_shifted(other, one, prefix))]
+    same = one.join(other, on=_CALL, how="inner", suffix="_other").with_columns(route_other="route")
+    if 2 * int(same["len"].sum()) >= min(int(one["len"].sum()), int(other["len"].sum())):
+        return same.select(*_CALL, "route_other")
+    one, other = (
+        frame.drop_nulls("route").with_columns(text=pl.col("route").cast(pl.String)) for frame in (one, other)
+    )
+    tries = [same.select(*_CALL, "route_other", "len")]
+    tries += [_shifted(one, other, prefix) for prefix in _prefixes(other, one)]
+    tries += [_back(_shifted(other, one, prefix)) for prefix in _prefixes(one, other)]
     best = max(tries, key=lambda found: int(found["len"].sum()))
     return best.select(*_CALL, "route_other")
+
+
+def _prefixes(longer: pl.DataFrame, shorter: pl.DataFrame) -> list[str]:
+    """What may stand in front of the routes of one log in those of another."""
+    often = shorter.sort("len", "text", descending=[True, False])["text"][:_CALLS]
+    found = (
+        whole.removesuffix(text)
+        for text in often
+        for whole in longer["text"].filter(longer["text"].str.ends_with(text)).sort()[:_TRIES]
+    )
+    return sorted(set(found) - {""})
 
 
 def _shifted(one: pl.DataFrame, other: pl.DataFrame, prefix: str) -> pl.DataFrame:
@@ -277,32 +296,28 @@ def _contained(mine: pl.DataFrame, its: pl.DataFrame, calls: pl.DataFrame) -> bo
     return asked.height >= _IDS and met.height >= _KNOWN * asked.height
 
 
-def _settled(named: pl.LazyFrame, twins: Sequence[_Twins], sets: Mapping[str, str]) -> Echoes:
+def _settled(requests: pl.LazyFrame, twins: Sequence[_Twins]) -> Echoes:
     """Which of these logs count, and which of their requests don't."""
-    ranks = {log: _rank(named, log) for twin in twins for log in (twin.first, twin.second)}
-    sources: dict[str, list[str]] = defaultdict(list)
-    for source, name in sets.items():
-        sources[name].append(source)
+    ranks = {log: _rank(log.of(requests)) for twin in twins for log in (twin.first, twin.second)}
     originals: dict[str, str] = {}
     kept: set[str] = set()
-    routes, slots, whole = [], [], []
+    routes, slots = [], []
+    whole: list[str] = []
     for twin in sorted(twins, key=lambda one: sorted((ranks[one.first], ranks[one.second]))):
         turned = not twin.one_way and ranks[twin.first] < ranks[twin.second]
         worse, better = (twin.second, twin.first) if turned else (twin.first, twin.second)
         calls = _turned(twin.calls) if turned else twin.calls
-        files = [source for name in worse.names for source in sources[name]]
-        counting = [source for name in better.names for source in sources[name]]
-        if kept & set(worse.names) or originals.keys() & {*files, *counting}:
+        if kept & set(worse.files) or originals.keys() & {*worse.files, *better.files}:
             continue
-        kept |= set(better.names)
-        originals |= dict.fromkeys(files, counting[-1])
-        every = pl.DataFrame({"source": pl.Series(files, dtype=TEXT)})
+        kept |= set(better.files)
+        originals |= dict.fromkeys(worse.files, better.files[-1])
+        every = pl.DataFrame({"source": pl.Series(worse.files, dtype=TEXT)})
         routes.append(every.join(calls.select(_CALL), how="cross"))
-        slots.append(every.join(_slots(named, worse, None if twin.by_ids else better, calls), how="cross"))
+        slots.append(every.join(_slots(requests, worse, None if twin.by_ids else better, calls), how="cross"))
         if twin.one_way:
-            whole += files
+            whole += worse.files
     found = Echoes(pl.concat(routes), pl.concat(slots), originals)
-    echoed = found.only(named)
+    echoed = found.only(requests)
     told = echoed.group_by(pl.col("source").cast(pl.String)).len().collect(engine="streaming").sort("source")
     says = pl.col("reason").is_not_null()
     # What tells devices apart there is to be known here, too: by the ids that both have.
@@ -311,10 +326,10 @@ def _settled(named: pl.LazyFrame, twins: Sequence[_Twins], sets: Mapping[str, st
     return replace(found, told=dict(told.rows()), overheard=reasons.overheard(echoed.filter(says).collect()))
 
 
-def _rank(named: pl.LazyFrame, log: _Log) -> tuple[float, ...]:
+def _rank(requests: pl.LazyFrame) -> tuple[float, ...]:
     """How well a log knows who called, and what else it knows: of two the lesser one counts."""
     names = [*LADDER, "token", "reason", "upstream", "user_agent", "app_version"]
-    counts = _of(named, log).select(
+    counts = requests.select(
         pl.len(),
         *(pl.col(name).count() for name in names),
         timed=pl.col("timed").sum(),
@@ -329,13 +344,13 @@ def _rank(named: pl.LazyFrame, log: _Log) -> tuple[float, ...]:
     return (rung, pairs, -rich, -row["len"])
 
 
-def _slots(named: pl.LazyFrame, worse: _Log, better: _Log | None, calls: pl.DataFrame) -> pl.DataFrame:
+def _slots(requests: pl.LazyFrame, worse: _Log, better: _Log | None, calls: pl.DataFrame) -> pl.DataFrame:
     """When the better log has what the other one tells: `slot`; always, where there is none to be asked."""
     counts = []
     for log, route in ((worse, "route"), (better, "route_other")):
         if log is not None:
             common = calls.select("method", pl.col(route).alias("route")).unique().lazy()
-            mine = _of(named, log).join(common, on=_CALL, how="semi", nulls_equal=True)
+            mine = log.of(requests).join(common, on=_CALL, how="semi", nulls_equal=True)
             at = pl.col("timestamp")
             sums = mine.group_by(slot=at.dt.truncate(_SLOT)).agg(pl.len(), begin=at.min(), end=at.max())
             counts.append(sums.collect(engine="streaming").sort("slot"))
