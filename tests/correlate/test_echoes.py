@@ -120,6 +120,13 @@ def test_few_requests_and_late_ones_will_do(seed: int, count: int, late: float) 
     assert told(folder.found()) == {"app.log": count}
 
 
+def test_logs_of_two_minutes_will_do() -> None:
+    rng = random.Random(2)
+    calls = without_ids(traffic(rng, 600, 120))
+    whole = Folder({"access.log": calls, "app.log": behind(rng, calls)})
+    assert told(whole.found()) == {"app.log": 600}
+
+
 def dealt(rng: random.Random, calls: Sequence[Call], choose: Callable[[int, Call], int]) -> dict[str, Sequence[Call]]:
     """The requests as a balancer deals them out."""
     logs: dict[str, list[Call]] = {"one.log": [], "other.log": []}
@@ -139,7 +146,9 @@ _BALANCERS: dict[str, Callable[[random.Random], Callable[[int, Call], int]]] = {
 
 @pytest.mark.parametrize("balancer", _BALANCERS)
 @examples(0.5)
-@given(seed=st.integers(0, 1 << 16), count=st.sampled_from([100, 1000, 5000]), seconds=st.sampled_from([600, 36_000]))
+@given(
+    seed=st.integers(0, 1 << 16), count=st.sampled_from([100, 1000, 5000]), seconds=st.sampled_from([120, 600, 36_000])
+)
 def test_what_servers_share_counts_each(balancer: str, seed: int, count: int, seconds: int) -> None:
     rng = random.Random(seed)
     calls = without_ids(traffic(rng, count, seconds))
@@ -184,11 +193,12 @@ def test_the_log_that_tells_devices_apart_counts() -> None:
     assert Folder({"access.log": calls, "app.log": named}).found().originals == {"access.log": "app.log"}
 
 
-def test_a_proxy_before_several_servers() -> None:
+@pytest.mark.parametrize("kind", ["combined", "json"])
+def test_a_proxy_before_several_servers(kind: str) -> None:
     rng = random.Random(6)
     calls = without_ids(traffic(rng, 3000, 3600))
     servers = dealt(rng, behind(rng, calls), lambda _, __: rng.randrange(2))
-    folder = Folder({"access.log": calls, **servers}, dict.fromkeys(servers, "json"))
+    folder = Folder({"access.log": calls, **servers}, dict.fromkeys(servers, kind))
     assert folder.found().originals == {"one.log": "access.log", "other.log": "access.log"}
 
 

@@ -24,6 +24,8 @@ from authforensics.schema import MESSAGES, TEXT, TIMESTAMP
 #: Seconds of a window. A request of which one log tells up to `JOIN_SECONDS` later than the other falls into the next
 #: one in a tenth of all cases: ten times as long.
 _WINDOW = int(10 * reasons.JOIN_SECONDS)
+#: Of logs shorter than so many seconds it is a fifth of that, for too few windows prove nothing.
+_SHORT = 30 * _WINDOW
 #: Mean of (x - y)² / (x + y) over the windows that x or y of a call fall into: 1, where each request was dealt to one
 #: of two logs by chance; 0, where both tell of all; up to 2 / 10 by what falls into the next window.
 _SAME = 0.3
@@ -38,7 +40,7 @@ _TRIES = 10
 _IDS, _KNOWN = 20, 0.9
 #: Requests looked at: whole windows, evenly over time.
 _ROWS = 200_000
-#: More logs than this are compared by their formats, not each with each.
+#: More logs than this are not compared each with each where they are of one format.
 _LOGS = 16
 #: Where the log that counts has less than this share of the requests in so much time, the other one is needed.
 _SLOT, _PART = "10m", 0.5
@@ -88,7 +90,7 @@ class Echoes:
 
 @dataclass(frozen=True)
 class _Log:
-    """One log, or all of a format together: its `files`, as the names of sources."""
+    """One log, or several together: its `files`, as the names of sources."""
 
     files: tuple[str, ...]
 
@@ -121,13 +123,17 @@ def find(requests: pl.LazyFrame, sets: Mapping[str, str], kinds: Mapping[str, st
     """
     if len(set(sets.values())) < 2:
         return Echoes()
-    per_call = requests.group_by("system", "source", *_CALL).agg(pl.len(), ids=pl.col("request_id").count())
-    called = per_call.collect(engine="streaming")
+    at = pl.col("timestamp")
+    called = (
+        requests.group_by("system", "source", *_CALL)
+        .agg(pl.len(), ids=pl.col("request_id").count(), begin=at.min(), end=at.max())
+        .collect(engine="streaming")
+    )
     logs = _logs(called, sets)
     if not logs:
         return Echoes()
-    several = _Log(tuple(file for some in logs for log in some for file in log.files))
-    cells = _cells(several.of(requests), int(several.of(called)["len"].sum()))
+    several = _together(log for some in logs for log in some)
+    cells = _cells(several.of(requests), several.of(called))
     ids = _ids(requests, called)
     twins = [twin for some in logs for twin in _twins(called, cells, ids, _pairs(some, kinds))]
     return _settled(requests, twins) if twins else Echoes()
@@ -145,11 +151,14 @@ def _logs(called: pl.DataFrame, sets: Mapping[str, str]) -> list[list[_Log]]:
     ]
 
 
-def _cells(requests: pl.LazyFrame, rows: int) -> pl.DataFrame:
+def _cells(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame:
     """How many requests of a log fall into which window, per call and status; of many requests some windows only."""
-    every = -(-rows // _ROWS)
+    rows, short = called.select(
+        pl.col("len").sum(), short=(pl.col("end").max() - pl.col("begin").min()).dt.total_seconds() < _SHORT
+    ).row(0)
+    every, window = -(-rows // _ROWS), _WINDOW // 5 if short else _WINDOW
     counted = (
-        requests.with_columns(window=pl.col("timestamp").dt.epoch("s") // _WINDOW)
+        requests.with_columns(window=pl.col("timestamp").dt.epoch("s") // window)
         .filter(pl.col("window") % every == 0)
         .group_by("source", *_CALL, "status", window=pl.col("window") // every)
         .len()
@@ -169,15 +178,24 @@ def _ids(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame | None:
 
 
 def _pairs(logs: Sequence[_Log], kinds: Mapping[str, str]) -> Iterator[tuple[_Log, _Log]]:
-    """The logs of a system that may tell of the same requests: each with each, and all of one format as one."""
+    """The logs of a system that may tell of the same requests: each with each, and with several others as one.
+
+    These are all of one format, and all but one: servers behind a proxy, or proxies before a server.
+    """
     formats: dict[str, list[_Log]] = defaultdict(list)
     for log in logs:
         formats[kinds.get(log.files[0], "")].append(log)
-    together = [_Log(tuple(file for log in alike for file in log.files)) for alike in formats.values() if alike[1:]]
-    for one, other in combinations([*together, *logs], 2):
+    rest = [[other for other in logs if other is not log] for log in logs]
+    several = {_together(some) for some in (*formats.values(), *rest) if len(some) > 1}
+    for one, other in combinations([*sorted(several, key=lambda log: log.files), *logs], 2):
         alike = kinds.get(one.files[0]) == kinds.get(other.files[0])
-        if not set(one.files) & set(other.files) and not (alike and len(logs) > _LOGS):
+        few = len(logs) <= _LOGS or one in several or other in several
+        if not set(one.files) & set(other.files) and (few or not alike):
             yield one, other
+
+
+def _together(logs: Iterable[_Log]) -> _Log:
+    return _Log(tuple(file for log in logs for file in log.files))
 
 
 def _twins(
