@@ -15,13 +15,13 @@ def by_proxy(text: Sequence[str]) -> list[str]:
     return [re.sub(r"\b\d+\.\d+\.\d+\.\d+\b", "172.17.0.2", line, count=1) for line in text]
 
 
-def write(folder: Path) -> int:
+def write(folder: Path, proxy: str = "access.log", server: str = "app.log") -> int:
     """Write both; how many requests each tells of."""
-    folder.mkdir(parents=True, exist_ok=True)
     logs = {
-        "access.log": SMALL.lines(writers()["combined"], ()),
-        "app.log": by_proxy(SMALL.lines(writers()["nginx_json"], (REASON, MILLISECONDS))),
+        proxy: SMALL.lines(writers()["combined"], ()),
+        server: by_proxy(SMALL.lines(writers()["nginx_json"], (REASON, MILLISECONDS))),
     }
     for name, lines in logs.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return len(logs["app.log"])
+    return len(logs[server])

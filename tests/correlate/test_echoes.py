@@ -59,16 +59,17 @@ def without_ids(calls: Sequence[Call]) -> list[Call]:
 
 @dataclass(frozen=True)
 class Folder:
-    """Logs by their names, and the format of each."""
+    """Logs by their names, the format of each, and folders that the configuration names."""
 
     logs: Mapping[str, Sequence[Call]]
     kinds: dict[str, str] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
 
     def requests(self) -> pl.DataFrame:
         """All of them as REQUESTS."""
         rows = [
             {
-                "system": "logs",
+                "system": name.rpartition("/")[0] or "logs",
                 "source": name,
                 "line_number": number,
                 "timestamp": _BEGIN + timedelta(seconds=one.at),
@@ -91,7 +92,7 @@ class Folder:
         """What is found of them."""
         sets = {name: name for name in self.logs}
         kinds = {name: self.kinds.get(name, "combined") for name in self.logs}
-        return echoes.find(self.requests().lazy(), sets, kinds)
+        return echoes.find(self.requests().lazy(), sets, kinds, self.fixed)
 
 
 def told(found: echoes.Echoes) -> dict[str, int]:
@@ -208,6 +209,28 @@ def test_several_proxies_before_a_server() -> None:
     proxies = dealt(rng, calls, lambda _, __: rng.randrange(2))
     folder = Folder({"app.log": behind(rng, calls), **proxies}, {"app.log": "json"})
     assert folder.found().originals == {"app.log": "other.log"}
+
+
+def test_folders_that_tell_of_the_same_requests_are_one_system() -> None:
+    rng = random.Random(16)
+    calls = without_ids(traffic(rng, 3000, 3600))
+    servers = dealt(rng, behind(rng, calls), lambda _, __: rng.randrange(2))
+    foreign = without_ids(traffic(rng, 3000, 3600))
+    logs = {"nginx/access.log": calls, **{f"app/{name}": log for name, log in servers.items()}, "c/x.log": foreign}
+    found = Folder(logs).found()
+    assert found.originals == {"app/one.log": "nginx/access.log", "app/other.log": "nginx/access.log"}
+    assert found.joined == {"nginx": "app"}
+    assert Folder(logs, fixed=("nginx",)).found().originals == {}
+
+
+def test_many_folders_are_compared_by_what_is_called_most_often() -> None:
+    rng = random.Random(17)
+    logs = {}
+    for number in range(20):
+        calls = [replace(one, route=f"/{number}{one.route}") for one in without_ids(traffic(rng, 300, 3600))]
+        logs[f"service{number}/access.log"] = calls
+    logs["proxy/access.log"] = [replace(one, client_ip="10.0.0.9") for one in logs["service7/access.log"]]
+    assert Folder(logs).found().joined == {"service7": "proxy"}
 
 
 def test_three_logs_in_a_row() -> None:

@@ -168,11 +168,12 @@ def ground(
         kinds: the format of each source; by default all have the same.
     """
     folders = systems.join_folders(list(extents), requests, messages, options.systems)
-    if any(folder != system for folder, system in folders.items()):
-        requests = requests.with_columns(pl.col("system").cast(pl.String).replace(folders).cast(TEXT))
+    requests = _renamed(requests, folders)
     sets = sets or {one: one for one in bases}
-    echoed = echoes.find(requests, sets, kinds or {})
-    requests = echoed.without(requests)
+    fixed = set(systems.named_folders(list(extents), options.systems).values())
+    echoed = echoes.find(requests, sets, kinds or {}, fixed)
+    requests = _renamed(echoed.without(requests), echoed.joined)
+    folders = {folder: echoed.joined.get(system, system) for folder, system in folders.items()}
     heard = _heard(messages, echoed, folders, bases)
     told = identity.told_by(heard)
     whole: dict[str, tuple[datetime, datetime]] = {}
@@ -207,6 +208,13 @@ def ground(
         ),
         echoes=echoed,
     )
+
+
+def _renamed(requests: pl.LazyFrame, systems: Mapping[str, str]) -> pl.LazyFrame:
+    """The same with other names of systems."""
+    if all(one == other for one, other in systems.items()):
+        return requests
+    return requests.with_columns(pl.col("system").cast(pl.String).replace(dict(systems)).cast(TEXT))
 
 
 def arrange(requests: pl.DataFrame, known: Ground) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Finds requests that two logs of one system tell of, as a proxy's and that of the server behind it do.
+"""Finds requests that two logs tell of, as a proxy's and that of the server behind it do: they are of one system.
 
 Each of them is to count once, told by the log that knows better who called. Logs tell of the same requests where their
 counts agree for each call, status and window of time, closer than they would if a balancer had dealt the requests out
@@ -8,7 +8,7 @@ to two servers; or where they share request ids. Where that can't be told, both 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import combinations
@@ -40,8 +40,9 @@ _TRIES = 10
 _IDS, _KNOWN = 20, 0.9
 #: Requests looked at: whole windows, evenly over time.
 _ROWS = 200_000
-#: More logs than this are not compared each with each where they are of one format.
-_LOGS = 16
+#: More logs than this are compared only where one of so many calls, those that a log has most often, is in both; and
+#: if that leaves too many pairs, no log is compared with another one of its format.
+_LOGS, _MOST, _PAIRS = 16, 50, 200
 #: Where the log that counts has less than this share of the requests in so much time, the other one is needed.
 _SLOT, _PART = "10m", 0.5
 _CALL = ["method", "route"]
@@ -55,7 +56,7 @@ class Echoes:
     """The requests that another log tells of, too: those of `source` at one of its `routes` within one of its `slots`.
 
     `originals` has the log that counts for each source; `told` how many requests of each don't; `overheard` what these
-    say that the other log may not: MESSAGES.
+    say that the other log may not: MESSAGES. `joined` has the new name of systems that turn out to be one.
     """
 
     routes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_ROUTES))
@@ -63,6 +64,7 @@ class Echoes:
     originals: Mapping[str, str] = field(default_factory=dict)
     told: Mapping[str, int] = field(default_factory=dict)
     overheard: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MESSAGES))
+    joined: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, requests: pl.LazyFrame) -> pl.LazyFrame:
         """Those of some requests that count, in their order."""
@@ -90,8 +92,9 @@ class Echoes:
 
 @dataclass(frozen=True)
 class _Log:
-    """One log, or several together: its `files`, as the names of sources."""
+    """One log of a system, or several together: its `files`, as the names of sources."""
 
+    system: str
     files: tuple[str, ...]
 
     def of(self, rows: _Rows) -> _Rows:
@@ -113,13 +116,16 @@ class _Twins:
     one_way: bool = False
 
 
-def find(requests: pl.LazyFrame, sets: Mapping[str, str], kinds: Mapping[str, str]) -> Echoes:
+def find(
+    requests: pl.LazyFrame, sets: Mapping[str, str], kinds: Mapping[str, str], fixed: Collection[str] = ()
+) -> Echoes:
     """Find them.
 
     Args:
         requests: all REQUESTS, by system.
         sets: by source, what its rotated set is called.
         kinds: by source, its format.
+        fixed: systems that stay as they are; the logs of others are of one system if they tell of the same requests.
     """
     if len(set(sets.values())) < 2:
         return Echoes()
@@ -130,25 +136,23 @@ def find(requests: pl.LazyFrame, sets: Mapping[str, str], kinds: Mapping[str, st
         .collect(engine="streaming")
     )
     logs = _logs(called, sets)
-    if not logs:
+    pairs = _pairs(logs, kinds, fixed, called)
+    if not pairs:
         return Echoes()
-    several = _together(log for some in logs for log in some)
+    several = _Log("", tuple({file: None for pair in pairs for log in pair for file in log.files}))
     cells = _cells(several.of(requests), several.of(called))
-    ids = _ids(requests, called)
-    twins = [twin for some in logs for twin in _twins(called, cells, ids, _pairs(some, kinds))]
+    twins = list(_twins(called, cells, _ids(several.of(requests), several.of(called)), pairs))
     return _settled(requests, twins) if twins else Echoes()
 
 
-def _logs(called: pl.DataFrame, sets: Mapping[str, str]) -> list[list[_Log]]:
-    """The logs of requests of each system that has several."""
+def _logs(called: pl.DataFrame, sets: Mapping[str, str]) -> list[_Log]:
+    """The logs of requests."""
     files = called.select(pl.col("system", "source").cast(pl.String)).unique()
-    systems: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     places = {source: place for place, source in enumerate(sets)}
-    for system, source in sorted(files.rows(), key=lambda row: (row[0], places[row[1]])):
-        systems[system][sets[source]].append(source)
-    return [
-        [_Log(tuple(log)) for _, log in sorted(logs.items())] for _, logs in sorted(systems.items()) if len(logs) > 1
-    ]
+    logs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for system, source in sorted(files.rows(), key=lambda row: places[row[1]]):
+        logs[system, sets[source]].append(source)
+    return [_Log(system, tuple(log)) for (system, _), log in sorted(logs.items())]
 
 
 def _cells(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame:
@@ -177,25 +181,49 @@ def _ids(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame | None:
     return named.select("source", *_CALL, "request_id").unique().collect(engine="streaming")
 
 
-def _pairs(logs: Sequence[_Log], kinds: Mapping[str, str]) -> Iterator[tuple[_Log, _Log]]:
-    """The logs of a system that may tell of the same requests: each with each, and with several others as one.
+def _pairs(
+    logs: Sequence[_Log], kinds: Mapping[str, str], fixed: Collection[str], called: pl.DataFrame
+) -> list[tuple[_Log, _Log]]:
+    """The logs that may tell of the same requests: each with each, and with several others of a system as one.
 
-    These are all of one format, and all but one: servers behind a proxy, or proxies before a server.
+    These are all that there are, all of one format, and all but one: servers behind a proxy, or proxies before one.
     """
+    systems: dict[str, list[_Log]] = defaultdict(list)
+    for log in logs:
+        systems[log.system].append(log)
+    several = sorted({log for mine in systems.values() for log in _several(mine, kinds)}, key=lambda log: log.files)
+    often = _often(called) if len(logs) > _LOGS else {}
+    pairs = []
+    for one, other in combinations([*several, *logs], 2):
+        apart = one.system != other.system and {one.system, other.system} & {*fixed}
+        strange = often and not any(often[mine] & often[its] for mine in one.files for its in other.files)
+        if not (set(one.files) & set(other.files) or apart or strange):
+            pairs.append((one, other))
+    if len(pairs) <= _PAIRS:
+        return pairs
+    formats = {log: None if log in several else kinds.get(log.files[0], "") for log in (*several, *logs)}
+    return [(one, other) for one, other in pairs if formats[one] is None or formats[one] != formats[other]]
+
+
+def _several(logs: Sequence[_Log], kinds: Mapping[str, str]) -> Iterator[_Log]:
+    """Logs of a system that may be looked at as one."""
     formats: dict[str, list[_Log]] = defaultdict(list)
     for log in logs:
         formats[kinds.get(log.files[0], "")].append(log)
     rest = [[other for other in logs if other is not log] for log in logs]
-    several = {_together(some) for some in (*formats.values(), *rest) if len(some) > 1}
-    for one, other in combinations([*sorted(several, key=lambda log: log.files), *logs], 2):
-        alike = kinds.get(one.files[0]) == kinds.get(other.files[0])
-        few = len(logs) <= _LOGS or one in several or other in several
-        if not set(one.files) & set(other.files) and (few or not alike):
-            yield one, other
+    for some in (logs, *formats.values(), *rest):
+        if len(some) > 1:
+            yield _Log(some[0].system, tuple(file for log in some for file in log.files))
 
 
-def _together(logs: Iterable[_Log]) -> _Log:
-    return _Log(tuple(file for log in logs for file in log.files))
+def _often(called: pl.DataFrame) -> dict[str, set[tuple[str, str]]]:
+    """What is called most often in each log."""
+    most = (
+        called.sort("len", *_CALL, descending=[True, False, False])
+        .group_by("source")
+        .agg(call=pl.concat_list(pl.col(name).cast(pl.String).fill_null("-") for name in _CALL).head(_MOST))
+    )
+    return {str(source): {(method, route) for method, route in calls} for source, calls in most.rows()}
 
 
 def _twins(
@@ -321,6 +349,7 @@ def _settled(requests: pl.LazyFrame, twins: Sequence[_Twins]) -> Echoes:
     kept: set[str] = set()
     routes, slots = [], []
     whole: list[str] = []
+    met: list[tuple[str, str]] = []
     for twin in sorted(twins, key=lambda one: sorted((ranks[one.first], ranks[one.second]))):
         turned = not twin.one_way and ranks[twin.first] < ranks[twin.second]
         worse, better = (twin.second, twin.first) if turned else (twin.first, twin.second)
@@ -328,13 +357,14 @@ def _settled(requests: pl.LazyFrame, twins: Sequence[_Twins]) -> Echoes:
         if kept & set(worse.files) or originals.keys() & {*worse.files, *better.files}:
             continue
         kept |= set(better.files)
+        met.append((worse.system, better.system))
         originals |= dict.fromkeys(worse.files, better.files[-1])
         every = pl.DataFrame({"source": pl.Series(worse.files, dtype=TEXT)})
         routes.append(every.join(calls.select(_CALL), how="cross"))
         slots.append(every.join(_slots(requests, worse, None if twin.by_ids else better, calls), how="cross"))
         if twin.one_way:
             whole += worse.files
-    found = Echoes(pl.concat(routes), pl.concat(slots), originals)
+    found = Echoes(pl.concat(routes), pl.concat(slots), originals, joined=_joined(met))
     echoed = found.only(requests)
     told = echoed.group_by(pl.col("source").cast(pl.String)).len().collect(engine="streaming").sort("source")
     says = pl.col("reason").is_not_null()
@@ -342,6 +372,16 @@ def _settled(requests: pl.LazyFrame, twins: Sequence[_Twins]) -> Echoes:
     named_there = pl.any_horizontal(pl.col(one).is_not_null() for one in LADDER)
     says |= pl.col("source").cast(pl.String).is_in(whole) & named_there
     return replace(found, told=dict(told.rows()), overheard=reasons.overheard(echoed.filter(says).collect()))
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The name of each system that turns out to be one with others: the first of theirs."""
+    names: dict[str, str] = {}
+    for pair in pairs:
+        one, other = sorted(names.get(system, system) for system in pair)
+        names |= {system: one for system, name in names.items() if name == other}
+        names |= {other: one, one: one}
+    return {system: name for system, name in names.items() if system != name}
 
 
 def _rank(requests: pl.LazyFrame) -> tuple[float, ...]:

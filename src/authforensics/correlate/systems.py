@@ -1,4 +1,7 @@
-"""Which folders are one system: those that share request, device or user ids, or that the configuration names."""
+"""Which folders are one system: those that share request, device or user ids, or that the configuration names.
+
+Those whose logs tell of the same requests are, too: see `echoes`.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,7 @@ def join_folders(
         messages: MESSAGES, likewise.
         configured: system name to globs of folders.
     """
-    named = {
-        folder: name
-        for name, globs in configured.items()
-        for folder in sorted(folders)
-        if any(fnmatch(folder, glob) or fnmatch(folder.rsplit("/", 1)[-1], glob) for glob in globs)
-    }
+    named = named_folders(folders, configured)
     free = [folder for folder in sorted(folders) if folder not in named]
     parent = {folder: folder for folder in free}
 
@@ -48,6 +46,16 @@ def join_folders(
                 one, other = sorted((root(first), root(second)))
                 parent[other] = one
     return named | {folder: root(folder) for folder in free}
+
+
+def named_folders(folders: Sequence[str], configured: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The system of every folder that the configuration names."""
+    return {
+        folder: name
+        for name, globs in configured.items()
+        for folder in sorted(folders)
+        if any(fnmatch(folder, glob) or fnmatch(folder.rsplit("/", 1)[-1], glob) for glob in globs)
+    }
 
 
 def _sharing(requests: pl.LazyFrame, messages: pl.DataFrame, column: str, free: Sequence[str]) -> list[tuple[str, str]]:
