@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -154,6 +155,75 @@ def test_what_servers_share_counts_each(balancer: str, seed: int, count: int, se
     rng = random.Random(seed)
     calls = without_ids(traffic(rng, count, seconds))
     assert told(Folder(dealt(rng, calls, _BALANCERS[balancer](rng))).found()) == {}
+
+
+def sessions(rng: random.Random, count: int, seconds: float, address: str | None = None) -> list[Call]:
+    """Requests of devices that send a few in a row."""
+    methods = [("POST", "/graphql"), ("POST", "/auth/refresh")]
+    made = []
+    for begin in (rng.uniform(0, seconds) for _ in range(count)):
+        device = rng.randrange(50)
+        for number in range(rng.randint(2, 9)):
+            method, route = rng.choice(methods)
+            at = begin + number * rng.uniform(0.2, 1.5)
+            made.append(Call(at, device, method, route, 200, client_ip=address or f"10.0.0.{device}"))
+    return sorted(made, key=lambda one: one.at)
+
+
+@pytest.mark.parametrize("address", [None, "172.17.0.1"])
+@pytest.mark.parametrize("seed", range(3))
+def test_servers_that_take_turns_at_each_call_count_each(address: str | None, seed: int) -> None:
+    """Their counts never differ by more than 1: those of a client, by its address or its user agent, do."""
+    rng = random.Random(seed)
+    turns = {route: itertools.count() for route in ("/graphql", "/auth/refresh")}
+    logs = dealt(rng, sessions(rng, 800, 3600, address), lambda _, one: next(turns[one.route]) % 2)
+    assert told(Folder(logs).found()) == {}
+
+
+def test_servers_with_clients_of_their_own_count_each() -> None:
+    """Apps that are all woken at the same time, and half of them call one server, half the other one."""
+    rng = random.Random(18)
+    calls = []
+    for begin in sorted(rng.uniform(0, 7200) for _ in range(80)):
+        for device in range(56):
+            at, address = begin + rng.uniform(0, 3), f"10.0.0.{device}"
+            calls.append(Call(at, device, "GET", "/api/items", 200, client_ip=address))
+            calls.append(Call(at + 0.5, device, "POST", "/ack", 200, client_ip=address))
+    calls.sort(key=lambda one: one.at)
+    assert told(Folder(dealt(rng, calls, lambda _, one: int(one.device < 28))).found()) == {}
+
+
+def broadcasts(rng: random.Random, kinds: int) -> list[Call]:
+    """What all servers are told at once, now and then."""
+    at = [(rng.uniform(0, 7200), f"/purge/{kind}") for kind in range(kinds) for _ in range(40)]
+    return [Call(when, 0, "POST", route, 200, client_ip="10.9.9.9") for when, route in at]
+
+
+def test_what_all_servers_are_told_proves_nothing_of_what_they_share() -> None:
+    rng = random.Random(19)
+    everywhere = broadcasts(rng, 10)
+    calls = [replace(one, method="POST", route="/graphql", status=200) for one in traffic(rng, 5000, 7200)]
+    shared = dealt(rng, without_ids(calls), lambda _, __: rng.randrange(2))
+    logs = {name: sorted([*some, *everywhere], key=lambda one: one.at) for name, some in shared.items()}
+    assert told(Folder(logs).found()) == {}
+
+
+def test_calls_whose_counts_differ_count_each() -> None:
+    """Those of probes that each server gets of its own, beside many calls that are the same."""
+    rng = random.Random(20)
+    calls = without_ids(traffic(rng, 3000, 7200))
+    probes = [[Call(rng.uniform(0, 7200), 0, "GET", "/healthz", 200) for _ in range(100)] for _ in range(2)]
+    logs = {"access.log": [*calls, *probes[0]], "app.log": [*behind(rng, calls), *probes[1]]}
+    folder = Folder({name: sorted(log, key=lambda one: one.at) for name, log in logs.items()})
+    left = folder.found().left(folder.requests())
+    assert left["route"].cast(pl.String).eq("/healthz").sum() == 200
+    assert left.height == len(calls) + 200
+
+
+def test_few_requests_prove_nothing() -> None:
+    rng = random.Random(20)
+    calls = without_ids(traffic(rng, 30, 3600))
+    assert told(Folder({"access.log": calls, "app.log": behind(rng, calls)}).found()) == {}
 
 
 def test_probes_at_regular_intervals_prove_nothing() -> None:

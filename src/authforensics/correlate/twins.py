@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from authforensics.correlate.identity import PAIR
 from authforensics.correlate.reasons import JOIN_SECONDS
 from authforensics.schema import TEXT
 
@@ -27,9 +28,12 @@ _SHORT = 30 * _WINDOW
 _SAME = 0.3
 #: What that mean must come to if one log is shifted by some windows: calls at regular intervals look alike anyway.
 _SHIFTED, _SHIFT = 0.6, 3
-#: Windows that a call must fall into to be judged, and all of these together; how many calls, and the share of them
-#: that must agree; fewer than the share of all requests must be told by one log only.
-_SEEN, _CELLS, _CALLS, _AGREE, _COMMON = 5, 20, 2, 0.9, 2 / 3
+#: Windows that a call must fall into to be judged, and all of these together; how many calls, and the share of them and
+#: of their requests that must agree; fewer than the share of all requests must be told by one log only.
+# By chance a mean of 20 windows is as low as `_SAME` once in a thousand pairs of logs, one of 40 once in 250,000 (χ²).
+_SEEN, _CELLS, _CALLS, _AGREE, _COMMON = 5, 40, 2, 0.9, 2 / 3
+#: Where so many of the requests of either log are of clients that the other one knows, too, they have to be the same.
+_SHARED = 0.25
 #: Prefixes of paths that are tried for a call.
 _TRIES = 10
 #: Request ids to judge by, and the share of them that the other log must have.
@@ -109,7 +113,7 @@ def _logs(called: pl.DataFrame, sets: Mapping[str, str]) -> list[Log]:
 
 
 def _cells(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame:
-    """How many requests of a log fall into which window, per call and status; of many requests some windows only."""
+    """How many requests of a log fall into which window, per call, status and client; of many some windows only."""
     rows, short = called.select(
         pl.col("len").sum(), short=(pl.col("end").max() - pl.col("begin").min()).dt.total_seconds() < _SHORT
     ).row(0)
@@ -117,7 +121,7 @@ def _cells(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame:
     counted = (
         requests.with_columns(window=pl.col("timestamp").dt.epoch("s") // window)
         .filter(pl.col("window") % every == 0)
-        .group_by("source", *CALL, "status", window=pl.col("window") // every)
+        .group_by("source", *CALL, "status", *PAIR, window=pl.col("window") // every)
         .len()
     )
     return counted.collect(engine="streaming")
@@ -199,8 +203,9 @@ def _twins(
         calls = _calls(one.of(called), other.of(called))
         if calls.is_empty():
             continue
-        if _agree(one.of(cells), other.of(cells), calls):
-            yield Twins(one, other, calls)
+        agreed = _agreed(one.of(cells), other.of(cells), calls)
+        if not agreed.is_empty():
+            yield Twins(one, other, agreed)
         elif ids is not None:
             there = _contained(one.of(ids), other.of(ids), calls)
             back = _contained(other.of(ids), one.of(ids), turned(calls))
@@ -256,48 +261,89 @@ def turned(calls: pl.DataFrame) -> pl.DataFrame:
     return calls.select("method", route="route_other", route_other="route")
 
 
-def _agree(mine: pl.DataFrame, its: pl.DataFrame, calls: pl.DataFrame) -> bool:
-    """Whether two logs tell of the same requests, by how many there are when."""
-    keys = [*CALL, "status", "window"]
+def _agreed(mine: pl.DataFrame, its: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
+    """Those of the calls that two logs tell of the same requests of, by how many there are when; none, if they don't.
+
+    What some calls prove holds for those, too, of which too little is seen; not for those that differ.
+    """
+    keys = [*CALL, "status"]
     one = mine.join(calls, on=CALL, how="inner", nulls_equal=True)
     one = one.drop("route").rename({"route_other": "route"})
     named = calls.select("method", route="route_other").unique()
     other = its.join(named, on=CALL, how="semi", nulls_equal=True)
-    one, other = (frame.group_by(keys).agg(pl.col("len").sum().cast(pl.Int64)) for frame in (one, other))
     if one.is_empty() or other.is_empty():
-        return False
+        return calls.clear()
     # What lies at the ends of one may be cut.
     begin = 1 + max(_number(frame["window"].min()) for frame in (one, other))
     end = min(_number(frame["window"].max()) for frame in (one, other)) - 1
     one, other = (frame.filter(pl.col("window").is_between(begin, end)) for frame in (one, other))
-    both = one.select(*CALL, "status").unique().join(other, on=keys[:-1], how="semi", nulls_equal=True)
-    shared = [frame.join(both, on=keys[:-1], how="semi", nulls_equal=True) for frame in (one, other)]
-    told = [int(frame["len"].sum()) for frame in (*shared, one, other)]
-    if told[0] < _COMMON * told[2] or told[1] < _COMMON * told[3]:
-        return False
-    away = _apart(*shared).rename({"apart": "now"})
-    later = shared[1].with_columns(window=pl.col("window") + _SHIFT).filter(pl.col("window") <= end)
-    shifted = _apart(shared[0].filter(pl.col("window") >= begin + _SHIFT), later)
-    judged = away.join(shifted.select("call", "apart"), on="call").filter(pl.col("apart") >= _SHIFTED)
-    agreed = (judged["now"] <= _SAME).sum()
-    return judged.height >= _CALLS and judged["cells"].sum() >= _CELLS and agreed >= _AGREE * judged.height
+    both = one.select(keys).unique().join(other, on=keys, how="semi", nulls_equal=True)
+    shared = [frame.join(both, on=keys, how="semi", nulls_equal=True) for frame in (one, other)]
+    told = [_sum(frame, "len") for frame in (*shared, one, other)]
+    if told[0] < _COMMON * told[2] or told[1] < _COMMON * told[3] or not min(told):
+        return calls.clear()
+    who = _who(*shared)
+    if "client_ip" not in who and _of_others(*shared):
+        return calls.clear()
+    one, other = (frame.group_by(*keys, "window", *who).agg(pl.col("len").sum().cast(pl.Int64)) for frame in shared)
+    seen, away = _apart(one, other, who)
+    later = other.with_columns(window=pl.col("window") + _SHIFT).filter(pl.col("window") <= end)
+    _, shifted = _apart(one.filter(pl.col("window") >= begin + _SHIFT), later, who)
+    judged = away.join(shifted.select("call", shifted="apart"), on="call").filter(pl.col("shifted") >= _SHIFTED)
+    agreed = judged.filter(pl.col("apart") <= _SAME)
+    enough = agreed.height >= _AGREE * judged.height and _sum(agreed, "told") >= _AGREE * _sum(judged, "told")
+    if judged.height < _CALLS or judged["cells"].sum() < _CELLS or not enough:
+        return calls.clear()
+    differs = pl.col("told").filter(pl.col("apart") > _SAME).sum() > pl.col("told").sum() / 2
+    refuted = seen.join(away.select("call", "apart"), on="call").group_by(CALL).agg(differs=differs)
+    refuted = refuted.filter("differs").select("method", route_other="route")
+    return calls.join(refuted, on=["method", "route_other"], how="anti", nulls_equal=True)
+
+
+def _who(one: pl.DataFrame, other: pl.DataFrame) -> list[str]:
+    """What tells clients apart in both logs alike: not the address of a proxy that only one of them sees.
+
+    A balancer that takes turns deals out requests so evenly that counts differ as little as if they were the same.
+    Those of a client differ.
+    """
+    return [name for name in PAIR if min(_share(one, other, name), _share(other, one, name)) >= _SHARED]
+
+
+def _share(one: pl.DataFrame, other: pl.DataFrame, name: str) -> float:
+    """How many of the requests of one log are of a client that the other one knows, too."""
+    known = one.join(other.select(name).unique(), on=name, how="semi")
+    return _sum(known, "len") / max(_sum(one, "len"), 1)
+
+
+def _sum(frame: pl.DataFrame, name: str) -> int:
+    return int(frame[name].sum())
+
+
+def _of_others(one: pl.DataFrame, other: pl.DataFrame) -> bool:
+    """Whether two logs know about as many clients, but others: a balancer sends each to the same server again."""
+    known = sorted(frame["client_ip"].drop_nulls().n_unique() for frame in (one, other))
+    return known[0] >= _SEEN and 2 * known[0] > known[1]
 
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _apart(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """How far the counts of each call are `apart`, and in how many `cells`; rare calls are judged as one."""
-    keys = [*CALL, "status", "window"]
-    cells = one.join(other, on=keys, how="full", coalesce=True, nulls_equal=True)
+def _apart(one: pl.DataFrame, other: pl.DataFrame, who: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """As which `call` each is judged, rare ones as one; and how far `apart` their counts are, by those `who` called.
+
+    Of each, `cells` is in how many windows they are, `told` how many requests both tell.
+    """
+    keys = [*CALL, "status"]
+    cells = one.join(other, on=[*keys, "window", *who], how="full", coalesce=True, nulls_equal=True)
     x, y = (pl.col(name).fill_null(0) for name in ("len", "len_right"))
-    cells = cells.with_columns(away=(x - y) ** 2 / (x + y), seen=pl.len().over(keys[:-1]))
-    call = pl.concat_str((pl.col(name).cast(pl.String).fill_null("-") for name in keys[:-1]), separator=" ")
+    cells = cells.with_columns(away=(x - y) ** 2 / (x + y), told=x + y, seen=pl.col("window").n_unique().over(keys))
+    call = pl.concat_str((pl.col(name).cast(pl.String).fill_null("-") for name in keys), separator=" ")
     rare = pl.col("seen") < _SEEN
     cells = cells.with_columns(call=pl.when(~rare).then(call).otherwise(pl.lit("")))
-    found = cells.group_by("call").agg(apart=pl.col("away").mean(), cells=pl.len())
-    return found.filter(pl.col("cells") >= _SEEN)
+    count = pl.struct(*keys, "window").n_unique()
+    found = cells.group_by("call").agg(pl.col("told").sum(), apart=pl.col("away").mean(), cells=count)
+    return cells.group_by(*keys, "call").agg(pl.col("told").sum()), found.filter(pl.col("cells") >= _SEEN)
 
 
 def _contained(mine: pl.DataFrame, its: pl.DataFrame, calls: pl.DataFrame) -> bool:
