@@ -364,6 +364,30 @@ def test_ids_that_services_pass_on_prove_nothing() -> None:
     assert told(Folder({"access.log": calls, "users.log": inner}).found()) == {}
 
 
+@pytest.mark.parametrize("restart", [100, 500])
+def test_ids_that_are_counted_anew_prove_nothing(restart: int) -> None:
+    """Of two servers that have each id, sooner or later, of each call."""
+    rng = random.Random(21)
+    logs = dealt(rng, traffic(rng, 10_000, 36_000), lambda _, __: rng.randrange(2))
+    counted = {
+        name: [
+            replace(one, request_id=at % restart + 1, device=0, client_ip="10.0.0.1") for at, one in enumerate(calls)
+        ]
+        for name, calls in logs.items()
+    }
+    assert told(Folder(counted).found()) == {}
+
+
+def test_ids_that_servers_count_side_by_side_prove_nothing() -> None:
+    """They take turns, and nearly all is one call: the same id is one of the same call, a moment later."""
+    rng = random.Random(22)
+    calls = [replace(one, method="POST", route="/graphql", status=200) for one in traffic(rng, 5000, 7200)]
+    calls = [replace(one, route="/login") if rng.random() < 0.02 else one for one in calls]
+    logs = dealt(rng, calls, lambda number, _: number % 2)
+    counted = {name: [replace(one, request_id=at) for at, one in enumerate(some, 1)] for name, some in logs.items()}
+    assert told(Folder(counted).found()) == {}
+
+
 def test_a_reason_that_only_the_server_knows_is_heard() -> None:
     rng = random.Random(14)
     calls = without_ids(traffic(rng, 2000, 3600))

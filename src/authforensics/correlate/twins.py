@@ -135,7 +135,8 @@ def _ids(requests: pl.LazyFrame, called: pl.DataFrame) -> pl.DataFrame | None:
     share = _ROWS / max(int(sums["ids"].sum()), 1)
     low = requests.filter(pl.col("request_id") < int(share * 2**64)) if share < 1 else requests
     named = low.filter(pl.col("request_id").is_not_null(), pl.col("source").is_in(sums["source"].implode()))
-    return named.select("source", *CALL, "request_id").unique().collect(engine="streaming")
+    first = named.group_by("source", *CALL, "request_id", *PAIR).agg(pl.col("timestamp").min())
+    return first.with_columns(len=pl.lit(1, pl.UInt32)).collect(engine="streaming")
 
 
 def _pairs(
@@ -347,8 +348,16 @@ def _apart(one: pl.DataFrame, other: pl.DataFrame, who: Sequence[str]) -> tuple[
 
 
 def _contained(mine: pl.DataFrame, its: pl.DataFrame, calls: pl.DataFrame) -> bool:
-    """Whether one log tells of no requests that the other doesn't, by their ids."""
+    """Whether one log tells of no requests that the other doesn't, by their ids.
+
+    Servers that count their requests from 1 have the same ids, but not of the same clients, nor always as far apart.
+    """
     asked = mine.join(calls, on=CALL, how="inner", nulls_equal=True)
-    had = its.select("method", "request_id", route_other="route")
-    met = asked.join(had, on=["method", "request_id", "route_other"], how="semi", nulls_equal=True)
-    return asked.height >= _IDS and met.height >= _KNOWN * asked.height
+    on = ["method", "request_id", "route_other", *_who(mine, its)]
+    had = its.rename({"route": "route_other"}).group_by(on).agg(there=pl.col("timestamp").min())
+    met = asked.join(had, on=on, how="inner", nulls_equal=True)
+    if asked.height < _IDS or met.height < _KNOWN * asked.height:
+        return False
+    later = met["there"] - met["timestamp"]
+    near = (later - later.median()).dt.total_seconds().abs() <= _WINDOW
+    return int(near.sum()) >= _KNOWN * asked.height
