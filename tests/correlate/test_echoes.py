@@ -303,6 +303,21 @@ def test_many_folders_are_compared_by_what_is_called_most_often() -> None:
     assert Folder(logs).found().joined == {"service7": "proxy"}
 
 
+def test_several_systems_of_three_logs() -> None:
+    """Each log is compared, and of two that are the same no third one is said to be."""
+    rng = random.Random(23)
+    logs: dict[str, Sequence[Call]] = {}
+    for number in range(5):
+        calls, others = (
+            [replace(one, route=f"/{what}{number}{one.route}") for one in without_ids(traffic(rng, 400, 3600))]
+            for what in ("same", "other")
+        )
+        here = {"access.log": calls, "app.log": behind(rng, calls), "other.log": others}
+        logs |= {f"system{number}/{name}": log for name, log in here.items()}
+    found = Folder(logs).found()
+    assert found.originals == {f"system{number}/app.log": f"system{number}/access.log" for number in range(5)}
+
+
 def test_three_logs_in_a_row() -> None:
     rng = random.Random(8)
     calls = without_ids(traffic(rng, 2000, 3600))

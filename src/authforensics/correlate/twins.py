@@ -157,6 +157,9 @@ def _pairs(
         formats = [None if log in several else kinds.get(log.files[0], "") for log in every]
         numbers = _likely(every, formats, called)
     pairs = [(every[one], every[other]) for one, other in numbers]
+    if len(logs) <= _MANY:
+        # Logs by themselves first, of one system first: several others may be compared, and too many.
+        pairs.sort(key=lambda pair: sum(log in several for log in pair) + (pair[0].system != pair[1].system))
     return [
         (one, other)
         for one, other in pairs
@@ -200,13 +203,15 @@ def _twins(
     called: pl.DataFrame, cells: pl.DataFrame, ids: pl.DataFrame | None, pairs: Iterable[tuple[Log, Log]]
 ) -> Iterator[Twins]:
     """Those of some pairs of logs that tell of the same requests."""
+    proven: list[Twins] = []
     for one, other in pairs:
         calls = _calls(one.of(called), other.of(called))
-        if calls.is_empty():
+        if calls.is_empty() or any(_covers(twin, one, other) >= calls.height for twin in proven):
             continue
         agreed = _agreed(one.of(cells), other.of(cells), calls)
         if not agreed.is_empty():
-            yield Twins(one, other, agreed)
+            proven.append(Twins(one, other, agreed))
+            yield proven[-1]
         elif ids is not None:
             there = _contained(one.of(ids), other.of(ids), calls)
             back = _contained(other.of(ids), one.of(ids), turned(calls))
@@ -214,6 +219,14 @@ def _twins(
                 yield Twins(one, other, calls, by_ids=True, one_way=not back)
             elif back:
                 yield Twins(other, one, turned(calls), by_ids=True, one_way=True)
+
+
+def _covers(twin: Twins, one: Log, other: Log) -> int:
+    """Of how many calls two logs are proven the same by logs that are part of them."""
+    parts = {*twin.first.files}, {*twin.second.files}
+    wholes = {*one.files}, {*other.files}
+    met = any(mine <= wholes[0] and its <= wholes[1] for mine, its in (parts, parts[::-1]))
+    return twin.calls.height if met else 0
 
 
 def _calls(mine: pl.DataFrame, its: pl.DataFrame) -> pl.DataFrame:
