@@ -303,6 +303,18 @@ def test_many_folders_are_compared_by_what_is_called_most_often() -> None:
     assert Folder(logs).found().joined == {"service7": "proxy"}
 
 
+def test_many_calls_that_are_as_frequent_are_compared_in_one_order() -> None:
+    """Of many logs some calls are looked at only: the same ones of each, whatever the order of rows."""
+    logs = {}
+    for number in range(20):
+        times = range(4000 if number < 3 else 30)
+        calls = [Call(at, at % 50, "GET", f"/{number}/{at}", 200, number * 9999 + at, client_ip="1") for at in times]
+        logs[f"service{number}/access.log"] = calls
+        if number < 3:
+            logs[f"proxy{number}/access.log"] = calls
+    assert Folder(logs).found().joined == {f"service{number}": f"proxy{number}" for number in range(3)}
+
+
 def test_several_systems_of_three_logs() -> None:
     """Each log is compared, and of two that are the same no third one is said to be."""
     rng = random.Random(23)

@@ -41,8 +41,9 @@ _IDS, _KNOWN = 20, 0.9
 #: Requests looked at: whole windows, evenly over time.
 _ROWS = 200_000
 #: Of more logs than this only those are compared that have one of so many calls in common, those that each has most
-#: often; and of these pairs so many at most.
-_MANY, _MOST, _PAIRS = 16, 50, 200
+#: often; fewer of each, for there are as many pairs as the square of the logs, where they would be more than so many of
+#: all; and of these pairs so many at most.
+_MANY, _MOST, _ALL, _PAIRS = 16, 50, 10_000, 200
 CALL = ["method", "route"]
 _Rows = TypeVar("_Rows", pl.DataFrame, pl.LazyFrame)
 
@@ -187,7 +188,9 @@ def _likely(logs: Sequence[Log], formats: Sequence[str | None], called: pl.DataF
         orient="row",
     )
     counts = files.join(called, on="source").group_by("log", *CALL).agg(pl.col("len").sum())
-    counts = counts.filter(pl.col("len").rank("ordinal", descending=True).over("log") <= _MOST)
+    most = min(_MOST, max(_CALLS, _ALL // len(logs)))
+    counts = counts.with_columns(text=pl.concat_str((pl.col(name).cast(pl.String) for name in CALL), ignore_nulls=True))
+    counts = counts.sort("len", "text", descending=[True, False]).group_by("log", maintain_order=True).head(most)
     met = counts.join(counts, on=CALL, nulls_equal=True, suffix="_other").filter(pl.col("log") < pl.col("log_other"))
     found = met.group_by("log", "log_other").agg(
         alike=pl.min_horizontal("len", "len_other").sum() / pl.max_horizontal("len", "len_other").sum()
