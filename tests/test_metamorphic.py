@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -144,6 +144,25 @@ def test_the_log_of_the_server_behind_the_proxy_changes_nothing(base, tmp_path):
     (source,) = [one for one in document.sources if one.source == "app.log"]
     assert (source.events, source.duplicates) == (0, len(behind))
     assert source.note == f"{len(behind):,} requests are in access.log, too: counted there"
+
+
+def test_nor_does_one_that_was_written_in_another_zone(base, tmp_path):
+    """Werkzeug writes neither a zone nor who called."""
+
+    def later(hit: re.Match[str]) -> str:
+        return f"[{datetime.strptime(hit[1], '%d/%b/%Y:%H:%M:%S %z') + timedelta(hours=2):%d/%b/%Y %H:%M:%S}]"
+
+    behind = [
+        re.sub(r'" (\d+) .*', r'" \1 -', re.sub(r"\[(\S+ \+0000)\]", later, line))
+        for line in by_proxy(lines(SMALL, "combined"))
+    ]
+    document = read_back(tmp_path, {"access.log": lines(SMALL), "server.log": behind})
+    same(document, base)
+    (system,), (before,) = document.systems, base.systems
+    assert (system.requests, system.last_seen) == (before.requests, before.last_seen)
+    (offset,) = system.offsets
+    assert (offset.source, offset.seconds, offset.how) == ("server.log", pytest.approx(7200, abs=1), "requests")
+    assert offset.note.endswith("server.log carries no zone and isn't of UTC, but of UTC+02:00: --tz +02:00")
 
 
 def test_a_log_that_tells_devices_apart_counts_whichever_side_it_is_of(base, tmp_path):

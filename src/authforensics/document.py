@@ -102,8 +102,8 @@ class Offset(Frozen):
     """By how many seconds the clock of a log is ahead of that of another log of the same traffic.
 
     `seconds` is the median over `pairs` of lines about one request, `spread` the median of what they differ from it;
-    `how` these were found: by `request_id`, or by the `refusals` that messages speak of. `note` says what is to be
-    known of one that matters: it is more than clocks may differ by.
+    `how` these were found: by `request_id`, by `requests` that both logs tell of, or by the `refusals` that messages
+    speak of. `note` says what is to be known of one that matters: it is more than clocks may differ by.
     """
 
     source: str
@@ -111,7 +111,7 @@ class Offset(Frozen):
     seconds: float
     spread: float
     pairs: int
-    how: Literal["request_id", "refusals"]
+    how: Literal["request_id", "requests", "refusals"]
     note: str | None = None
 
 

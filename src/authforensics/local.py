@@ -148,6 +148,7 @@ def study_intake(
         sketches=intake.sketch(),
         sets=sets(found, collected),
         kinds=kinds(collected),
+        naive=naive(collected),
     )
     intake.settle(ground)
     messages = ground.heard(told)
@@ -230,6 +231,11 @@ def sets(found: Sequence[collect.Found], collected: collect.Collected) -> dict[s
 def kinds(collected: collect.Collected) -> dict[str, str]:
     """The format of each source."""
     return {one.source: one.format for one in collected.sources if one.format is not None}
+
+
+def naive(collected: collect.Collected) -> set[str]:
+    """The sources that carry no zone and were given none."""
+    return {one.source for one in collected.sources if (one.timezone or "").endswith("(assumed)")}
 
 
 def once_told(collected: collect.Collected, ground: correlate.Ground) -> collect.Collected:

@@ -65,6 +65,7 @@ class Folder:
     logs: Mapping[str, Sequence[Call]]
     kinds: dict[str, str] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
+    naive: tuple[str, ...] = ()
 
     def requests(self) -> pl.DataFrame:
         """All of them as REQUESTS."""
@@ -93,7 +94,7 @@ class Folder:
         """What is found of them."""
         sets = {name: name for name in self.logs}
         kinds = {name: self.kinds.get(name, "combined") for name in self.logs}
-        return echoes.find(self.requests().lazy(), sets, kinds, self.fixed)
+        return echoes.find(self.requests().lazy(), sets, kinds, self.fixed, self.naive)
 
 
 def told(found: echoes.Echoes) -> dict[str, int]:
@@ -293,6 +294,16 @@ def test_folders_that_tell_of_the_same_requests_are_one_system() -> None:
     assert Folder(logs, fixed=("nginx",)).found().originals == {}
 
 
+def test_a_balancer_and_its_servers_in_folders_of_their_own() -> None:
+    rng = random.Random(20)
+    calls = without_ids(traffic(rng, 3000, 3600))
+    servers = dealt(rng, behind(rng, calls), lambda _, __: rng.randrange(2))
+    logs = {"lb/access.log": calls, **{f"{name.removesuffix('.log')}/access.log": log for name, log in servers.items()}}
+    found = Folder(logs).found()
+    assert found.originals == dict.fromkeys(("one/access.log", "other/access.log"), "lb/access.log")
+    assert found.joined == {"one": "lb", "other": "lb"}
+
+
 def test_many_folders_are_compared_by_what_is_called_most_often() -> None:
     rng = random.Random(17)
     logs = {}
@@ -330,6 +341,32 @@ def test_several_systems_of_three_logs() -> None:
     assert found.originals == {f"system{number}/app.log": f"system{number}/access.log" for number in range(5)}
 
 
+@pytest.mark.parametrize("hours", [-7, 0.75, 2])
+@pytest.mark.parametrize("count", [2000, 20_000])
+def test_a_log_of_another_zone(hours: float, count: int) -> None:
+    rng = random.Random(18)
+    calls = without_ids(traffic(rng, count, 12 * 3600))
+    said = [replace(one, reason="token_expired" if one.status == 401 else None) for one in behind(rng, calls)]
+    logs = {"access.log": calls, "app.log": [replace(one, at=one.at + hours * 3600) for one in said]}
+    assert told(Folder(logs).found()) == {}
+    found = Folder(logs, naive=("app.log",)).found()
+    assert told(found) == {"app.log": count}
+    (offset,) = found.offsets.values()
+    assert (offset.source, offset.against, offset.how) == ("app.log", "access.log", "requests")
+    assert abs(offset.seconds - hours * 3600) < 0.1
+    # What it says is heard at the time of the other one.
+    times = sorted(found.overheard["timestamp"].dt.epoch("ms"))
+    real = sorted(_BEGIN.timestamp() * 1000 + one.at * 1000 for one in calls if one.status == 401)
+    assert all(abs(one - other) < 200 for one, other in zip(times, real, strict=True))
+
+
+def test_servers_that_share_requests_do_so_in_any_zone() -> None:
+    rng = random.Random(19)
+    calls = without_ids(traffic(rng, 5000, 12 * 3600))
+    folder = Folder(dealt(rng, calls, lambda _, __: rng.randrange(2)), naive=("one.log", "other.log"))
+    assert told(folder.found()) == {}
+
+
 def test_three_logs_in_a_row() -> None:
     rng = random.Random(8)
     calls = without_ids(traffic(rng, 2000, 3600))
@@ -360,6 +397,20 @@ def test_where_the_log_that_counts_has_gaps_the_other_one_is_needed() -> None:
     left = folder.found().left(folder.requests())
     assert left.height == len(calls)
     assert left.filter(pl.col("source") == "app.log").height == len(calls) - len(missing)
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_of_a_short_gap_hardly_anything_is_lost(ids: bool) -> None:
+    """What is next to it, at most: half of what two minutes hold at either end."""
+    rng = random.Random(21)
+    calls = traffic(rng, 12_000, 2 * 3600)
+    inner = behind(rng, calls) if not ids else [replace(one, at=one.at + 45, client_ip="172.17.0.2") for one in calls]
+    missing = [one for one in calls if not 3700 <= one.at < 4000]
+    folder = Folder({"access.log": missing if ids else without_ids(missing), "app.log": inner})
+    left = folder.found().left(folder.requests())
+    gap = len(calls) - len(missing)
+    assert gap > 400
+    assert left.filter(pl.col("source") == "app.log").height >= gap - 2 * gap / 5
 
 
 def test_a_log_that_covers_more_time_counts_beyond_the_other_one() -> None:

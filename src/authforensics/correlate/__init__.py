@@ -7,7 +7,7 @@ time, in two passes: `survey` finds the refusals that messages may explain, `ses
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -153,6 +153,7 @@ def ground(
     sketches: pl.DataFrame,
     sets: Mapping[str, str] | None = None,
     kinds: Mapping[str, str] | None = None,
+    naive: Collection[str] = (),
 ) -> Ground:
     """Decide what holds for everything.
 
@@ -166,12 +167,13 @@ def ground(
         sketches: what `clocks.merged` gave of everything.
         sets: what the rotated set of each source is called; by default each is one of its own.
         kinds: the format of each source; by default all have the same.
+        naive: the sources that carry no zone.
     """
     folders = systems.join_folders(list(extents), requests, messages, options.systems)
     requests = _renamed(requests, folders)
     sets = sets or {one: one for one in bases}
     fixed = set(systems.named_folders(list(extents), options.systems).values())
-    echoed = echoes.find(requests, sets, kinds or {}, fixed)
+    echoed = echoes.find(requests, sets, kinds or {}, fixed, naive)
     requests = _renamed(echoed.without(requests), echoed.joined)
     folders = {folder: echoed.joined.get(system, system) for folder, system in folders.items()}
     heard = _heard(messages, echoed, folders, bases)
@@ -180,6 +182,10 @@ def ground(
     for folder, (begin, end) in extents.items():
         first, last = whole.get(folders[folder], (begin, end))
         whole[folders[folder]] = min(begin, first), max(end, last)
+    if echoed.offsets:
+        # A clock that is hours ahead says nothing of when the log ends.
+        asked = {echoed.joined.get(system, system) for system, _ in echoed.offsets}
+        whole |= {name: extent for name, extent in _extents(requests).items() if name in asked}
     shares: dict[str, dict[str, int]] = {}
     for folder, counts in covered.items():
         sums = shares.setdefault(folders[folder], {})
@@ -205,9 +211,17 @@ def ground(
             requests,
             heard,
             sets,
+            {(echoed.joined.get(system, system), name): one for (system, name), one in echoed.offsets.items()},
         ),
         echoes=echoed,
     )
+
+
+def _extents(requests: pl.LazyFrame) -> dict[str, tuple[datetime, datetime]]:
+    """First and last request of each system."""
+    at = pl.col("timestamp")
+    times = requests.group_by(pl.col("system").cast(pl.String)).agg(begin=at.min(), end=at.max())
+    return {name: (begin, end) for name, begin, end in times.collect(engine="streaming").rows()}
 
 
 def _renamed(requests: pl.LazyFrame, systems: Mapping[str, str]) -> pl.LazyFrame:

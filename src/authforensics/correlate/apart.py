@@ -19,9 +19,11 @@ def noted(one: Offset, zones: Mapping[str, str | None]) -> Offset:
     if abs(one.seconds) <= JOIN_SECONDS:
         return one
     way = "ahead of" if one.seconds > 0 else "behind"
-    pairs = "shared request ids" if one.how == "request_id" else "refusals that both tell of"
+    pairs = {"request_id": "shared request ids", "requests": "requests that both tell of"}.get(
+        one.how, "refusals that both tell of"
+    )
     far = f"{duration(abs(one.seconds))} {way} those of {one.against}"
-    told = f"the times of {one.source} are {far}, by {one.pairs} {pairs}"
+    told = f"the times of {one.source} are {far}, by {one.pairs:,} {pairs}"
     halves = round(one.seconds / 1800)
     why = "one of their clocks is wrong"
     if halves and abs(one.seconds - halves * 1800) <= _DRIFT:

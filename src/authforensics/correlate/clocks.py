@@ -88,7 +88,13 @@ def merged(sketches: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return known.select(SKETCH.keys())
 
 
-def compared(sketches: pl.DataFrame, requests: pl.LazyFrame, messages: pl.DataFrame, sets: Mapping[str, str]) -> Clocks:
+def compared(
+    sketches: pl.DataFrame,
+    requests: pl.LazyFrame,
+    messages: pl.DataFrame,
+    sets: Mapping[str, str],
+    known: Mapping[tuple[str, str], Offset] | None = None,
+) -> Clocks:
     """Compare the logs of each system.
 
     Args:
@@ -96,11 +102,12 @@ def compared(sketches: pl.DataFrame, requests: pl.LazyFrame, messages: pl.DataFr
         requests: all REQUESTS, by system.
         messages: MESSAGES, by system.
         sets: by source, in the order of their lines, what its rotated set is called; its last one stands for all.
+        known: offsets that are known already, by system and set.
     """
     names = {one: source for source, one in sets.items()}
-    found: dict[tuple[str, str], Offset] = {}
+    found = dict(known or {})
     for system, one, other, differences in _pairs(sketches, sets):
-        offset = _agreed(differences, names[one], names[other], "request_id")
+        offset = agreed(differences, names[one], names[other], "request_id")
         if offset is not None and (system, one) not in found:
             found[system, one] = offset
     told = messages.filter(pl.col("reason").is_not_null())
@@ -149,7 +156,9 @@ def _pairs(sketches: pl.DataFrame, sets: Mapping[str, str]) -> list[tuple[str, s
     return [(system, one, other, pl.Series(off)) for system, one, other, off, _ in pairs.rows()]
 
 
-def _agreed(micros: pl.Series, source: str, against: str, how: Literal["request_id", "refusals"]) -> Offset | None:
+def agreed(
+    micros: pl.Series, source: str, against: str, how: Literal["request_id", "requests", "refusals"]
+) -> Offset | None:
     """The offset that differences come to; None where they don't agree."""
     median = micros.median()
     if len(micros) < PAIRS or not isinstance(median, float):
@@ -224,4 +233,4 @@ def _refined(times: pl.Series, refused: pl.DataFrame, source: str, sets: Mapping
     logs = nearest.group_by(pl.col("source").cast(pl.String)).len().sort("len", "source", descending=[True, False])
     names = {one: name for name, one in sets.items()}
     against = names[sets[str(logs["source"][0])]]
-    return _agreed(nearest["time"] - nearest["at"], source, against, "refusals")
+    return agreed(nearest["time"] - nearest["at"], source, against, "refusals")

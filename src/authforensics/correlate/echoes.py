@@ -14,12 +14,17 @@ from math import log2
 import polars as pl
 
 from authforensics.correlate import reasons
+from authforensics.correlate.agreement import CALL, turned
+from authforensics.correlate.clocks import agreed
 from authforensics.correlate.identity import COVERAGE, LADDER, PAIR
-from authforensics.correlate.twins import CALL, Log, Twins, turned, twins
+from authforensics.correlate.twins import Log, Twins, twins
+from authforensics.document import Offset
 from authforensics.schema import MESSAGES, TEXT, TIMESTAMP
 
 #: Where the log that counts has less than this share of the requests in so much time, the other one is needed.
-_SLOT, _PART = "10m", 0.5
+_SLOT, _PART = "2m", 0.5
+#: Requests of a call by which two clocks are compared.
+_SOME = 500
 _ROUTES: dict[str, pl.DataType] = {"source": TEXT, "method": TEXT, "route": TEXT}
 _SLOTS: dict[str, pl.DataType] = {"source": TEXT, "slot": TIMESTAMP}
 
@@ -29,7 +34,9 @@ class Echoes:
     """The requests that another log tells of, too: those of `source` at one of its `routes` within one of its `slots`.
 
     `originals` has the log that counts for each source; `told` how many requests of each don't; `overheard` what these
-    say that the other log may not: MESSAGES. `joined` has the new name of systems that turn out to be one.
+    say that the other log may not: MESSAGES. `joined` has the new name of systems that turn out to be one; `offsets`
+    says, by the system and the rotated set of a log, how far its clock is from that of the log that counts, where it is
+    of another zone.
     """
 
     routes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_ROUTES))
@@ -38,6 +45,7 @@ class Echoes:
     told: Mapping[str, int] = field(default_factory=dict)
     overheard: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MESSAGES))
     joined: Mapping[str, str] = field(default_factory=dict)
+    offsets: Mapping[tuple[str, str], Offset] = field(default_factory=dict)
 
     def without(self, requests: pl.LazyFrame) -> pl.LazyFrame:
         """Those of some requests that count, in their order."""
@@ -64,7 +72,11 @@ class Echoes:
 
 
 def find(
-    requests: pl.LazyFrame, sets: Mapping[str, str], kinds: Mapping[str, str], fixed: Collection[str] = ()
+    requests: pl.LazyFrame,
+    sets: Mapping[str, str],
+    kinds: Mapping[str, str],
+    fixed: Collection[str] = (),
+    naive: Collection[str] = (),
 ) -> Echoes:
     """Find them.
 
@@ -73,12 +85,13 @@ def find(
         sets: by source, what its rotated set is called.
         kinds: by source, its format.
         fixed: systems that stay as they are; the logs of others are of one system if they tell of the same requests.
+        naive: sources that carry no zone.
     """
-    found = twins(requests, sets, kinds, fixed)
-    return _settled(requests, found) if found else Echoes()
+    found = twins(requests, sets, kinds, fixed, naive)
+    return _settled(requests, found, sets) if found else Echoes()
 
 
-def _settled(requests: pl.LazyFrame, found: Sequence[Twins]) -> Echoes:
+def _settled(requests: pl.LazyFrame, found: Sequence[Twins], sets: Mapping[str, str]) -> Echoes:
     """Which of these logs count, and which of their requests don't."""
     ranks = {log: _rank(log.of(requests)) for twin in found for log in (twin.first, twin.second)}
     originals: dict[str, str] = {}
@@ -86,6 +99,7 @@ def _settled(requests: pl.LazyFrame, found: Sequence[Twins]) -> Echoes:
     routes, slots = [], []
     whole: list[str] = []
     met: list[tuple[str, str]] = []
+    offsets: dict[tuple[str, str], Offset] = {}
     for twin in sorted(found, key=lambda one: sorted((ranks[one.first], ranks[one.second]))):
         swap = not twin.one_way and ranks[twin.first] < ranks[twin.second]
         worse, better = (twin.second, twin.first) if swap else (twin.first, twin.second)
@@ -93,21 +107,52 @@ def _settled(requests: pl.LazyFrame, found: Sequence[Twins]) -> Echoes:
         if kept & set(worse.files) or originals.keys() & {*worse.files, *better.files}:
             continue
         kept |= set(better.files)
-        met.append((worse.system, better.system))
+        met += [(system, better.systems[0]) for system in (*worse.systems, *better.systems)]
         originals |= dict.fromkeys(worse.files, better.files[-1])
         every = pl.DataFrame({"source": pl.Series(worse.files, dtype=TEXT)})
         routes.append(every.join(calls.select(CALL), how="cross"))
-        slots.append(every.join(_slots(requests, worse, None if twin.by_ids else better, calls), how="cross"))
+        ahead = -twin.ahead if swap else twin.ahead
+        slots.append(every.join(_slots(requests, worse, better, calls, ahead), how="cross"))
         if twin.one_way:
             whole += worse.files
-    echoes = Echoes(pl.concat(routes), pl.concat(slots), originals, joined=_joined(met))
+        if ahead and not twin.by_ids:
+            offset = _offset(requests, worse, better, calls, ahead)
+            offsets |= {(better.systems[0], sets[file]): offset for file in worse.files if offset is not None}
+    echoes = Echoes(pl.concat(routes), pl.concat(slots), originals, joined=_joined(met), offsets=offsets)
     echoed = echoes.only(requests)
     told = echoed.group_by(pl.col("source").cast(pl.String)).len().collect(engine="streaming").sort("source")
     says = pl.col("reason").is_not_null()
     # What tells devices apart there is to be known here, too: by the ids that both have.
     named_there = pl.any_horizontal(pl.col(one).is_not_null() for one in LADDER)
     says |= pl.col("source").cast(pl.String).is_in(whole) & named_there
-    return replace(echoes, told=dict(told.rows()), overheard=reasons.overheard(echoed.filter(says).collect()))
+    heard = reasons.overheard(echoed.filter(says).collect())
+    if offsets:
+        told_by = {name: round(one.seconds * 1e6) for (_, name), one in offsets.items()}
+        off = {source: told_by[name] for source, name in sets.items() if name in told_by}
+        late = pl.col("source").cast(pl.String).replace_strict(off, default=0, return_dtype=pl.Int64)
+        heard = heard.with_columns(timestamp=pl.col("timestamp") - pl.duration(microseconds=late))
+    return replace(echoes, told=dict(told.rows()), overheard=heard)
+
+
+def _offset(requests: pl.LazyFrame, worse: Log, better: Log, calls: pl.DataFrame, ahead: timedelta) -> Offset | None:
+    """By how much the clock of one log is ahead, by some requests of each call; about `ahead`."""
+    mine = worse.of(requests).join(calls.lazy(), on=CALL, nulls_equal=True).sort("timestamp")
+    some = mine.filter(pl.int_range(pl.len()).over(*CALL) < _SOME).drop("route").rename({"route_other": "route"})
+    its = better.of(requests).select(*CALL, time=pl.col("timestamp") + ahead, at="timestamp")
+    pairs = (
+        some.select(*CALL, time="timestamp", mine="timestamp")
+        .join_asof(
+            its.sort("time"),
+            on="time",
+            by=CALL,
+            strategy="nearest",
+            tolerance=timedelta(seconds=reasons.JOIN_SECONDS),
+            check_sortedness=False,
+        )
+        .drop_nulls("at")
+        .collect()
+    )
+    return agreed((pairs["mine"] - pairs["at"]).dt.total_microseconds(), worse.files[-1], better.files[-1], "requests")
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -138,18 +183,15 @@ def _rank(requests: pl.LazyFrame) -> tuple[float, ...]:
     return (rung, pairs, -rich, -row["len"])
 
 
-def _slots(requests: pl.LazyFrame, worse: Log, better: Log | None, calls: pl.DataFrame) -> pl.DataFrame:
-    """When the better log has what the other one tells: `slot`; always, where there is none to be asked."""
+def _slots(requests: pl.LazyFrame, worse: Log, better: Log, calls: pl.DataFrame, ahead: timedelta) -> pl.DataFrame:
+    """When the better log has what the other one tells, by the clock of that: `slot`."""
     counts = []
-    for log, route in ((worse, "route"), (better, "route_other")):
-        if log is not None:
-            common = calls.select("method", pl.col(route).alias("route")).unique().lazy()
-            mine = log.of(requests).join(common, on=CALL, how="semi", nulls_equal=True)
-            at = pl.col("timestamp")
-            sums = mine.group_by(slot=at.dt.truncate(_SLOT)).agg(pl.len(), begin=at.min(), end=at.max())
-            counts.append(sums.collect(engine="streaming").sort("slot"))
-    if len(counts) == 1:
-        return counts[0].select("slot")
+    for log, route, off in ((worse, "route", timedelta(0)), (better, "route_other", ahead)):
+        common = calls.select("method", pl.col(route).alias("route")).unique().lazy()
+        mine = log.of(requests).join(common, on=CALL, how="semi", nulls_equal=True)
+        at = pl.col("timestamp") + off
+        sums = mine.group_by(slot=at.dt.truncate(_SLOT)).agg(pl.len(), begin=at.min(), end=at.max())
+        counts.append(sums.collect(engine="streaming").sort("slot"))
     both = counts[0].join(counts[1].select("slot", other="len"), on="slot", how="left", maintain_order="left")
     both = both.with_columns(has=pl.col("other").fill_null(0) >= _PART * pl.col("len"))
     # What is at the edge of a slot in one log may be beyond it in the other.

@@ -151,6 +151,7 @@ def study_requests(
         sketches=intake.sketch,
         sets=local.sets(found, collected),
         kinds=local.kinds(collected),
+        naive=local.naive(collected),
     )
     messages = ground.heard(intake.messages)
     requests, refreshes = _settled(spark, intake.files, _partitions(spark, intake.rows, settings.memory), ground, work)
