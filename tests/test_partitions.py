@@ -134,6 +134,7 @@ def test_requests_that_two_logs_tell_of_count_once_however_they_are_cut(tmp_path
     assert [one.duplicates for one in whole.document.sources] == [0, count]
     (system,), (before,) = whole.document.systems, alone.document.systems
     assert (system.requests, system.identity.devices) == (before.requests, before.identity.devices)
+    assert system.out_of_order == before.out_of_order
     # What only the server knows.
     assert before.join.explained == 0
     assert system.join.explained > 0.9 * system.join.denials

@@ -356,7 +356,9 @@ def out_of_order(studied: Studied) -> dict[str, float]:
     late: dict[str, int] = {}
     events: dict[str, int] = {}
     for source in studied.collected.sources:
-        system = studied.ground.folders.get(source.system, source.system)
-        late[system] = late.get(system, 0) + studied.collected.late.get(source.source, 0)
-        events[system] = events.get(system, 0) + source.events
+        # Which of the lines of a log that tells what another one does were late isn't known any more.
+        if source.source not in studied.ground.echoes.told:
+            system = studied.ground.folders.get(source.system, source.system)
+            late[system] = late.get(system, 0) + studied.collected.late.get(source.source, 0)
+            events[system] = events.get(system, 0) + source.events
     return {system: late[system] / events[system] for system in late if events[system]}
