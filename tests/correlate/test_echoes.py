@@ -181,6 +181,19 @@ def test_servers_that_take_turns_at_each_call_count_each(address: str | None, se
     assert told(Folder(logs).found()) == {}
 
 
+@pytest.mark.parametrize("address", [None, "172.17.0.1"])
+def test_an_api_of_one_path_counts_once_where_clients_are_known(address: str | None) -> None:
+    rng = random.Random(22)
+    calls = [one for one in sessions(rng, 1500, 3600, address) if one.route == "/graphql"]
+    found = Folder({"access.log": calls, "app.log": behind(rng, calls)}).found()
+    assert list(found.told.values()) == [len(calls)]
+    turns = dealt(rng, calls, lambda number, _: number % 2)
+    assert told(Folder(turns).found()) == {}
+    # The counts of servers that take turns are the same: a client that makes most calls proves nothing.
+    nobody = [replace(one, device=int(rng.random() < 0.1), client_ip="172.17.0.1") for one in calls]
+    assert told(Folder({"access.log": nobody, "app.log": behind(rng, nobody)}).found()) == {}
+
+
 def test_servers_with_clients_of_their_own_count_each() -> None:
     """Apps that are all woken at the same time, and half of them call one server, half the other one."""
     rng = random.Random(18)

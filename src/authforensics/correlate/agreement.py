@@ -22,8 +22,9 @@ WINDOW = int(10 * JOIN_SECONDS)
 _SAME = 0.3
 #: What that mean must come to if one log is shifted by some windows: calls at regular intervals look alike anyway.
 _SHIFTED, _SHIFT = 0.6, 3
-#: Windows that a call must fall into to be judged, and all of these together; how many calls, and the share of them and
-#: of their requests that must agree; fewer than the share of all requests must be told by one log only.
+#: Windows that a call must fall into to be judged, and all of these together; how many calls, where no client is known,
+#: and the share of them and of their requests that must agree; fewer than the share of all requests must be told by one
+#: log only.
 # By chance a mean of 20 windows is as low as `_SAME` once in a thousand pairs of logs, one of 40 once in 250,000 (χ²).
 _SEEN, _CELLS, CALLS, _AGREE, _COMMON = 5, 40, 2, 0.9, 2 / 3
 #: Where so many of the requests of either log are of clients that the other one knows, too, they have to be the same.
@@ -119,7 +120,7 @@ def agreed(mine: pl.DataFrame, its: pl.DataFrame, calls: pl.DataFrame, ahead: in
     judged = away.join(shifted.select("call", shifted="apart"), on="call").filter(pl.col("shifted") >= _SHIFTED)
     agreed = judged.filter(pl.col("apart") <= _SAME)
     enough = agreed.height >= _AGREE * judged.height and _sum(agreed, "told") >= _AGREE * _sum(judged, "told")
-    if judged.height < CALLS or judged["cells"].sum() < _CELLS or not enough:
+    if judged.height < (1 if _many(one, who) else CALLS) or judged["cells"].sum() < _CELLS or not enough:
         return calls.clear()
     differs = pl.col("told").filter(pl.col("apart") > _SAME).sum() > pl.col("told").sum() / 2
     refuted = seen.join(away.select("call", "apart"), on="call").group_by(CALL).agg(differs=differs)
@@ -158,6 +159,15 @@ def _who(one: pl.DataFrame, other: pl.DataFrame) -> list[str]:
     Those of a client differ.
     """
     return [name for name in PAIR if min(_share(one, other, name), _share(other, one, name)) >= _SHARED]
+
+
+def _many(one: pl.DataFrame, who: Sequence[str]) -> bool:
+    """Whether none of the clients that are known makes more than half of the requests.
+
+    Of one call that a single client makes, servers that take turns have the same counts; so of calls that most are.
+    """
+    counts = one.group_by(who).agg(pl.col("len").sum())["len"] if who else pl.Series([1])
+    return 2 * int(counts.max()) <= int(counts.sum())  # type: ignore[arg-type]
 
 
 def _share(one: pl.DataFrame, other: pl.DataFrame, name: str) -> float:
