@@ -47,8 +47,8 @@ def systems(
     """One entry a system that has events."""
     sizes = history.devices.group_by(pl.col("system").cast(pl.String)).agg(pl.col("requests").sum())
     requests: dict[str, int] = dict(sizes.rows())
-    zones = {source.source: source.timezone for source in sources}
-    apart = {name: tuple(correlate.noted(one, zones) for one in found) for name, found in offsets.items()}
+    naive = {source.source for source in sources if source.naive}
+    apart = {name: tuple(correlate.noted(one, naive) for one in found) for name, found in offsets.items()}
     return tuple(
         System(
             system=name,

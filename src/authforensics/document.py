@@ -185,6 +185,11 @@ class Source(Frozen):
     broken: bool = False
 
     @property
+    def naive(self) -> bool:
+        """Whether its times carry no zone and were given none."""
+        return (self.timezone or "").endswith("(assumed)")
+
+    @property
     def accounted(self) -> int:
         """The sum of the dispositions; equals `lines`."""
         return (

@@ -235,7 +235,7 @@ def kinds(collected: collect.Collected) -> dict[str, str]:
 
 def naive(collected: collect.Collected) -> set[str]:
     """The sources that carry no zone and were given none."""
-    return {one.source for one in collected.sources if (one.timezone or "").endswith("(assumed)")}
+    return {one.source for one in collected.sources if one.naive}
 
 
 def once_told(collected: collect.Collected, ground: correlate.Ground) -> collect.Collected:

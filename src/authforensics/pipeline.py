@@ -140,7 +140,7 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
     clock = monotonic()
     history = studied.studies.history(studied.ground)
     carried = studied.carried
-    formats = {one.source: one.format for one in studied.collected.sources if one.format}
+    formats = local.kinds(studied.collected)
     with beside(lambda: _lifetimes(studied, history)) as lived:
         found = detect.conclude(
             studied.studies.observed,

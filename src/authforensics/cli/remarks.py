@@ -43,7 +43,7 @@ def about(sources: Sequence[Source]) -> Iterator[str]:
 
 
 def _zones(sources: Sequence[Source]) -> Iterator[str]:
-    assumed = [source for source in sources if (source.timezone or "").endswith("(assumed)")]
+    assumed = [source for source in sources if source.naive]
     if assumed:
         zone = (assumed[0].timezone or "").removesuffix(" (assumed)")
         yield f"{_names(assumed)}: times carry no zone, taken for {zone}; --tz ZONE says otherwise"

@@ -29,6 +29,7 @@ from authforensics.correlate.clocks import Clocks
 from authforensics.correlate.echoes import Echoes
 from authforensics.correlate.identity import Ladder
 from authforensics.correlate.outcomes import telling
+from authforensics.correlate.twins import twins
 from authforensics.document import Join
 from authforensics.errors import UnknownName
 from authforensics.schema import ROW, TEXT, TIMESTAMP, EndpointClass, Sessions
@@ -173,7 +174,7 @@ def ground(
     requests = _renamed(requests, folders)
     sets = sets or {one: one for one in bases}
     fixed = set(systems.named_folders(list(extents), options.systems).values())
-    echoed = echoes.find(requests, sets, kinds or {}, fixed, naive)
+    echoed = echoes.settled(requests, twins(requests, sets, kinds or {}, fixed, naive), sets)
     requests = _renamed(echoed.without(requests), echoed.joined)
     folders = {folder: echoed.joined.get(system, system) for folder, system in folders.items()}
     heard = _heard(messages, echoed, folders, bases)
@@ -217,10 +218,10 @@ def ground(
     )
 
 
-def _extents(requests: pl.LazyFrame) -> dict[str, tuple[datetime, datetime]]:
-    """First and last request of each system."""
+def _extents(events: pl.LazyFrame) -> dict[str, tuple[datetime, datetime]]:
+    """First and last event of each system."""
     at = pl.col("timestamp")
-    times = requests.group_by(pl.col("system").cast(pl.String)).agg(begin=at.min(), end=at.max())
+    times = events.group_by(pl.col("system").cast(pl.String)).agg(begin=at.min(), end=at.max())
     return {name: (begin, end) for name, begin, end in times.collect(engine="streaming").rows()}
 
 
@@ -343,14 +344,12 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
     for source, lines in lasts.rows():
         bases[source] = before
         before += lines
-    times = collected.group_by(pl.col("system").cast(pl.String)).agg(
-        begin=pl.col("timestamp").min(), end=pl.col("timestamp").max()
-    )
-    extents = {name: (begin, end) for name, begin, end in times.rows()}
     folders = requests.partition_by("system", as_dict=True)
     covered = {str(folder): condense.coverage(part) for (folder,), part in folders.items()}
     sketches = clocks.sketch(requests, messages)
-    known = ground(requests.lazy(), messages, covered, extents, bases, options=chosen, sketches=sketches)
+    known = ground(
+        requests.lazy(), messages, covered, _extents(collected.lazy()), bases, options=chosen, sketches=sketches
+    )
     arranged, told = arrange(requests, known), known.heard(messages)
     refreshes = endpoints.learned([endpoints.observe(arranged)])
     table = endpoints.classify(endpoints.seen(arranged), refreshes, chosen.endpoints)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from authforensics.correlate.reasons import JOIN_SECONDS
 from authforensics.document import Offset
@@ -14,8 +14,8 @@ _DRIFT = 60.0
 _FARTHEST = 14
 
 
-def noted(one: Offset, zones: Mapping[str, str | None]) -> Offset:
-    """An offset with what is to be known of it, if it matters; `zones` are those that the sources were read in."""
+def noted(one: Offset, naive: Collection[str]) -> Offset:
+    """An offset with what is to be known of it, if it matters; `naive` are the sources that carry no zone."""
     if abs(one.seconds) <= JOIN_SECONDS:
         return one
     way = "ahead of" if one.seconds > 0 else "behind"
@@ -27,12 +27,8 @@ def noted(one: Offset, zones: Mapping[str, str | None]) -> Offset:
     halves = round(one.seconds / 1800)
     why = "one of their clocks is wrong"
     if halves and abs(one.seconds - halves * 1800) <= _DRIFT:
-        why = _wrong_zone(one, halves, [name for name in (one.source, one.against) if _assumed(zones.get(name))])
+        why = _wrong_zone(one, halves, [name for name in (one.source, one.against) if name in naive])
     return one.model_copy(update={"note": f"{told}: {why}"})
-
-
-def _assumed(zone: str | None) -> bool:
-    return (zone or "").endswith("(assumed)")
 
 
 def _wrong_zone(one: Offset, halves: int, naive: Sequence[str]) -> str:

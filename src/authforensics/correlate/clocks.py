@@ -107,7 +107,7 @@ def compared(
     names = {one: source for source, one in sets.items()}
     found = dict(known or {})
     for system, one, other, differences in _pairs(sketches, sets):
-        offset = agreed(differences, names[one], names[other], "request_id")
+        offset = offset_of(differences, names[one], names[other], "request_id")
         if offset is not None and (system, one) not in found:
             found[system, one] = offset
     told = messages.filter(pl.col("reason").is_not_null())
@@ -156,7 +156,7 @@ def _pairs(sketches: pl.DataFrame, sets: Mapping[str, str]) -> list[tuple[str, s
     return [(system, one, other, pl.Series(off)) for system, one, other, off, _ in pairs.rows()]
 
 
-def agreed(
+def offset_of(
     micros: pl.Series, source: str, against: str, how: Literal["request_id", "requests", "refusals"]
 ) -> Offset | None:
     """The offset that differences come to; None where they don't agree."""
@@ -233,4 +233,4 @@ def _refined(times: pl.Series, refused: pl.DataFrame, source: str, sets: Mapping
     logs = nearest.group_by(pl.col("source").cast(pl.String)).len().sort("len", "source", descending=[True, False])
     names = {one: name for name, one in sets.items()}
     against = names[sets[str(logs["source"][0])]]
-    return agreed(nearest["time"] - nearest["at"], source, against, "refusals")
+    return offset_of(nearest["time"] - nearest["at"], source, against, "refusals")

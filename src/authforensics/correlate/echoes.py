@@ -6,7 +6,7 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import log2
@@ -15,9 +15,9 @@ import polars as pl
 
 from authforensics.correlate import reasons
 from authforensics.correlate.agreement import CALL, turned
-from authforensics.correlate.clocks import agreed
+from authforensics.correlate.clocks import offset_of
 from authforensics.correlate.identity import COVERAGE, LADDER, PAIR
-from authforensics.correlate.twins import Log, Twins, twins
+from authforensics.correlate.twins import Log, Twins
 from authforensics.document import Offset
 from authforensics.schema import MESSAGES, TEXT, TIMESTAMP
 
@@ -71,28 +71,16 @@ class Echoes:
         )
 
 
-def find(
-    requests: pl.LazyFrame,
-    sets: Mapping[str, str],
-    kinds: Mapping[str, str],
-    fixed: Collection[str] = (),
-    naive: Collection[str] = (),
-) -> Echoes:
-    """Find them.
+def settled(requests: pl.LazyFrame, found: Sequence[Twins], sets: Mapping[str, str]) -> Echoes:
+    """Decide which of the logs that tell of the same requests count.
 
     Args:
         requests: all REQUESTS, by system.
+        found: those logs.
         sets: by source, what its rotated set is called.
-        kinds: by source, its format.
-        fixed: systems that stay as they are; the logs of others are of one system if they tell of the same requests.
-        naive: sources that carry no zone.
     """
-    found = twins(requests, sets, kinds, fixed, naive)
-    return _settled(requests, found, sets) if found else Echoes()
-
-
-def _settled(requests: pl.LazyFrame, found: Sequence[Twins], sets: Mapping[str, str]) -> Echoes:
-    """Which of these logs count, and which of their requests don't."""
+    if not found:
+        return Echoes()
     ranks = {log: _rank(log.of(requests)) for twin in found for log in (twin.first, twin.second)}
     originals: dict[str, str] = {}
     kept: set[str] = set()
@@ -152,7 +140,9 @@ def _offset(requests: pl.LazyFrame, worse: Log, better: Log, calls: pl.DataFrame
         .drop_nulls("at")
         .collect()
     )
-    return agreed((pairs["mine"] - pairs["at"]).dt.total_microseconds(), worse.files[-1], better.files[-1], "requests")
+    return offset_of(
+        (pairs["mine"] - pairs["at"]).dt.total_microseconds(), worse.files[-1], better.files[-1], "requests"
+    )
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
