@@ -119,6 +119,39 @@ def test_what_paths_are_called_does_not_matter(base, tmp_path):
     same(read_back(tmp_path, {"access.log": text}), base)
 
 
+def test_what_an_application_says_hours_later_is_no_request(base, tmp_path):
+    # By a clock that is nine hours ahead, as where Django's TIME_ZONE sets that of the process.
+    later = max(one.last_seen for one in base.sources if one.last_seen) + timedelta(hours=9)
+    said = [f"{later:%Y-%m-%d %H:%M:%S},{number:03} INFO worker: reports are made" for number in range(20)]
+    document = read_back(tmp_path, {"access.log": lines(SMALL), "app.log": said})
+    assert sum(one.events for one in document.sources) == sum(one.events for one in base.sources) + 20
+    assert any(one.ongoing for one in base.incidents)
+    same(document, base)
+
+
+def _hexadecimal(number: int) -> str:
+    return f"{random.Random(number).getrandbits(28):07x}"
+
+
+def _words(number: int) -> str:
+    return "-".join(random.Random(number).choices(("blue", "green", "shirt", "shoe", "xl", "new", "old"), k=5))
+
+
+@pytest.mark.parametrize("name", [_hexadecimal, _words], ids=["hexadecimal", "words"])
+def test_what_ids_in_paths_look_like_does_not_matter(tmp_path, name):
+    text = lines(SMALL)
+
+    def with_ids(called: Callable[[int], str]) -> list[str]:
+        return [
+            re.sub(r"(/api/(?:inbox|orders|positions|profile))(?=[\" ?])", rf"\1/{called(number)}", line)
+            for number, line in enumerate(text)
+        ]
+
+    document = read_back(tmp_path / "numbers", {"access.log": with_ids(str)})
+    assert any(one.route == "/api/inbox/{id}" and one.denied for one in document.endpoints)
+    same(read_back(tmp_path / "other", {"access.log": with_ids(name)}), document)
+
+
 @FEW
 @given(cuts=st.lists(st.integers(1, 2_800), max_size=4, unique=True), seed=st.integers(0, 1 << 16))
 def test_how_files_are_cut_and_ordered_does_not_matter(base, tmp_path_factory, cuts, seed):

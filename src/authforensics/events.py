@@ -22,7 +22,7 @@ def all_events(studied: Studied, settings: Settings) -> pl.DataFrame:
     echoes, asked = studied.ground.echoes, whole["kind"] == Kind.REQUEST.value
     if echoes.originals:
         whole = pl.concat([whole.filter(~asked), echoes.left(whole.filter(asked))])
-    whole = correlate.placed(whole, studied.ground.folders, studied.ground.bases)
+    whole = studied.ground.placed(whole)
     parts = [_known(studied, number) for number in range(studied.requests.count)]
     known = pl.concat([*parts, studied.messages.select("row", "device_id", "reason")], how="diagonal")
     own = [name for name in known.columns if name != "row" and name in whole.columns]

@@ -146,14 +146,14 @@ def study_intake(
         bases,
         options=settings.correlate,
         sketches=intake.sketch(),
+        seen=intake.seen,
         sets=sets(found, collected),
         kinds=kinds(collected),
         naive=naive(collected),
     )
     intake.settle(ground)
     messages = ground.heard(told)
-    seen = ground.seen(intake.seen, intake.requests.scan_all())
-    task, studies, surveyed = study_partitions(intake.requests, messages, seen, ground, settings)
+    task, studies, surveyed = study_partitions(intake.requests, messages, ground, settings)
     studied = Studied(
         found=found,
         collected=once_told(collected, ground),
@@ -267,7 +267,7 @@ def heard(folders: Mapping[str, int], systems: Mapping[str, str]) -> dict[str, i
 
 
 def study_partitions(
-    requests: Partitions, messages: pl.DataFrame, seen: pl.DataFrame, ground: correlate.Ground, settings: Settings
+    requests: Partitions, messages: pl.DataFrame, ground: correlate.Ground, settings: Settings
 ) -> tuple[Task, Studies, float]:
     """Study every partition; also the seconds that were spent on refusals that messages may explain.
 
@@ -278,7 +278,7 @@ def study_partitions(
     learned = endpoints.learned([endpoints.observe(arranged.first())])
     surveyed = 0.0
     while True:
-        table = endpoints.classify(seen, learned, settings.correlate.endpoints)
+        table = endpoints.classify(ground.called, learned, settings.correlate.endpoints)
         began = monotonic()
         explained = arranged.explained(table, messages) if messages["reason"].count() else None
         surveyed += monotonic() - began

@@ -23,6 +23,7 @@ from authforensics.correlate import (
     population,
     reasons,
     systems,
+    templates,
 )
 from authforensics.correlate.apart import noted
 from authforensics.correlate.clocks import Clocks
@@ -85,7 +86,8 @@ class Ground:
 
     `folders` has the system of every folder; `bases` how many lines come before each source's first; `spans` when the
     log of each system begins and ends (`system`, `begin`, `end`), `steps` the seconds of a step of its fleet chart;
-    `clocks` says how far those of its logs are apart, `echoes` which requests another log tells of, too.
+    `clocks` says how far those of its logs are apart, `echoes` which requests another log tells of, too. `called` is
+    what `endpoints.seen` says of everything, and `templates` are those of its routes.
     """
 
     folders: Mapping[str, str]
@@ -95,22 +97,16 @@ class Ground:
     steps: Mapping[str, int]
     clocks: Clocks = field(default_factory=Clocks)
     echoes: Echoes = field(default_factory=Echoes)
-
-    def seen(self, parts: Sequence[pl.DataFrame], requests: pl.LazyFrame) -> pl.DataFrame:
-        """What `endpoints.seen` says of all `requests`, from what it says of each part of them."""
-        if self.echoes.originals:
-            parts = [
-                endpoints.seen(self.echoes.without(requests).select("system", "method", "route", "status").collect())
-            ]
-        return condense.all_seen(parts, self.folders)
+    called: pl.DataFrame = field(default_factory=lambda: condense.all_seen((), {}))
+    templates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=templates.TEMPLATES))
 
     def heard(self, messages: pl.DataFrame) -> pl.DataFrame:
         """All MESSAGES with `row`: those there are, and what requests say that another log tells of, too."""
-        return _heard(messages, self.echoes, self.folders, self.bases)
+        return templates.templated(_heard(messages, self.echoes, self.folders, self.bases), self.templates)
 
     def placed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """REQUESTS or MESSAGES with `row`, and their folder's system in place of the folder."""
-        return placed(frame, self.folders, self.bases)
+        """REQUESTS or MESSAGES with `row`, templates of routes, and their folder's system in place of the folder."""
+        return templates.templated(placed(frame, self.folders, self.bases), self.templates)
 
     def in_systems(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Any rows, with their folder's system in place of the folder."""
@@ -152,6 +148,7 @@ def ground(
     *,
     options: Options,
     sketches: pl.DataFrame,
+    seen: Sequence[pl.DataFrame],
     sets: Mapping[str, str] | None = None,
     kinds: Mapping[str, str] | None = None,
     naive: Collection[str] = (),
@@ -162,10 +159,11 @@ def ground(
         requests: all REQUESTS, `system` being the folder.
         messages: all MESSAGES, likewise.
         covered: what `condense.coverage` says of each folder that has requests.
-        extents: first and last event of each folder.
+        extents: first and last event of each folder; what counts of those with requests is when these begin and end.
         bases: how many lines come before each source's first.
         options: what the user decided.
         sketches: what `clocks.merged` gave of everything.
+        seen: what `endpoints.seen` says of each part of the requests.
         sets: what the rotated set of each source is called; by default each is one of its own.
         kinds: the format of each source; by default all have the same.
         naive: the sources that carry no zone.
@@ -183,10 +181,8 @@ def ground(
     for folder, (begin, end) in extents.items():
         first, last = whole.get(folders[folder], (begin, end))
         whole[folders[folder]] = min(begin, first), max(end, last)
-    if echoed.offsets:
-        # A clock that is hours ahead says nothing of when the log ends.
-        asked = {echoed.joined.get(system, system) for system, _ in echoed.offsets}
-        whole |= {name: extent for name, extent in _extents(requests).items() if name in asked}
+    # What an application says before and after them, perhaps by a clock that is hours ahead, is no time to be seen in.
+    whole |= _extents(requests)
     shares: dict[str, dict[str, int]] = {}
     for folder, counts in covered.items():
         sums = shares.setdefault(folders[folder], {})
@@ -194,6 +190,9 @@ def ground(
             sums[name] = sums.get(name, 0) + count
     if echoed.originals:
         shares = identity.coverage(requests)
+        seen = [endpoints.seen(requests.select("system", "method", "route", "status").collect())]
+    called = condense.all_seen(seen, folders)
+    changed = templates.templates(called, options.endpoints)
     names = sorted(whole)
     return Ground(
         folders=folders,
@@ -215,14 +214,16 @@ def ground(
             {(echoed.joined.get(system, system), name): one for (system, name), one in echoed.offsets.items()},
         ),
         echoes=echoed,
+        called=condense.all_seen([templates.templated(called, changed)], {}),
+        templates=changed,
     )
 
 
 def _extents(events: pl.LazyFrame) -> dict[str, tuple[datetime, datetime]]:
     """First and last event of each system."""
     at = pl.col("timestamp")
-    times = events.group_by(pl.col("system").cast(pl.String)).agg(begin=at.min(), end=at.max())
-    return {name: (begin, end) for name, begin, end in times.collect(engine="streaming").rows()}
+    times = events.group_by("system").agg(begin=at.min(), end=at.max()).collect(engine="streaming")
+    return {name: (begin, end) for name, begin, end in times.cast({"system": pl.String}).rows()}
 
 
 def _renamed(requests: pl.LazyFrame, systems: Mapping[str, str]) -> pl.LazyFrame:
@@ -348,11 +349,18 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
     covered = {str(folder): condense.coverage(part) for (folder,), part in folders.items()}
     sketches = clocks.sketch(requests, messages)
     known = ground(
-        requests.lazy(), messages, covered, _extents(collected.lazy()), bases, options=chosen, sketches=sketches
+        requests.lazy(),
+        messages,
+        covered,
+        _extents(collected.lazy()),
+        bases,
+        options=chosen,
+        sketches=sketches,
+        seen=[endpoints.seen(requests)],
     )
     arranged, told = arrange(requests, known), known.heard(messages)
     refreshes = endpoints.learned([endpoints.observe(arranged)])
-    table = endpoints.classify(endpoints.seen(arranged), refreshes, chosen.endpoints)
+    table = endpoints.classify(known.called, refreshes, chosen.endpoints)
     explained = None
     if told["reason"].count():
         explained = explain([survey(arranged, table, told)], told, known.clocks)

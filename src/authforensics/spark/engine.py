@@ -149,15 +149,14 @@ def study_requests(
         bases,
         options=settings.correlate,
         sketches=intake.sketch,
+        seen=intake.seen,
         sets=local.sets(found, collected),
         kinds=local.kinds(collected),
         naive=local.naive(collected),
     )
     messages = ground.heard(intake.messages)
     requests, refreshes = _settled(spark, intake.files, _partitions(spark, intake.rows, settings.memory), ground, work)
-    table = endpoints.classify(
-        ground.seen(intake.seen, whole), endpoints.learned(refreshes), settings.correlate.endpoints
-    )
+    table = endpoints.classify(ground.called, endpoints.learned(refreshes), settings.correlate.endpoints)
     explained = None
     if messages["reason"].count():
         asked = _Survey(requests, ground, table, messages)
