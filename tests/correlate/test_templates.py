@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import polars as pl
 import pytest
 
+from authforensics.correlate.reasons import with_templates
 from authforensics.correlate.templates import templated, templates
 from authforensics.schema import TEXT, EndpointClass
 
@@ -140,3 +141,15 @@ def test_no_route_at_all():
     empty = called([])
     assert of(empty) == {}
     assert templated(empty, templates(empty, {})).is_empty()
+
+
+def test_messages_that_name_an_id_speak_of_the_route_that_it_is_of():
+    orders, bills = [f"/orders/{one}" for one in ids(20)], [f"/bills/{one}" for one in ids(20, 9)]
+    both = [f"/{name}/{number}x" for name in ("orders", "bills") for number in range(10)]
+    known = templates(called([*orders, *bills, *both]), {})
+    said = [ids(20)[3], ids(20, 9)[0], "profile", "3x", None]
+    messages = pl.DataFrame({"system": pl.Series(["s"] * 5, dtype=TEXT), "stem": pl.Series(said, dtype=TEXT)})
+    told = with_templates(messages, known)
+    assert told["stem"].cast(pl.String).to_list() == ["orders", "bills", "profile", "3x", None]
+    assert told.schema == messages.schema
+    assert with_templates(messages, known.clear()) is messages

@@ -101,11 +101,11 @@ class Ground:
     templates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=templates.TEMPLATES))
 
     def heard(self, messages: pl.DataFrame) -> pl.DataFrame:
-        """All MESSAGES with `row`: those there are, and what requests say that another log tells of, too."""
-        return templates.templated(_heard(messages, self.echoes, self.folders, self.bases), self.templates)
+        """All MESSAGES with `row` and templates: those there are, and what requests say that another log tells, too."""
+        return reasons.with_templates(_heard(messages, self.echoes, self.folders, self.bases), self.templates)
 
     def placed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """REQUESTS or MESSAGES with `row`, templates of routes, and their folder's system in place of the folder."""
+        """Rows with `row`, templates of their routes, and their folder's system in place of the folder."""
         return templates.templated(placed(frame, self.folders, self.bases), self.templates)
 
     def in_systems(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 
 from authforensics.correlate.outcomes import REFUSED
 from authforensics.correlate.reason_patterns import DIALECTS, RULES
-from authforensics.schema import MESSAGES, REASON, EndpointClass, Reason
+from authforensics.schema import MESSAGES, REASON, TEXT, EndpointClass, Reason
 
 _QUOTES = r"['\"`\x{2018}\x{2019}\x{201c}\x{201d}]"
 #: Where one word ends and the next begins although nothing is between them: `tokenExpired`, `JWTExpired`.
@@ -190,6 +190,19 @@ def overheard(requests: pl.DataFrame) -> pl.DataFrame:
     route = pl.col("route").cast(pl.String)
     told = requests.with_columns(stem=_stem(route), hint=_hint(route.fill_null("")))
     return told.select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
+
+
+def with_templates(messages: pl.DataFrame, templates: pl.DataFrame) -> pl.DataFrame:
+    """MESSAGES that name a route with an id as its template does, where that is known: see `correlate.templates`."""
+    if templates.is_empty() or not messages["stem"].count():
+        return messages
+    route, template = (pl.col(name).cast(pl.String) for name in ("route", "template"))
+    stems = templates.select("system", stem=_stem(route), _stem=_stem(template)).unique()
+    # What is an id in two places names neither.
+    stems = stems.filter(pl.len().over("system", "stem") == 1).cast({"stem": TEXT, "_stem": TEXT})
+    found = messages.select(pl.col("system", "stem").cast(TEXT))
+    found = found.join(stems, on=["system", "stem"], how="left", maintain_order="left")
+    return messages.with_columns(found.select(pl.coalesce("_stem", "stem").alias("stem")).to_series())
 
 
 def _hint(told: pl.Expr) -> pl.Expr:

@@ -12,7 +12,7 @@ _LINE = rf"^(?P<at>{ISO}|\d{{4}}-\d{{2}}-\d{{2}}T\d{{2}}:\d{{2}}:\d{{2}}):? (?P<
 
 WRAPPER = Wrapper(
     name="timestamp",
-    title="a time in front: docker logs -t, kubectl logs --timestamps, CloudWatch export to S3, aws logs tail, pm2 --time",
+    title="a time in front: docker logs -t, kubectl logs --timestamps, CloudWatch export to S3, aws logs tail, pm2",
     samples=("2026-03-01T10:02:03.123456789Z hello world",),
     prepare=by_pattern(_LINE),
     taken="if no less sure",
