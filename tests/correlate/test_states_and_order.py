@@ -46,6 +46,20 @@ def test_the_fast_walk_is_the_table_walked_step_by_step(events):
         assert mine["state"].to_list() == expected
 
 
+@pytest.mark.parametrize(("clock", "late"), [(1.0, True), (0.001, False)], ids=["seconds", "milliseconds"])
+def test_a_denial_within_the_tick_of_a_refresh_that_another_log_tells_may_have_come_before_it(clock, late):
+    script = """
+    10:00:00.0   a api_ok      took=0.01
+    10:15:00.0   a refresh_ok  took=0.01
+    10:15:00.85  a api_denied  took=0.01
+    10:15:00.95  a api_ok      took=0.01
+    """
+    refresh = pl.col("path") == "/auth/refresh"
+    told = play(script).with_columns(clock=pl.when(refresh).then(clock).otherwise(0.001).cast(pl.Float32))
+    found = correlate(told, Options(endpoints=ENDPOINTS)).sessions.events
+    assert found["straggler"].to_list() == [False, False, late, False]
+
+
 def test_a_denial_that_started_before_the_refresh_ended_changes_nothing():
     script = """
     10:00:00.0 a api_ok      took=0.1

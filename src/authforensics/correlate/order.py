@@ -214,6 +214,7 @@ def mark_stragglers(turns: pl.DataFrame) -> pl.DataFrame:
     beside = refresh & refresh.shift() & ~pl.col("first")
     at = turns.select(pl.arg_where(is_event(*_REFUSALS) | beside)).to_series()
     times = turns.select(verdict=pl.when(verdict).then("timestamp"), grant=pl.when(grant).then("timestamp"))
+    clocks = [turns["clock"].gather(flow[name].gather(at)).alias(f"{name}_clock") for name in times.columns]
     known = turns.select(
         by_login=is_event(AuthEvent.LOGIN_OK), next=pl.when(ok).then(pl.coalesce("started_at", "timestamp"))
     )
@@ -221,7 +222,7 @@ def mark_stragglers(turns: pl.DataFrame) -> pl.DataFrame:
     issued = _DATED if _DATED in turns.columns else pl.lit(None, TIMESTAMP).alias(_DATED)
     found = (
         turns.select(*asked, issued)[at]
-        .hstack([times[name].gather(flow[name].gather(at)) for name in times.columns])
+        .hstack([*(times[name].gather(flow[name].gather(at)) for name in times.columns), *clocks])
         .hstack([flow["in_row"].gather(at), flow["verdicts"].gather(at)])
         .with_columns(
             known["by_login"].gather(flow["verdict"].gather(at)), known["next"].gather(flow["next"].gather(at))
@@ -274,7 +275,9 @@ def _during(verdict: str, *, sibling: bool = False) -> pl.Expr:
 
     `sibling`: it is a refresh like the one that was granted.
     """
-    tick = (pl.col("clock").fill_null(0.0).cast(pl.Float64) * 1e6).round().cast(pl.Int64)
+    # The two may stand in logs that don't tell time as exactly.
+    clock = pl.max_horizontal("clock", f"{verdict}_clock").fill_null(0.0)
+    tick = (clock.cast(pl.Float64) * 1e6).round().cast(pl.Int64)
     coarse = tick >= 1_000_000
     started = (pl.col("started_at") - pl.col(verdict)).dt.total_microseconds()
     ended = (pl.col("timestamp") - pl.col(verdict)).dt.total_microseconds()
