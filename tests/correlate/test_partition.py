@@ -247,6 +247,25 @@ def test_a_token_call_is_what_the_device_did_before_makes_it(before, name):
     assert events.filter(pl.col("device_id") == "s-1")["endpoint_class"].to_list() == ["login"]
 
 
+@pytest.mark.parametrize(
+    ("after", "seconds", "names"),
+    [
+        ([], 3.0, ["refresh", "login"]),
+        ([], 0.9, ["refresh", "refresh"]),
+        ([("POST", "/token", 400)], 3.0, ["refresh", "refresh", "login"]),
+        ([("GET", "/api", 401)], 3.0, ["refresh", "login"]),
+        ([("GET", "/api", 200)], 3.0, ["refresh", "refresh"]),
+        ([("POST", "/token", 503)], 3.0, ["refresh", "refresh", "login"]),
+    ],
+    ids=["granted", "beside it", "refused twice", "with its old token", "its session goes on", "no answer"],
+)
+def test_what_is_granted_after_a_refused_refresh_is_a_login(after, seconds, names):
+    calls = [("GET", "/api", 200), ("POST", "/token", 400), *after, ("POST", "/token", 200)]
+    told = requests(("s-0", seconds * at, *call) for at, call in enumerate(calls))
+    events = analysed(told).events
+    assert events.filter(pl.col("route") == "/token")["endpoint_class"].to_list() == names
+
+
 def test_a_route_without_a_name_is_one_too():
     frame = requests([("s-0", 0.0, "GET", "/api", 200), ("s-0", 1.0, "GET", "/x", 401)])
     blank = pl.col("row") == 1

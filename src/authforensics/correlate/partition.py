@@ -22,6 +22,10 @@ from authforensics.states import AuthEvent
 REASON_HOW = pl.Enum(["log", "request_id", "path_time", "class_time", "claims"])
 #: The rungs of the identity ladder, the strongest first.
 _RUNGS = (*LADDER, FALLBACK)
+#: Statuses that refuse a grant (RFC 6749 section 5.2), and proxies' for it.
+_DENIED = (400, 401, 403)
+#: Seconds within which a token call after a refused one began beside it, or tries the same token at another replica.
+_SIBLING_SECONDS = 1.0
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 #: Statuses that refuse a call, or may: what a message could explain.
 _DOUBTFUL = (*outcomes.REFUSED, *outcomes.DOUBTFUL)
@@ -48,7 +52,8 @@ def _decide_token_calls(requests: pl.DataFrame) -> pl.DataFrame:
     """A `token` call is a refresh or a login, by what its device did before.
 
     It is a refresh where the device had a session, unless it has been to the authorization endpoint since; else a
-    login.
+    login. What is granted after a refused refresh, with nothing accepted in between, is a login, too: the refresh token
+    is at its end (RFC 6749 section 5.2). But what was on its way by then is a sibling of the refused one.
     """
     token = _is_class(EndpointClass.TOKEN)
     if not requests.select(token.any()).item():
@@ -57,8 +62,14 @@ def _decide_token_calls(requests: pl.DataFrame) -> pl.DataFrame:
     session = _is_class(*outcomes.PROTECTED) | accepted
     step = session | _is_class(EndpointClass.AUTHORIZE, EndpointClass.LOGOUT)
     before = order.before(order.latest(step.fill_null(value=False), session))
+    granted = pl.col("status").is_between(200, 299)
+    denied = token & pl.col("status").is_in(_DENIED)
+    verdict = (_is_class(*outcomes.PROTECTED) | accepted) & granted | denied
+    ended = order.before(order.latest(verdict.fill_null(value=False), denied))
+    since = pl.col("started_at") - order.before(order.latest(denied.fill_null(value=False), "timestamp"))
+    again = granted & ended & (since > pl.duration(seconds=_SIBLING_SECONDS))
     decided = (
-        pl.when(before.fill_null(value=False))
+        pl.when((before & ~again.fill_null(value=False)).fill_null(value=False))
         .then(pl.lit(EndpointClass.REFRESH.value, ENDPOINT_CLASS))
         .otherwise(pl.lit(EndpointClass.LOGIN.value, ENDPOINT_CLASS))
     )
