@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from authforensics.collect import formats
+from authforensics.collect import Options, formats
 from authforensics.collect.format import Settings
 from authforensics.collect.found import Found
 from authforensics.collect.layers import Layers
@@ -219,6 +219,45 @@ def test_the_time_of_the_wrapper_counts_where_the_line_has_none(tmp_path):
     (event,) = read.events.select("timestamp", "clock", "message").to_dicts()
     assert event["timestamp"] == datetime(2026, 3, 1, 10, 2, 3, 123456, tzinfo=UTC)
     assert event["message"] == "token expired for user 42"
+
+
+@pytest.mark.parametrize(
+    ("inner", "wrapped", "meant"),
+    [
+        ("2026-11-24 07:27:22.032", "2026-11-23T22:27:22.033Z", "2026-11-23T22:27:22.032Z"),
+        ("2026-11-23 16:57:22.032", "2026-11-23T22:27:22.033Z", "2026-11-23T22:27:22.032Z"),
+        ("2026-11-24 04:12:22.032", "2026-11-23T22:27:22.033Z", "2026-11-23T22:27:22.032Z"),
+        # A buffer held it.
+        ("2026-11-24 07:27:22.032", "2026-11-23T22:39:58.000Z", "2026-11-23T22:27:22.032Z"),
+        # The other clock is behind.
+        ("2026-11-24 07:27:22.032", "2026-11-23T22:27:01.000Z", "2026-11-23T22:27:22.032Z"),
+        ("2026-11-23 22:27:22.032", "2026-11-23T22:27:22.033Z", "2026-11-23T22:27:22.032Z"),
+        # Sent on a day later: no zone is that far away.
+        ("2026-11-22 22:27:22.032", "2026-11-23T22:27:22.033Z", "2026-11-22T22:27:22.032Z"),
+        # It knows its own zone.
+        ("2026-11-23 21:27:22.032+00:00", "2026-11-23T22:27:22.033Z", "2026-11-23T21:27:22.032Z"),
+    ],
+)
+def test_the_time_of_the_wrapper_shows_of_which_zone_the_time_of_a_line_is(tmp_path, inner, wrapped, meant):
+    read = _read(tmp_path / "app.log", [f"{wrapped} {inner} WARNING app.auth: JWT validation failed"] * 2)
+    (source,) = read.sources
+    assert (source.format, source.wrapper) == ("python_logging", "timestamp")
+    (event,) = read.events.head(1).select("timestamp", "clock").to_dicts()
+    assert event["timestamp"] == datetime.fromisoformat(meant)
+    assert event["clock"] == pytest.approx(1e-3)
+
+
+def test_the_clocks_go_back_in_lines_whose_wrapper_knows_the_zone(tmp_path):
+    times = (("02:30", "00:30"), ("02:59", "00:59"), ("02:00", "01:00"), ("02:30", "01:30"))
+    lines = [
+        f"2026-10-25T{utc}:00.123Z 2026-10-25 {local}:00,123 WARNING app.auth: JWT validation failed"
+        for local, utc in times
+    ]
+    for options in ({}, {"tz": "Europe/Berlin"}):
+        log = tmp_path / "app.log"
+        log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        told = collect([log], Options(**options)).events["timestamp"].dt.strftime("%H:%M")
+        assert told.to_list() == [utc for _, utc in times]
 
 
 def test_a_line_in_parts_is_one_event_and_the_other_parts_continue_it(tmp_path):

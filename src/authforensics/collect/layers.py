@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 import polars as pl
@@ -19,6 +20,10 @@ _NEVER = r"\z."
 _ANYTHING = r"[^\s\x1c-\x1f]"
 _OWN = ("time", "zone", "clock")
 _TOLD = (*_OWN, "instance")
+#: Offsets from UTC are multiples of `_STEP`, and between `-_WEST` and `_EAST`.
+_STEP, _WEST, _EAST = timedelta(minutes=15), timedelta(hours=12), timedelta(hours=14)
+#: By how much the clock of who wraps a line may be behind that of who wrote it.
+_BEHIND = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +162,9 @@ def _merged(peeled: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
 def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format) -> pl.LazyFrame:
     """What was parsed, with the time of the wrapper where the line has none: that is when it was written.
 
-    Where it has no upstream, who wrote the line served the request: the wrapper's host, pod or container. But a line
-    that says that there was none (`-`) keeps it: that is a proxy's, which answered by itself.
+    A time without a zone is of the one that the wrapper's time shows. Where a line has no upstream, who wrote it served
+    the request: the wrapper's host, pod or container. But one that says that there was none (`-`) keeps it: that is a
+    proxy's, which answered by itself.
     """
     present = set(parsed.collect_schema().names())
     absent = {name: pl.lit(None, PEELED[name]) for name in _OWN if name not in present}
@@ -170,12 +176,30 @@ def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format) -> pl.Lazy
         peeled.select(pl.col(name).alias(f"_wrapper_{name}") for name in _TOLD)
     )
     lacks = pl.col("time").is_null()
+    known = known.with_columns(_apart=_apart()).with_columns(
+        time=pl.col("time") + pl.col("_apart").fill_null(timedelta()),
+        zone=pl.when(pl.col("_apart").is_null()).then("zone").otherwise("_wrapper_zone"),
+    )
     return known.with_columns(
         (~lacks).alias("timed"),
         *(pl.when(lacks).then(f"_wrapper_{name}").otherwise(name).alias(name) for name in _OWN),
         at_start=pl.col("at_start") & ~lacks,
         upstream=pl.coalesce(pl.col("upstream").cast(pl.String), "_wrapper_instance"),
-    ).drop(f"_wrapper_{name}" for name in _TOLD)
+    ).drop("_apart", *(f"_wrapper_{name}" for name in _TOLD))
+
+
+def _apart() -> pl.Expr:
+    """What to add to a time without a zone, that was read as one of UTC or of the caller's; null if nobody knows.
+
+    A line is wrapped when it was written or some minutes later, as long as a buffer holds it: less than `_STEP`. If no
+    zone is that far away, it was wrapped at another time altogether, and that tells nothing.
+    """
+    apart = pl.col("_wrapper_time") - pl.col("time") + _BEHIND
+    guessed = (pl.col("zone") == NAIVE) & (pl.col("_wrapper_zone") != NAIVE)
+    near = apart.is_between(-_EAST, _WEST + _STEP, closed="left")
+    step = _STEP // timedelta(microseconds=1)
+    steps = apart.dt.total_microseconds() // step
+    return pl.when(guessed & near).then(pl.duration(microseconds=steps * step))
 
 
 def _begun(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:
