@@ -39,6 +39,12 @@ def classified(method: str, path: str, action: str | None = None) -> tuple[str |
         ("POST", "/realms/shop/protocol/openid-connect/token", None, "token"),
         ("POST", "/connect/token", None, "token"),
         ("POST", "/common/oauth2/v2.0/token", None, "token"),
+        ("POST", "/o/token/", None, "token"),
+        ("POST", "/application/o/token/", None, "token"),
+        ("POST", "/oidc/token", None, "token"),
+        ("POST", "/api/openid/token", None, "token"),
+        ("POST", "/idp/v1/token", None, "token"),
+        ("GET", "/o/authorize/", None, "authorize"),
         ("POST", "/api/login.php", None, "login"),
         ("POST", "/users/sign_in", None, "login"),
         ("POST", "/v3/sessions", None, "login"),
@@ -65,6 +71,10 @@ def classified(method: str, path: str, action: str | None = None) -> tuple[str |
         ("GET", "/api/items", None, None),
         ("GET", "/login", None, None),
         ("GET", "/api/refreshments", None, None),
+        ("GET", "/o/token/", None, None),
+        ("POST", "/foo/token", None, None),
+        ("POST", "/foo/o-token", None, None),
+        ("POST", "/devices/{id}/token", None, None),
     ],
 )
 def test_a_pattern(method, path, action, name):

@@ -17,6 +17,8 @@ from authforensics.correlate.outcomes import REFUSED
 from authforensics.schema import ENDPOINT_CLASS, TEXT, EndpointClass
 
 _C = EndpointClass
+#: Where servers mount OAuth: django-oauth-toolkit and authentik at `o`, django-oidc-provider at `openid`.
+_MOUNTS = r"oauth2?|o|oidc|openid|openid-connect|connect|idp"
 #: (methods, pattern on the normalised route, class); the first that matches decides.
 #: Reference: the routes that identity providers and frameworks ship, RFC 6749, 7009, 7662, 8414, OpenID Connect.
 PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
@@ -48,7 +50,7 @@ PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
     ("POST", r"/(revoke|revocation|revocat(ion|e)|token/blacklist)$", _C.REVOKE),
     ("GET|HEAD", r"/\.well-known/|/jwks(\.json)?$|/openid-connect/certs$|/discovery/v2\.0/keys$", _C.JWKS),
     ("POST", r"/oauth2/par$", _C.AUTHORIZE),
-    ("GET", r"/(oauth2?|connect|openid-connect)/(v\d/)?auth(orize)?$|^/authorize$", _C.AUTHORIZE),
+    ("GET", rf"/({_MOUNTS})/(v\d/)?auth(orize)?$|^/authorize$", _C.AUTHORIZE),
     ("GET", r"/auth/(ws|sse|socket)[-_]?token$", _C.TICKET),
     ("ANY", r"/v2$|/v2/.+/manifests/.+|/info/refs\?service=git-", _C.CHALLENGE),
     (
@@ -65,7 +67,7 @@ PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
     ("GET|POST", r"/auth/refresh$", _C.REFRESH),
     (
         "POST",
-        r"/(oauth2?|connect|openid-connect|as)/(v\d[\d.]*/|default/v\d/)?token(\.oauth2)?$|/oauth2/[\w-]+/v\d/token$|^/token$|/auth/(v\d/)?token$",
+        rf"/({_MOUNTS}|as)/(v\d[\d.]*/|default/v\d/)?token(\.oauth2)?$|/oauth2/[\w-]+/v\d/token$|^/token$|/auth/(v\d/)?token$",
         _C.TOKEN,
     ),
     ("ANY", r"/(log[-_]?out|sign[-_]?out|endsession|end[-_]session)$", _C.LOGOUT),
