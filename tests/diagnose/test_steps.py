@@ -21,7 +21,7 @@ def at(clock):
 
 
 def test_a_refused_refresh_has_its_sibling_shortly_before_it_or_beside_it(past):
-    _, told = trail(
+    history, told = trail(
         past,
         """
 10:00:00 winner refresh_ok     took=0.1
@@ -36,13 +36,50 @@ def test_a_refused_refresh_has_its_sibling_shortly_before_it_or_beside_it(past):
 10:30:01 later  refresh_denied took=0.1
 """,
     )
-    found = steps.siblings(told, at("10:00:00"), at("10:10:00"))
+    found = steps.siblings(told, history.events, at("10:00:00"), at("10:10:00"))
     assert dict(found.select(pl.col("device_id").cast(pl.String), "beside").rows()) == {
         "winner": True,
         "alone": False,
         "early": True,
         "again": False,
     }
+
+
+def test_who_tries_the_new_token_in_vain_and_refreshes_again_does_not_race(past):
+    history, told = trail(
+        past,
+        """
+10:00:00   tried  api_denied
+10:00:00   tried  refresh_ok
+10:00:00   tried  api_denied
+10:00:00   tried  refresh_denied
+10:00:00.1 timed  refresh_ok     took=0.1
+10:00:01   timed  api_denied     took=0.1
+10:00:01.3 timed  refresh_denied took=0.1
+10:00:00   tabs   api_denied
+10:00:00.1 tabs   refresh_ok
+10:00:00.2 tabs   api_denied
+10:00:00.3 tabs   refresh_denied
+10:00:00.4 tabs   api_ok
+10:00:00   ended  api_denied
+10:00:00.1 ended  refresh_ok
+10:00:00.2 ended  refresh_denied
+10:00:01   ended  api_denied
+10:00:02   ended  refresh_denied
+10:00:00.1 flight refresh_ok     took=0.1
+10:00:00.2 flight api_denied     took=0.2
+10:00:00.3 flight refresh_denied took=0.1
+10:00:01   flight api_denied     took=0.1
+""",
+    )
+    found = steps.siblings(told, history.events, at("10:00:00"), at("10:00:10"))
+    assert found.group_by(pl.col("device_id").cast(pl.String)).agg("beside").sort("device_id").rows() == [
+        ("ended", [True, True]),
+        ("flight", [True]),
+        ("tabs", [True]),
+        ("timed", [False]),
+        ("tried", [False]),
+    ]
 
 
 def test_what_comes_after_a_logout_is_told_from_what_comes_after_the_next_login(past):

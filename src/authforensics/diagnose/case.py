@@ -286,7 +286,7 @@ class Case:
     @cached_property
     def siblings(self) -> pl.DataFrame:
         """Their refused refreshes, and whether each was `beside` a granted one: see `steps.siblings`."""
-        return steps.siblings(self.steps, self.onset, self.last)
+        return steps.siblings(self.steps, self.events, self.onset, self.last)
 
     @cached_property
     def after_logout(self) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -55,28 +55,66 @@ def steps(events: Sequence[pl.LazyFrame], hit: pl.DataFrame) -> pl.DataFrame:
     return mine.sort("device_id", "timestamp", "row")
 
 
-def siblings(steps: pl.DataFrame, onset: datetime, last: datetime) -> pl.DataFrame:
+def siblings(steps: pl.DataFrame, events: Sequence[pl.LazyFrame], onset: datetime, last: datetime) -> pl.DataFrame:
     """The refreshes refused from `onset` to `last`: `device_id`, `timestamp`, `reason`, whether `beside` a granted one.
+
+    Beside is what is near in time, unless the token that was granted had been refused before: who is given a token,
+    calls with it in vain and refreshes again does one after the other.
 
     Args:
         steps: what `steps` gave.
+        events: those of the system.
         onset: the first refusal of the incident.
         last: the last one.
     """
     refused = pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value
-    hit = steps.filter(refused, pl.col("timestamp").is_between(onset, last)).select("device_id").unique()
+    mine = steps.filter(refused, pl.col("timestamp").is_between(onset, last)).select("device_id").unique()
     granted = pl.when(pl.col("auth_event") == AuthEvent.REFRESH_OK.value).then("timestamp")
     since = pl.col("timestamp") - granted.forward_fill().over("device_id")
     until = granted.backward_fill().over("device_id") - pl.col("timestamp")
     beside = (since.dt.total_microseconds() <= AFTER * 1e6).fill_null(value=False) | (
         until.dt.total_microseconds() <= BEFORE * 1e6
     ).fill_null(value=False)
-    return (
+    told = (
         steps.filter(pl.col("auth_event").is_in(REFRESHES))
-        .join(hit, on="device_id", how="semi", maintain_order="left")
+        .join(mine, on="device_id", how="semi", maintain_order="left")
         .with_columns(beside=beside)
         .filter(refused, pl.col("timestamp").is_between(onset, last))
-        .select("device_id", "timestamp", "reason", "beside")
+    )
+    later = _after_a_trial(events, told.filter("beside").select("device_id").unique(), onset, last)
+    return told.join(later, on=["device_id", "row"], how="left", maintain_order="left").select(
+        "device_id", "timestamp", "reason", beside=pl.col("beside") & pl.col("tried").is_null()
+    )
+
+
+def _after_a_trial(events: Sequence[pl.LazyFrame], hit: pl.DataFrame, onset: datetime, last: datetime) -> pl.DataFrame:
+    """The refused refreshes of some devices whose newest token had been refused before: `device_id`, `row`, `tried`.
+
+    Where no duration is logged, nobody knows whether a call right after a grant carried the new token or the old one:
+    it was the old one if the new one was ever accepted.
+    """
+    given = pl.col("auth_event").is_in([AuthEvent.REFRESH_OK.value, AuthEvent.LOGIN_OK.value])
+    refused = pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value
+    vain = (pl.col("auth_event") == AuthEvent.API_DENIED.value) & ~(pl.col("timed") & pl.col("straggler"))
+    works = (pl.col("auth_event") == AuthEvent.API_OK.value) & ~pl.col("timed")
+    kept = given | refused | vain | works
+    near = timedelta(seconds=AFTER)
+    return by_part(
+        events,
+        lambda part: (
+            part.filter(kept.fill_null(value=False), pl.col("timestamp").is_between(onset - near, last + near))
+            .select("device_id", "timestamp", "row", "auth_event", "timed", "straggler")
+            .join(hit.lazy(), on="device_id", how="semi")
+            .sort("device_id", "timestamp", "row")
+            .with_columns(token=given.cum_sum().over("device_id"))
+            # What came first, of the calls and the refreshes with a token: one that was refused first had a sibling.
+            .with_columns(
+                tried=vain.filter(vain | refused).first().over("device_id", "token"),
+                works=works.any().over("device_id", "token"),
+            )
+            .filter(refused, pl.col("token") > 0, pl.col("tried"), ~pl.col("works"))
+            .select("device_id", "row", "tried")
+        ),
     )
 
 
