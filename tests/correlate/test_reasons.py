@@ -130,6 +130,13 @@ def test_messages_of_success_have_no_reason():
         ("Refresh token rejected: Signature has expired", "refresh", None),
         ("POST /api/orders/17 rejected: jwt expired", "api", "orders"),
         ("Authentication failed for username=x", "login", None),
+        ("Invalid credentials", "login", None),
+        ("Login failed: token expired", "login", None),
+        ("Could not validate credentials: Signature verification failed.", "api", None),
+        ("Authentication credentials were not provided.", "api", None),
+        ("Session expired, please log in again", "api", None),
+        ("The user must sign in again", "api", None),
+        ("Token revoked: the password was changed", "api", None),
         ("jwt expired", "api", None),
     ],
 )

@@ -20,7 +20,16 @@ _FILLED_IN = r"\w+://\S+|(?:^|\s)/[^\s:]*|\b(?:\d[\w.:+-]*|[0-9a-fA-F]{4,}(?:-[0
 _BARE_CHALLENGE = r"(?i)^\s*bearer(\s+realm=\"[^\"]*\")?\s*$"
 
 _REFRESH_HINT = r"refresh"
-_LOGIN_HINT = r"\blog-?[_ ]?in\b|sign-?[_ ]?in\b|password|credentials?\b|authentication failed for"
+#: A verifier speaks of credentials, too ("Could not validate credentials", "credentials were not provided").
+_LOGIN_HINT = (
+    r"\blog-?[_ ]?in\b|sign-?[_ ]?in\b|password|authentication failed for"
+    r"|(?:bad|wrong|invalid|incorrect|given|user|client)[_ ]credentials?\b"
+)
+#: Advice to whose token was refused, or why it was: no login.
+_AFTERWARDS = (
+    r"(?i)\b(?:please|must|need to|have to|re-?)[_ ]?(?:log|sign)[_ -]?in\b|\b(?:log|sign)[_ -]?in again\b"
+    r"|password (?:has been |had been |was )?(?:changed|reset)\b"
+)
 _HAPPY = (
     r"^\W*(\[[\w.]+\]\s*)*([\w-]+[: ]+)?"
     r"(token refreshed|issued|refresh[_ ]token ok|log(ged)?[_ ]?(in|out)|login ok|success)"
@@ -210,7 +219,7 @@ def _hint(told: pl.Expr) -> pl.Expr:
     return (
         pl.when(told.str.contains(f"(?i){_REFRESH_HINT}"))
         .then(pl.lit("refresh"))
-        .when(told.str.contains(f"(?i){_LOGIN_HINT}"))
+        .when(told.str.replace_all(_AFTERWARDS, "").str.contains(f"(?i){_LOGIN_HINT}"))
         .then(pl.lit("login"))
         .otherwise(pl.lit("api"))
     )
