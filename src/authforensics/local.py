@@ -278,7 +278,7 @@ def study_partitions(
     learned = endpoints.learned([endpoints.observe(arranged.first())])
     surveyed = 0.0
     while True:
-        table = endpoints.classify(ground.called, learned, settings.correlate.endpoints)
+        table = endpoints.classify(ground.called, learned, messages, settings.correlate.endpoints)
         began = monotonic()
         explained = arranged.explained(table, messages) if messages["reason"].count() else None
         surveyed += monotonic() - began

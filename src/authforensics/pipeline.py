@@ -249,7 +249,7 @@ def _document(
     )
     verdict = diagnose.verdict(
         incidents,
-        diagnose.tally(history, rows=not incidents),
+        diagnose.tally(history, studied.table, rows=not incidents),
         systems=len(systems),
         told=studied.messages.select("timestamp", "reason"),
     )

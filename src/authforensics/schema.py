@@ -73,6 +73,9 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+#: With one of these a doubtful status refuses a token (K1, K2). `other`: a permission, a password, the client (K4).
+TOKEN_FAULTS = tuple(reason for reason in Reason if reason not in (Reason.MISSING_TOKEN, Reason.OTHER))
+
 #: Texts that repeat. One set of categories for all columns, so that they can be compared, coalesced and joined.
 TEXT = pl.Categorical(pl.Categories("authforensics"))
 #: The place of a line in the order of all lines of all files.

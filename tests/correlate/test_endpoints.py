@@ -9,7 +9,7 @@ import pytest
 
 from authforensics.collect.requests import without_ids, without_numbers
 from authforensics.correlate import endpoints, partition
-from authforensics.schema import EndpointClass
+from authforensics.schema import MESSAGES, EndpointClass
 
 
 def classified(method: str, path: str, action: str | None = None) -> tuple[str | None, str | None]:
@@ -44,7 +44,24 @@ def classified(method: str, path: str, action: str | None = None) -> tuple[str |
         ("POST", "/oidc/token", None, "token"),
         ("POST", "/api/openid/token", None, "token"),
         ("POST", "/idp/v1/token", None, "token"),
+        ("POST", "/login/oauth/access_token", None, "token"),
+        ("POST", "/sso/oauth2/access_token", None, "token"),
+        ("POST", "/idp/token.oauth2", None, "token"),
+        ("POST", "/dex/token", None, "token"),
+        ("GET", "/token", "service=registry.example.com", "token"),
+        ("GET", "/service/token", "service=harbor-registry", "token"),
+        ("GET", "/jwt/auth", "service=container_registry", "token"),
         ("GET", "/o/authorize/", None, "authorize"),
+        ("GET", "/oidc/auth", None, "authorize"),
+        ("GET", "/oidc/auth/{id}", None, "authorize"),
+        ("GET", "/oidc/interaction/{id}", None, "authorize"),
+        ("GET", "/api/oidc/authorization", None, "authorize"),
+        ("GET", "/oidc/session/end", None, "logout"),
+        ("POST", "/v3/auth/tokens", None, "login"),
+        ("GET", "/identity/v3/auth/tokens", None, "introspect"),
+        ("DELETE", "/v3/auth/tokens", None, "logout"),
+        ("GET", "/api/auth/token", None, "refresh"),
+        ("GET", "/api/auth/get-session", None, "session_check"),
         ("POST", "/api/login.php", None, "login"),
         ("POST", "/users/sign_in", None, "login"),
         ("POST", "/v3/sessions", None, "login"),
@@ -73,6 +90,9 @@ def classified(method: str, path: str, action: str | None = None) -> tuple[str |
         ("GET", "/api/refreshments", None, None),
         ("GET", "/o/token/", None, None),
         ("POST", "/foo/token", None, None),
+        ("GET", "/token", None, None),
+        ("GET", "/oidc/auth/{id}/photo", None, None),
+        ("POST", "/devices/auth/tokens/{id}", None, None),
         ("POST", "/foo/o-token", None, None),
         ("POST", "/devices/{id}/token", None, None),
     ],
@@ -101,8 +121,16 @@ def test_ids_are_collapsed(path, route):
 Call = tuple[str, float, str, str, int]
 
 
-def classes(*calls: Call, configured: dict[str, EndpointClass] | None = None, parts: int = 1) -> pl.DataFrame:
-    """The table of endpoints of calls (device, second, method, route, status), devices spread over partitions."""
+def classes(
+    *calls: Call,
+    configured: dict[str, EndpointClass] | None = None,
+    parts: int = 1,
+    said: tuple[tuple[str, str], ...] = (),
+) -> pl.DataFrame:
+    """The table of endpoints of calls (device, second, method, route, status), devices spread over partitions.
+
+    `said`: the reason and the end of the route that messages name.
+    """
     begin = datetime(2026, 3, 1, tzinfo=UTC)
     requests = pl.DataFrame(
         [
@@ -124,7 +152,9 @@ def classes(*calls: Call, configured: dict[str, EndpointClass] | None = None, pa
         if (part := requests.filter(pl.col("device_id").str.slice(1).cast(pl.Int64) % parts == number)).height
     ]
     learned = endpoints.learned([endpoints.observe(part) for part in arranged])
-    return endpoints.classify(endpoints.seen(requests), learned, configured or {})
+    told = [{"system": "s", "reason": reason, "stem": stem} for reason, stem in said]
+    messages = pl.DataFrame(told, schema=MESSAGES)
+    return endpoints.classify(endpoints.seen(requests), learned, messages, configured or {})
 
 
 def test_a_route_that_refuses_and_grants_is_protected_and_one_that_never_refuses_is_public():
@@ -133,6 +163,23 @@ def test_a_route_that_refuses_and_grants_is_protected_and_one_that_never_refuses
     assert found == {"/x": ("api", "learned"), "/y": ("public", "learned")}
     counted = {row["route"]: (row["requests"], row["refused"]) for row in table.to_dicts()}
     assert counted == {"/x": (2, 1), "/y": (1, 0)}
+
+
+def test_a_route_that_forbids_is_protected_where_messages_say_what_is_wrong_with_its_tokens():
+    calls: list[Call] = [("d0", 0, "GET", f"/{name}", status) for name in "xyzw" for status in (200, 403)]
+    calls.append(("d0", 0, "GET", "/v", 200))
+    said = (
+        *(("token_expired", "x"), ("revoked", "x"), ("token_expired", "x")),
+        # Too few; of no token; of a route that forbids nothing.
+        *(("token_expired", "y"), ("token_expired", "y")),
+        *[("other", "z")] * 5,
+        *[("missing_token", "w")] * 5,
+        *[("token_expired", "v")] * 5,
+    )
+    table = classes(*calls, said=said)
+    found = {row["route"]: row["endpoint_class"] for row in table.to_dicts()}
+    assert found == {"/x": "api", "/y": "public", "/z": "public", "/w": "public", "/v": "public"}
+    assert table.filter(pl.col("forbidden") != (pl.col("route").cast(pl.String) != "/v").cast(pl.UInt32)).is_empty()
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])

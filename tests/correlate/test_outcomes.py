@@ -63,6 +63,13 @@ def meant(endpoint: str, status: int, reason: str | None) -> str:
         # K4: the client was refused, not the token.
         ("refresh", 401, "other", "refresh_denied"),
         ("login", 400, "other", "login_denied"),
+        # What refuses each first call, as the protocol begins.
+        ("challenge", 401, None, "ignored"),
+        ("challenge", 401, "missing_token", "ignored"),
+        ("challenge", 401, "other", "ignored"),
+        ("challenge", 401, "signature_invalid", "api_denied"),
+        ("challenge", 403, None, "forbidden"),
+        ("challenge", 200, None, "api_ok"),
     ],
 )
 def test_which_answers_are_refusals(endpoint, status, reason, event):

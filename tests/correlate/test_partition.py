@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from authforensics import states
 from authforensics.correlate import endpoints, partition, population
 from authforensics.correlate.identity import FALLBACK
-from authforensics.schema import REASON, REQUESTS, EndpointClass, Sessions
+from authforensics.schema import MESSAGES, REASON, REQUESTS, EndpointClass, Sessions
 from authforensics.states import AuthEvent, AuthState
 from examples import examples
 
@@ -33,6 +33,7 @@ CALLS = {
     AuthEvent.LOGOUT: ("POST", "/logout", 204),
     AuthEvent.IGNORED: ("GET", "/api", 503),
 }
+UNSAID = pl.DataFrame(schema=MESSAGES)
 CONFIGURED = {
     "ANY ^/api$": EndpointClass.API,
     "ANY ^/refresh$": EndpointClass.REFRESH,
@@ -94,7 +95,7 @@ def analysed(frame: pl.DataFrame, parts: int = 1, explained: pl.DataFrame | None
     ]
     arranged = [partition.arrange(part) for part in dealt if part.height]
     learned = endpoints.learned([endpoints.observe(part) for part in arranged])
-    table = endpoints.classify(endpoints.seen(frame), learned, CONFIGURED)
+    table = endpoints.classify(endpoints.seen(frame), learned, UNSAID, CONFIGURED)
     spans = frame.group_by("system").agg(begin=pl.col("timestamp").min(), end=pl.col("timestamp").max())
     steps = {str(system): population.step(begin, end) for system, begin, end in spans.rows()}
     classed = [partition.classed(part, table) for part in arranged]
@@ -338,7 +339,7 @@ def test_refused_calls_are_healed_left_open_or_of_strangers():
 def test_a_partition_without_requests_has_tables_without_rows():
     calls = requests([("s-0", 0.0, "GET", "/api", 200), ("s-0", 5.0, "GET", "/api", 401)])
     table = endpoints.classify(
-        endpoints.seen(calls), endpoints.observe(calls.clear().with_columns(device=0)), CONFIGURED
+        endpoints.seen(calls), endpoints.observe(calls.clear().with_columns(device=0)), UNSAID, CONFIGURED
     )
     whole = analysed(calls)
     empty = partition.sessions_of(

@@ -11,6 +11,7 @@ from authforensics.diagnose import Tally, tally, verdict
 from script import play
 
 NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": pl.String})
+ENDPOINTS = {"endpoint_class": pl.String, "refused": pl.UInt32, "forbidden": pl.UInt32}
 NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row"}, 0)
 
 
@@ -56,10 +57,43 @@ def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
                 " 5 refreshes without a verdict (5xx, 429, timeout)."
             ),
         ),
+        (
+            {"devices": 8, "requests": 1000, "accepted": 9, "challenged": 300, "forbidden": 10},
+            (
+                "No incident: 8 devices, 1,000 requests; no call is known to be refused for its token;"
+                " 300 calls answered 401 as container registries and git ask for credentials, not judged;"
+                " 10 calls (1%) answered 403 by routes that never answer 401, not judged."
+            ),
+        ),
+        (
+            {"devices": 8, "requests": 1000, "accepted": 9, "forbidden": 9},
+            "No incident: 8 devices, 1,000 requests; no call was refused for its token.",
+        ),
     ],
 )
 def test_without_an_incident_facts_are_told(counts, headline):
     assert judge(**counts) == ("none", headline)
+
+
+@pytest.mark.parametrize(
+    ("reason", "counts", "severity", "words"),
+    [
+        ("revoked", {}, "unknown", "No call is known to be refused for its token, but there are 3 messages of revoked"),
+        ("token_expired", {}, "none", "for its token. Yet there are 3 messages of token_expired from 2026-03-01 10:00"),
+        ("token_expired", {"forbidden": 50}, "unknown", "UTC; 50 calls (50%) answered 403 by routes that never"),
+        ("token_expired", {"challenged": 5}, "unknown", "UTC; 5 calls answered 401 as container registries and git"),
+        ("revoked", {"refused": 3, "healed": 3}, "none", "3 calls refused, all of devices"),
+        ("refresh_revoked", {"refreshes_refused": 3}, "none", "3 refreshes refused"),
+        ("other", {}, "none", "no call was refused for its token."),
+    ],
+)
+def test_messages_that_speak_of_tokens_are_no_all_clear(reason, counts, severity, words):
+    times = [datetime(2026, 3, 1, 10, minute, tzinfo=UTC) for minute in range(3)]
+    messages = pl.DataFrame({"timestamp": times, "reason": [reason] * 3})
+    told, headline = judge(messages, **{"devices": 8, "requests": 100, "accepted": 9, **counts})
+    assert told == severity
+    assert words in headline
+    assert judge(messages.head(2), devices=8, requests=100, accepted=9)[0] == "none"
 
 
 def test_where_nothing_is_accepted_nothing_is_claimed():
@@ -70,6 +104,14 @@ def test_where_nothing_is_accepted_nothing_is_claimed():
 
 def test_without_requests_nothing_is_claimed():
     assert judge()[0] == "unknown"
+
+
+def test_where_much_is_forbidden_and_nothing_refused_nothing_is_claimed():
+    severity, headline = judge(devices=2, requests=200, forbidden=10)
+    assert severity == "unknown"
+    assert headline.startswith("No call is answered 401, but 10 of 200 calls of 2 devices are answered 403:")
+    assert judge(devices=2, requests=200, forbidden=10, accepted=9, refused=1, healed=1)[0] == "none"
+    assert judge(devices=2, requests=200, forbidden=9)[0] == "none"
 
 
 def test_messages_alone_are_counted_by_reason():
@@ -94,7 +136,7 @@ def test_a_row_of_refreshes_that_fail_is_told(past):
     10:50:05 fleet api_ok
     """
     history, _ = past(play(script, devices=12, stagger=1))
-    told = verdict([], tally(history), systems=1, told=NOTHING)
+    told = verdict([], tally(history, pl.DataFrame(schema=ENDPOINTS)), systems=1, told=NOTHING)
     assert (
         "24 refreshes of 12 devices in a row did not succeed, from 2026-03-01 10:30:01 to 10:30:31 UTC" in told.headline
     )
@@ -103,4 +145,4 @@ def test_a_row_of_refreshes_that_fail_is_told(past):
 def test_refreshes_that_fail_now_and_then_are_no_row(past):
     script = "10:00:00 fleet refresh_failed\n10:00:01 fleet refresh_ok"
     history, _ = past(play(script, devices=30, stagger=2))
-    assert tally(history).row is None
+    assert tally(history, pl.DataFrame(schema=ENDPOINTS)).row is None

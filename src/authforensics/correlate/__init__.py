@@ -360,7 +360,7 @@ def correlate(collected: pl.DataFrame, options: Options | None = None) -> Correl
     )
     arranged, told = arrange(requests, known), known.heard(messages)
     refreshes = endpoints.learned([endpoints.observe(arranged)])
-    table = endpoints.classify(known.called, refreshes, chosen.endpoints)
+    table = endpoints.classify(known.called, refreshes, told, chosen.endpoints)
     explained = None
     if told["reason"].count():
         explained = explain([survey(arranged, table, told)], told, known.clocks)

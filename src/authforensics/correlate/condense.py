@@ -8,7 +8,7 @@ from hashlib import sha256
 import polars as pl
 
 from authforensics.correlate import clients, reasons
-from authforensics.correlate.endpoints import seen
+from authforensics.correlate.endpoints import COUNTS, seen
 from authforensics.correlate.identity import LADDER
 from authforensics.once import once
 from authforensics.schema import CARRIED, MESSAGES, REQUESTS, TEXT, Kind
@@ -54,7 +54,7 @@ def all_seen(parts: Sequence[pl.DataFrame], folders: Mapping[str, str]) -> pl.Da
     whole = pl.concat([seen(pl.DataFrame(schema=REQUESTS)), *parts]).with_columns(
         pl.col("system").cast(pl.String).replace(dict(folders)).cast(TEXT)
     )
-    return whole.group_by(key).agg(pl.col("requests", "refused").sum())
+    return whole.group_by(key).agg(pl.col(COUNTS).sum())
 
 
 def coverage(narrow: pl.DataFrame) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """What each endpoint is for: by pattern, by what is learned from behaviour, by configuration.
 
 Patterns look at the method, the path without base, file suffix and trailing slash, and the query fields that select an
-operation. What no pattern names is learned: a route that refuses some calls and grants others is protected (`api`); a
-POST that succeeds right after a refusal, and after which the refused call is tried again, is the refresh.
+operation. What no pattern names is learned: a route that refuses some calls is protected (`api`), also by 403 if
+messages say of it what is wrong with tokens; a POST that succeeds right after a refusal, and after which the refused
+call is tried again, is the refresh.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from authforensics.correlate import reasons
 from authforensics.correlate.narrow import one_number
 from authforensics.correlate.order import DEVICE
 from authforensics.correlate.outcomes import REFUSED
@@ -18,7 +20,7 @@ from authforensics.schema import ENDPOINT_CLASS, TEXT, EndpointClass
 
 _C = EndpointClass
 #: Where servers mount OAuth: django-oauth-toolkit and authentik at `o`, django-oidc-provider at `openid`.
-_MOUNTS = r"oauth2?|o|oidc|openid|openid-connect|connect|idp"
+_MOUNTS = r"oauth2?|o|oidc|openid|openid-connect|connect|idp|op|sso|dex"
 #: (methods, pattern on the normalised route, class); the first that matches decides.
 #: Reference: the routes that identity providers and frameworks ship, RFC 6749, 7009, 7662, 8414, OpenID Connect.
 PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
@@ -50,7 +52,7 @@ PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
     ("POST", r"/(revoke|revocation|revocat(ion|e)|token/blacklist)$", _C.REVOKE),
     ("GET|HEAD", r"/\.well-known/|/jwks(\.json)?$|/openid-connect/certs$|/discovery/v2\.0/keys$", _C.JWKS),
     ("POST", r"/oauth2/par$", _C.AUTHORIZE),
-    ("GET", rf"/({_MOUNTS})/(v\d/)?auth(orize)?$|^/authorize$", _C.AUTHORIZE),
+    ("GET", rf"/({_MOUNTS})/(v\d/)?(auth(oriz(e|ation))?|interaction)(/[^/?]+)?$|^/authorize$", _C.AUTHORIZE),
     ("GET", r"/auth/(ws|sse|socket)[-_]?token$", _C.TICKET),
     ("ANY", r"/v2$|/v2/.+/manifests/.+|/info/refs\?service=git-", _C.CHALLENGE),
     (
@@ -65,12 +67,20 @@ PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
         _C.REFRESH,
     ),
     ("GET|POST", r"/auth/refresh$", _C.REFRESH),
+    # better-auth: the session's cookie is exchanged for a JWT.
+    ("GET", r"/auth/token$", _C.REFRESH),
     (
         "POST",
-        rf"/({_MOUNTS}|as)/(v\d[\d.]*/|default/v\d/)?token(\.oauth2)?$|/oauth2/[\w-]+/v\d/token$|^/token$|/auth/(v\d/)?token$",
+        rf"/({_MOUNTS}|as)/(v\d[\d.]*/|default/v\d/)?(access_)?token(\.oauth2)?$|/oauth2/[\w-]+/v\d/token$|^/token$|/auth/(v\d/)?token$",
         _C.TOKEN,
     ),
-    ("ANY", r"/(log[-_]?out|sign[-_]?out|endsession|end[-_]session)$", _C.LOGOUT),
+    # The token service of a container registry: the spec's own, Harbor's, GitLab's.
+    ("GET", r"/(token|jwt/auth)\?(.*&)?service=", _C.TOKEN),
+    ("ANY", r"/(log[-_]?out|sign[-_]?out|endsession|end[-_]session|session/end)$", _C.LOGOUT),
+    # OpenStack's Keystone: a token is created by a login, asked about and ended at one path.
+    ("POST", r"/auth/tokens$", _C.LOGIN),
+    ("GET|HEAD", r"/auth/tokens$", _C.INTROSPECT),
+    ("DELETE", r"/auth/tokens$", _C.LOGOUT),
     ("DELETE", r"/(users?/|auth/|account/)?(sessions?|auth|login|token)(/(current|me|\{id\}))?$", _C.LOGOUT),
     (
         "POST",
@@ -85,7 +95,7 @@ PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
     ("POST", r"/(register|sign[-_]?up)$", _C.REGISTER),
     (
         "GET|POST",
-        r"/(check[-_]?session|session[-_]?check|session/(check|status)|auth/(check|session|status)|verify[-_]?token|validate[-_]?token|sessions?/(me|current))$",
+        r"/(check[-_]?session|session[-_]?check|session/(check|status)|auth/(check|(get-)?session|status)|verify[-_]?token|validate[-_]?token|sessions?/(me|current))$",
         _C.SESSION_CHECK,
     ),
     ("GET|POST", r"/userinfo$", _C.USERINFO),
@@ -98,10 +108,16 @@ LEARN_REFRESH_SHARE = 0.8
 #: … within this time: an interceptor refreshes within one round trip (semantics: "a token call right after a denial").
 LEARN_REFRESH_SECONDS = 10
 
+#: Messages that speak of tokens at a route which answers 403, before that is taken for a refusal.
+LEARN_FORBIDDEN_MESSAGES = 3
+
 #: What an endpoint is told by.
 _KEY = ("system", "method", "route")
+#: What is counted of each.
+COUNTS = ("requests", "refused", "forbidden")
 #: Numbers below this are looked up in a list; of higher ones it would be too long.
 _LISTED = 1 << 22
+_FORBIDDEN = 403
 
 
 def _normalised() -> pl.Expr:
@@ -145,15 +161,20 @@ def by_pattern(routes: pl.DataFrame, configured: Mapping[str, EndpointClass]) ->
 
 
 def seen(requests: pl.DataFrame) -> pl.DataFrame:
-    """How often each (system, method, route) was called, and how many of these `requests` were `refused`."""
+    """How often each (system, method, route) was called: `requests`; how many of them were `refused` or `forbidden`."""
     names = requests.select(pl.col(_KEY).cast(TEXT))
     found = (
-        requests.select(_code(names), refused=pl.col("status").is_in(REFUSED))
+        requests.select(_code(names), refused=pl.col("status").is_in(REFUSED), forbidden=pl.col("status") == _FORBIDDEN)
         .with_row_index("at")
         .group_by("code")
-        .agg(pl.col("at").first(), requests=pl.len(), refused=pl.col("refused").sum())
+        .agg(
+            pl.col("at").first(),
+            requests=pl.len(),
+            refused=pl.col("refused").sum(),
+            forbidden=pl.col("forbidden").sum(),
+        )
     )
-    return names[found["at"]].hstack(found.select("requests", "refused"))
+    return names[found["at"]].hstack(found.select(COUNTS))
 
 
 def classes(requests: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
@@ -178,16 +199,19 @@ def _code(frame: pl.DataFrame) -> pl.Series:
     return one_number([frame[name] for name in _KEY])
 
 
-def classify(called: pl.DataFrame, refreshes: pl.DataFrame, configured: Mapping[str, EndpointClass]) -> pl.DataFrame:
+def classify(
+    called: pl.DataFrame, refreshes: pl.DataFrame, messages: pl.DataFrame, configured: Mapping[str, EndpointClass]
+) -> pl.DataFrame:
     """Class every (system, method, route).
 
     Args:
         called: what `seen` gave, of everything: one row each.
         refreshes: what `learned` gave.
+        messages: MESSAGES, all of them.
         configured: as in `by_pattern`.
 
     Returns:
-        One row each: `system`, `method`, `route`, `endpoint_class`, `how`, `requests`, `refused`.
+        One row each: `system`, `method`, `route`, `endpoint_class`, `how`, and COUNTS: `forbidden` ones had status 403.
     """
     named = by_pattern(called.select("method", "route").unique(), configured)
     table = called.join(named, on=["method", "route"], how="left", nulls_equal=True)
@@ -198,10 +222,11 @@ def classify(called: pl.DataFrame, refreshes: pl.DataFrame, configured: Mapping[
         nulls_equal=True,
     )
     unnamed = pl.col("endpoint_class").is_null()
+    spoken = reasons.faults_told(table, messages) >= LEARN_FORBIDDEN_MESSAGES
     behaves = (
         pl.when(pl.col("refreshes").fill_null(value=False))
         .then(pl.lit(EndpointClass.REFRESH.value))
-        .when(pl.col("refused") > 0)
+        .when((pl.col("refused") > 0) | ((pl.col("forbidden") > 0) & spoken))
         .then(pl.lit(EndpointClass.API.value))
         .otherwise(pl.lit(EndpointClass.PUBLIC.value))
         .cast(ENDPOINT_CLASS)
@@ -209,7 +234,7 @@ def classify(called: pl.DataFrame, refreshes: pl.DataFrame, configured: Mapping[
     return table.with_columns(
         endpoint_class=pl.when(unnamed).then(behaves).otherwise("endpoint_class"),
         how=pl.when(unnamed).then(pl.lit("learned")).otherwise("how"),
-    ).select("system", "method", "route", "endpoint_class", "how", "requests", "refused")
+    ).select("system", "method", "route", "endpoint_class", "how", *COUNTS)
 
 
 def observe(arranged: pl.DataFrame) -> pl.DataFrame:

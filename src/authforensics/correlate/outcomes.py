@@ -6,7 +6,7 @@ from functools import cache
 
 import polars as pl
 
-from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, TOO_LARGE, EndpointClass, Reason
+from authforensics.schema import AUTH_EVENT, ENDPOINT_CLASS, REASON, TOKEN_FAULTS, TOO_LARGE, EndpointClass, Reason
 from authforensics.states import AuthEvent
 
 #: Statuses by which a server refuses a token. 440 (IIS) and 498 (Esri) are not registered but mean just that.
@@ -22,24 +22,7 @@ NO_VERDICT = (0, 408, 425, 429, 460, 463, 499)
 #: Statuses after which authentication has passed: the application looked at the request itself.
 PASSED = (304, 404, 405, 406, 409, 410, 411, 412, 413, 415, 416, 422, 423, 424, 428)
 
-#: Reasons that name a fault of the token: with one of these a doubtful status is a refusal (pathologies K1, K2).
-#: `other` isn't one: permissions, the client's own secret (K4), a password.
-TOKEN_FAULTS = (
-    Reason.SIGNATURE_INVALID,
-    Reason.TOKEN_EXPIRED,
-    Reason.NOT_YET_VALID,
-    Reason.MALFORMED,
-    Reason.ALGORITHM_REJECTED,
-    Reason.KEY_NOT_FOUND,
-    Reason.AUDIENCE_MISMATCH,
-    Reason.ISSUER_MISMATCH,
-    Reason.REVOKED,
-    Reason.REFRESH_EXPIRED,
-    Reason.REFRESH_REVOKED,
-    Reason.REFRESH_REUSED,
-)
-
-#: Classes whose calls carry a credential and prove it.
+#: Classes whose calls carry a credential and prove it. So do those of `challenge`, but for each first one.
 PROTECTED = (EndpointClass.API, EndpointClass.SESSION_CHECK, EndpointClass.USERINFO, EndpointClass.TICKET)
 
 
@@ -84,6 +67,8 @@ def auth_event() -> pl.Expr:
         .then(event(AuthEvent.API_OK))
         .otherwise(event(AuthEvent.IGNORED))
     )
+    # The protocol's first refusal asks for a credential; one that names a fault was given one.
+    challenge = pl.when(refused & ~faulty.fill_null(value=False)).then(event(AuthEvent.IGNORED)).otherwise(protected)
     logout = pl.when(status.is_between(200, 399)).then(event(AuthEvent.LOGOUT)).otherwise(event(AuthEvent.IGNORED))
     return (
         pl.when(name == EndpointClass.LOGIN.value)
@@ -94,6 +79,8 @@ def auth_event() -> pl.Expr:
         .then(logout)
         .when(name.is_in([member.value for member in PROTECTED]))
         .then(protected)
+        .when(name == EndpointClass.CHALLENGE.value)
+        .then(challenge)
         .otherwise(event(AuthEvent.IGNORED))
         .cast(AUTH_EVENT)
         .alias("auth_event")

@@ -91,7 +91,8 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
         access log itself says); `session_before` (its device had been accepted before, so that it has a token to be
         refused) and `counted` (it is a refusal whether or not anything says why; one that isn't counts with a reason).
     """
-    protected = _is_class(EndpointClass.REFRESH, *outcomes.PROTECTED)
+    challenge = _is_class(EndpointClass.CHALLENGE)
+    protected = _is_class(EndpointClass.REFRESH, EndpointClass.CHALLENGE, *outcomes.PROTECTED)
     carries = protected | _is_class(EndpointClass.LOGIN)
     accepted = (carries & pl.col("status").is_between(200, 299)).fill_null(value=False)
     refresh = _is_class(EndpointClass.REFRESH)
@@ -100,7 +101,7 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
     )
     at = classed.select(pl.arg_where(doubtful)).to_series()
     session_before = order.times_before(classed, accepted, order.starts(classed), at) > 0
-    certain = pl.col("status").is_in(outcomes.REFUSED) | (refresh & pl.col("status").is_in(_DOUBTFUL))
+    certain = (pl.col("status").is_in(outcomes.REFUSED) & ~challenge) | (refresh & pl.col("status").is_in(_DOUBTFUL))
     return classed.select(
         *("row", "system", "timestamp", "request_id", "route", "endpoint_class", "status", "clock", "reason")
     )[at].with_columns(session_before=session_before, counted=certain)

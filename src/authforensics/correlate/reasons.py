@@ -10,7 +10,7 @@ import polars as pl
 
 from authforensics.correlate.outcomes import REFUSED
 from authforensics.correlate.reason_patterns import DIALECTS, RULES
-from authforensics.schema import MESSAGES, REASON, TEXT, EndpointClass, Reason
+from authforensics.schema import MESSAGES, REASON, TEXT, TOKEN_FAULTS, EndpointClass, Reason
 
 _QUOTES = r"['\"`\x{2018}\x{2019}\x{201c}\x{201d}]"
 #: Where one word ends and the next begins although nothing is between them: `tokenExpired`, `JWTExpired`.
@@ -214,6 +214,20 @@ def with_templates(messages: pl.DataFrame, templates: pl.DataFrame) -> pl.DataFr
     return messages.with_columns(found.select(pl.coalesce("_stem", "stem").alias("stem")).to_series())
 
 
+def faults_told(called: pl.DataFrame, messages: pl.DataFrame) -> pl.Series:
+    """How many MESSAGES say, naming the end of the route, what is wrong with a token: one number per row of `called`.
+
+    Args:
+        called: `system`, `route`.
+        messages: of all systems.
+    """
+    key = ["system", "stem"]
+    faults = messages.filter(pl.col("reason").cast(pl.String).is_in(TOKEN_FAULTS)).select(pl.col(key).cast(pl.String))
+    routes = called.select(pl.col("system").cast(pl.String), stem=_stem(pl.col("route").cast(pl.String)))
+    counts = faults.drop_nulls().group_by(key).agg(told=pl.len())
+    return routes.join(counts, on=key, how="left", maintain_order="left")["told"].fill_null(0)
+
+
 def _hint(told: pl.Expr) -> pl.Expr:
     """Which kind of endpoint a text speaks of."""
     return (
@@ -238,6 +252,9 @@ def _kind(endpoint_class: pl.Expr) -> pl.Expr:
         .then(pl.lit("refresh"))
         .when(name == EndpointClass.LOGIN.value)
         .then(pl.lit("login"))
+        # What refuses each first call says so of no token: a message that doesn't name it speaks of another call.
+        .when(name == EndpointClass.CHALLENGE.value)
+        .then(pl.lit("challenge"))
         .otherwise(pl.lit("api"))
     )
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from authforensics.parallel import by_part
-from authforensics.schema import History
+from authforensics.schema import EndpointClass, History
 from authforensics.states import AuthEvent
 
 #: Refreshes that fail in a row, and devices they are of, before a row is worth a word: fewer happen by chance.
@@ -33,7 +33,8 @@ class Tally:
 
     `healed`: refused calls whose device was accepted again; `strangers`: those of devices that showed no session at
     all; the rest of `refused` is left open. `row`: the longest row of refreshes of one system, of several devices, none
-    of which succeeded.
+    of which succeeded. Not judged are `challenged`, answered 401 as a protocol begins, and `forbidden`, answered 403 on
+    routes that never answer 401.
     """
 
     requests: int
@@ -45,14 +46,17 @@ class Tally:
     refreshes_refused: int
     refreshes_failed: int
     logins_refused: int
+    challenged: int
+    forbidden: int
     row: Row | None = None
 
 
-def tally(history: History, *, rows: bool = True) -> Tally:
+def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Tally:
     """Count.
 
     Args:
         history: of all systems.
+        endpoints: `endpoint_class`, `refused` and `forbidden` of every endpoint.
         rows: whether to look for `row`, which takes longer than all the rest.
     """
     # Stragglers are left out, as in the episodes: they say nothing about the token held.
@@ -68,8 +72,14 @@ def tally(history: History, *, rows: bool = True) -> Tally:
         refreshes_refused=events.get(AuthEvent.REFRESH_DENIED.value, 0),
         refreshes_failed=events.get(AuthEvent.REFRESH_FAILED.value, 0),
         logins_refused=events.get(AuthEvent.LOGIN_DENIED.value, 0),
+        challenged=_of_class(endpoints, EndpointClass.CHALLENGE, "refused"),
+        forbidden=_of_class(endpoints, EndpointClass.PUBLIC, "forbidden"),
         row=_row(history) if rows else None,
     )
+
+
+def _of_class(endpoints: pl.DataFrame, name: EndpointClass, count: str) -> int:
+    return int(endpoints.filter(pl.col("endpoint_class") == name.value)[count].sum())
 
 
 def _row(history: History) -> Row | None:

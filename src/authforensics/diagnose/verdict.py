@@ -11,7 +11,13 @@ from authforensics.diagnose.tally import Tally
 from authforensics.diagnose.wording import after, clock, plural
 from authforensics.document import Verdict
 from authforensics.findings import Incident, Severity
+from authforensics.schema import TOKEN_FAULTS, Reason
 
+#: From this share of the calls on it is told that they were answered 403: scanners are everywhere. From the other one
+#: on it may be how tokens are refused, where nothing else is.
+_FORBIDDEN, _MOSTLY_FORBIDDEN = 0.01, 0.05
+#: Messages of which nothing comes are told from so many on.
+_MESSAGES = 3
 #: What finds sessions that are accepted and should not be.
 _ACCEPTED = {"logged_out_reuse", "session_shared"}
 
@@ -23,13 +29,19 @@ def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told
         incidents: all of them, the worst first.
         counted: what was refused and what became of it.
         systems: how many systems there are; the sentence names them if there is more than one.
-        told: application messages, `timestamp` and `reason`: all there is to say where no access log was read.
+        told: application messages, `timestamp` and `reason`: all there is to say where no access log was read, and
+            what speaks against it where it tells of no refusal.
     """
     if not incidents:
         if not counted.requests:
             return Verdict(severity="unknown", headline=_without_requests(told))
         if counted.refused and not counted.accepted:
             return Verdict(severity="unknown", headline=_never_accepted(counted))
+        faults = told.filter(pl.col("reason").cast(pl.String).is_in(TOKEN_FAULTS))
+        if faults.height >= _MESSAGES and not counted.refused and not counted.refreshes_refused:
+            return _contradicted(counted, faults)
+        if not counted.refused and counted.forbidden >= _MOSTLY_FORBIDDEN * counted.requests:
+            return Verdict(severity="unknown", headline=_forbidden(counted))
         return Verdict(severity=Severity.NONE, headline=_ordinary(counted))
     worst = incidents[0]
     words = _sentence(worst, named=systems > 1)
@@ -45,8 +57,11 @@ def _ordinary(counted: Tally) -> str:
     """No incident: what was refused, and what became of it, without claiming more."""
     seen = f"No incident: {plural(counted.devices, 'device')}, {plural(counted.requests, 'request')};"
     told: list[str] = []
+    unjudged = _unjudged(counted)
     if not counted.refused:
-        told.append("no call was refused for its token")
+        told.append(
+            "no call was refused for its token" if not unjudged else "no call is known to be refused for its token"
+        )
     elif counted.healed == counted.refused:
         whose = "all of devices that were" if counted.refused > 1 else "of a device that was"
         told.append(f"{plural(counted.refused, 'call')} refused, {whose} accepted again")
@@ -71,7 +86,40 @@ def _ordinary(counted: Tally) -> str:
             f"{row.count:,} refreshes of {row.devices:,} devices in a row did not succeed, from {when}:"
             " look at the refresh endpoint"
         )
-    return f"{seen} {'; '.join(told)}."
+    return f"{seen} {'; '.join([*told, *unjudged])}."
+
+
+def _unjudged(counted: Tally) -> list[str]:
+    """What was answered with a refusal that may be one of a token, or not."""
+    told = []
+    if counted.challenged:
+        told.append(
+            f"{plural(counted.challenged, 'call')} answered 401 as container registries and git ask for credentials,"
+            " not judged"
+        )
+    if counted.forbidden >= _FORBIDDEN * max(counted.requests, 1):
+        calls = f"{plural(counted.forbidden, 'call')} ({counted.forbidden / counted.requests:.0%})"
+        told.append(f"{calls} answered 403 by routes that never answer 401, not judged")
+    return told
+
+
+def _contradicted(counted: Tally, faults: pl.DataFrame) -> Verdict:
+    """No refusal is known, and yet messages say what is wrong with tokens."""
+    unjudged = _unjudged(counted)
+    if not unjudged and (faults["reason"].cast(pl.String) == Reason.TOKEN_EXPIRED.value).all():
+        # Where a token is of use but not asked for, an old one is as good as none.
+        return Verdict(severity=Severity.NONE, headline=f"{_ordinary(counted)} Yet there are {_said(faults)}.")
+    devices, requests = plural(counted.devices, "device"), plural(counted.requests, "request")
+    told = "; ".join([f"No call is known to be refused for its token, but there are {_said(faults)}", *unjudged])
+    return Verdict(severity="unknown", headline=f"{told}. Read were {requests} of {devices}.")
+
+
+def _forbidden(counted: Tally) -> str:
+    calls = f"{counted.forbidden:,} of {plural(counted.requests, 'call')}"
+    return (
+        f"No call is answered 401, but {calls} of {plural(counted.devices, 'device')} are answered 403:"
+        " if that is how this service refuses tokens, the log does not tell it from a missing permission."
+    )
 
 
 def _never_accepted(counted: Tally) -> str:
@@ -80,20 +128,24 @@ def _never_accepted(counted: Tally) -> str:
 
 
 def _without_requests(told: pl.DataFrame) -> str:
+    reasons = told.filter(pl.col("reason").is_not_null())
+    if reasons.is_empty():
+        return "No request was found in these logs: nothing can be said about sessions."
+    wanted = "Add the access log to see who is affected, and whether it is over."
+    return f"No access log was read, only messages: {_said(reasons)}. {wanted}"
+
+
+def _said(messages: pl.DataFrame) -> str:
+    """How many messages name which reason, and when: the three that are named most."""
     reasons = (
-        told.filter(pl.col("reason").is_not_null())
-        .group_by(pl.col("reason").cast(pl.String))
+        messages.group_by(pl.col("reason").cast(pl.String))
         .agg(pl.len(), first=pl.col("timestamp").min(), last=pl.col("timestamp").max())
         .sort("len", "reason", descending=[True, False])
     )
-    if reasons.is_empty():
-        return "No request was found in these logs: nothing can be said about sessions."
-    said = "; ".join(
+    return "; ".join(
         f"{plural(count, 'message')} of {reason} from {first:%Y-%m-%d} {clock(first)} to {clock(last)} UTC"
         for reason, count, first, last in reasons.head(3).rows()
     )
-    wanted = "Add the access log to see who is affected, and whether it is over."
-    return f"No access log was read, only messages: {said}. {wanted}"
 
 
 def _sentence(one: Incident, *, named: bool) -> str:

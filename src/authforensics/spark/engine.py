@@ -156,7 +156,8 @@ def study_requests(
     )
     messages = ground.heard(intake.messages)
     requests, refreshes = _settled(spark, intake.files, _partitions(spark, intake.rows, settings.memory), ground, work)
-    table = endpoints.classify(ground.called, endpoints.learned(refreshes), settings.correlate.endpoints)
+    learned = endpoints.learned(refreshes)
+    table = endpoints.classify(ground.called, learned, messages, settings.correlate.endpoints)
     explained = None
     if messages["reason"].count():
         asked = _Survey(requests, ground, table, messages)
