@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from authforensics import states
 from authforensics.correlate import endpoints, partition, population
 from authforensics.correlate.identity import FALLBACK
-from authforensics.schema import MESSAGES, REASON, REQUESTS, EndpointClass, Sessions
+from authforensics.schema import MESSAGES, REASON, REQUESTS, TIMESTAMP, EndpointClass, Sessions
 from authforensics.states import AuthEvent, AuthState
 from examples import examples
 
@@ -263,8 +263,9 @@ def test_a_token_call_is_what_the_device_did_before_makes_it(before, name):
 def test_what_is_granted_after_a_refused_refresh_is_a_login(after, seconds, names):
     calls = [("GET", "/api", 200), ("POST", "/token", 400), *after, ("POST", "/token", 200)]
     told = requests(("s-0", seconds * at, *call) for at, call in enumerate(calls))
-    events = analysed(told).events
-    assert events.filter(pl.col("route") == "/token")["endpoint_class"].to_list() == names
+    for begun in ("timestamp", None):
+        events = analysed(told.with_columns(started_at=begun or pl.lit(None, TIMESTAMP))).events
+        assert events.filter(pl.col("route") == "/token")["endpoint_class"].to_list() == names
 
 
 def test_a_route_without_a_name_is_one_too():

@@ -66,7 +66,8 @@ def _decide_token_calls(requests: pl.DataFrame) -> pl.DataFrame:
     denied = token & pl.col("status").is_in(_DENIED)
     verdict = (_is_class(*outcomes.PROTECTED) | accepted) & granted | denied
     ended = order.before(order.latest(verdict.fill_null(value=False), denied))
-    since = pl.col("started_at") - order.before(order.latest(denied.fill_null(value=False), "timestamp"))
+    begun = pl.coalesce("started_at", "timestamp")
+    since = begun - order.before(order.latest(denied.fill_null(value=False), "timestamp"))
     again = granted & ended & (since > pl.duration(seconds=_SIBLING_SECONDS))
     decided = (
         pl.when((before & ~again.fill_null(value=False)).fill_null(value=False))
