@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from authforensics.correlate import Options, condense, correlate
+from authforensics.correlate import Options, condense, correlate, endpoints
 from authforensics.correlate.systems import join_folders
 from authforensics.errors import UnknownName
 from authforensics.schema import COLLECTED, TEXT
@@ -53,7 +53,9 @@ def test_session_ids_are_known_by_their_fingerprint_only():
 
 def systems_of(frame: pl.DataFrame, configured: dict[str, list[str]] | None = None) -> dict[str, str]:
     names = frame["system"].unique().cast(pl.String).to_list()
-    return join_folders(names, condense.requests(frame).lazy(), condense.messages(frame), configured or {})
+    requests = condense.requests(frame)
+    called = condense.all_seen([endpoints.seen(requests)], {})
+    return join_folders(names, requests.lazy(), condense.messages(frame), called, configured or {})
 
 
 def folders(**ids: list[str]) -> pl.DataFrame:
@@ -90,6 +92,40 @@ def test_users_numbered_from_one_do_not_make_two_services_one():
     assert systems_of(pl.concat(both)) == {"blog": "blog", "shop": "shop"}
     messages = both[1].with_columns(kind=pl.lit("message", dtype=both[1].schema["kind"]))
     assert systems_of(pl.concat([both[0], messages])) == {"blog": "blog", "shop": "blog"}
+
+
+def served(system: str, clients: range, routes: list[str]) -> pl.DataFrame:
+    calls = [(f"10.0.0.{client}", route) for client in clients for route in routes]
+    frame = events(client_ip=[ip for ip, _ in calls], user_agent=["x"] * len(calls), device_id=[None] * len(calls))
+    return frame.with_columns(
+        system=pl.lit(system).cast(TEXT), route=pl.Series([route for _, route in calls]).cast(TEXT)
+    )
+
+
+@pytest.mark.parametrize(
+    ("clients", "routes", "one"),
+    [
+        (range(40), ["/a", "/b", "/c", "/d"], True),
+        # A server that was added late, and one of which calls at one route are missing.
+        (range(20, 32), ["/a", "/b", "/c", "/d"], True),
+        (range(40), ["/a", "/b", "/c", "/d", "/e"], True),
+        # Other clients; too few of them; another service of the same clients; one that has hardly a route in common.
+        (range(38, 80), ["/a", "/b", "/c", "/d"], False),
+        (range(9), ["/a", "/b", "/c", "/d"], False),
+        (range(40), ["/e", "/f", "/g"], False),
+        (range(40), ["/a", "/b", "/e", "/f"], False),
+        (range(40), ["/a"], False),
+    ],
+)
+def test_servers_that_share_clients_and_routes_are_one_system(clients, routes, one):
+    both = pl.concat([served("node1", range(40), ["/a", "/b", "/c", "/d"]), served("node2", clients, routes)])
+    assert systems_of(both) == {"node1": "node1", "node2": "node1" if one else "node2"}
+
+
+def test_what_is_called_everywhere_makes_no_two_services_one():
+    same = ["/healthz", "/app.css"]
+    both = pl.concat([served("blog", range(40), [*same, "/posts"]), served("shop", range(40), [*same, "/orders"])])
+    assert systems_of(both) == {"blog": "blog", "shop": "shop"}
 
 
 def test_an_unknown_key_is_named():

@@ -168,7 +168,7 @@ def ground(
         kinds: the format of each source; by default all have the same.
         naive: the sources that carry no zone.
     """
-    folders = systems.join_folders(list(extents), requests, messages, options.systems)
+    folders = systems.join_folders(list(extents), requests, messages, condense.all_seen(seen, {}), options.systems)
     requests = _renamed(requests, folders)
     sets = sets or {one: one for one in bases}
     fixed = set(systems.named_folders(list(extents), options.systems).values())

@@ -1,4 +1,4 @@
-"""Which folders are one system: those that share request, device or user ids, or that the configuration names.
+"""Which folders are one system: those that share ids, or clients and routes, or that the configuration names.
 
 Those whose logs tell of the same requests are, too: see `echoes`.
 """
@@ -10,14 +10,30 @@ from fnmatch import fnmatch
 
 import polars as pl
 
+from authforensics.correlate import endpoints
+from authforensics.schema import EndpointClass
+
 #: Two folders are one system when this share of the ids of the one with fewer is seen in the other …
 SHARED = 0.3
 #: … and at least this many ids: small numbers that any system has (user 1) prove nothing.
 SHARED_IDS = 5
+#: Servers among which requests are dealt out have this share of their clients (address and user agent) in common …
+SHARED_CLIENTS, SHARED_COUNT = 0.5, 10
+#: … and answer this share of all calls at the same routes. One of the two isn't enough: users of one service use
+#: others, and products have the same routes everywhere.
+SHARED_CALLS = 0.8
+#: What is called everywhere by the same callers.
+_EVERYWHERE = (EndpointClass.PROBE.value, EndpointClass.STATIC.value, EndpointClass.PREFLIGHT.value)
+#: Clients a folder that are compared.
+_COMPARED = 1000
 
 
 def join_folders(
-    folders: Sequence[str], requests: pl.LazyFrame, messages: pl.DataFrame, configured: Mapping[str, Sequence[str]]
+    folders: Sequence[str],
+    requests: pl.LazyFrame,
+    messages: pl.DataFrame,
+    called: pl.DataFrame,
+    configured: Mapping[str, Sequence[str]],
 ) -> dict[str, str]:
     """The system of every folder; joined folders take the name of the first.
 
@@ -25,6 +41,7 @@ def join_folders(
         folders: all of them.
         requests: REQUESTS, `system` being the folder.
         messages: MESSAGES, likewise.
+        called: what `endpoints.seen` says of each folder.
         configured: system name to globs of folders.
     """
     named = named_folders(folders, configured)
@@ -45,6 +62,9 @@ def join_folders(
                     continue
                 one, other = sorted((root(first), root(second)))
                 parent[other] = one
+        for first, second in _dealt_out(requests, called, [name for name in free if name in set(served.to_list())]):
+            one, other = sorted((root(first), root(second)))
+            parent[other] = one
     return named | {folder: root(folder) for folder in free}
 
 
@@ -77,3 +97,41 @@ def _sharing(requests: pl.LazyFrame, messages: pl.DataFrame, column: str, free: 
     enough = pl.min_horizontal("len", "len_other") * SHARED
     found = pairs.filter(pl.col("common") >= SHARED_IDS, pl.col("common") >= enough).sort("system", "system_other")
     return found.select("system", "system_other").rows()
+
+
+def _dealt_out(requests: pl.LazyFrame, called: pl.DataFrame, free: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of folders whose requests one fleet of clients made of one service."""
+    own = called.with_columns(pl.col("system").cast(pl.String)).filter(pl.col("system").is_in(free))
+    named = endpoints.by_pattern(own.select("method", "route").unique(), {})
+    everywhere = named.filter(pl.col("endpoint_class").is_in(_EVERYWHERE))
+    own = own.join(everywhere, on=["method", "route"], how="anti", nulls_equal=True)
+    routes = _in_common(own.select("system", "method", "route", count="requests"))
+    alike = routes.filter(pl.min_horizontal("share", "share_other") >= SHARED_CALLS)
+    if alike.is_empty():
+        return []
+    client = pl.struct("client_ip", "user_agent").hash()
+    known = requests.select(pl.col("system").cast(pl.String), client=client).unique().collect(engine="streaming")
+    known = known.filter(pl.col("system").is_in([*alike["system"], *alike["system_other"]]))
+    # The same ones of all folders.
+    every = max(1, known.height // (_COMPARED * max(1, known["system"].n_unique())))
+    clients = _in_common(known.filter(pl.col("client") % every == 0).with_columns(count=1))
+    found = clients.filter(
+        pl.max_horizontal("share", "share_other") >= SHARED_CLIENTS, pl.col("common") >= SHARED_COUNT
+    ).join(alike, on=["system", "system_other"], how="semi")
+    return found.select("system", "system_other").sort("system", "system_other").rows()
+
+
+def _in_common(counted: pl.DataFrame) -> pl.DataFrame:
+    """What each two systems share, of what is counted per `system` by all columns but `count`.
+
+    Returns:
+        `system`, `system_other`, how many things are `common`, and the `share` of the count of each that these make.
+    """
+    key = [name for name in counted.columns if name not in {"system", "count"}]
+    share = counted.select("system", *key, share=pl.col("count") / pl.col("count").sum().over("system"))
+    pairs = share.join(share, on=key, nulls_equal=True, suffix="_other")
+    return (
+        pairs.filter(pl.col("system") < pl.col("system_other"))
+        .group_by("system", "system_other")
+        .agg(pl.col("share", "share_other").sum(), common=pl.len())
+    )
