@@ -17,7 +17,7 @@ from authforensics.analysis import Analysis
 from authforensics.config import Config
 from authforensics.document import Document, Lifetimes, Run, Tokens
 from authforensics.errors import BadValue
-from authforensics.findings import Finding, Incident, Severity
+from authforensics.findings import Deploy, Finding, Incident, Severity
 from authforensics.parallel import beside
 from authforensics.partitions import WorkDirectory
 from authforensics.plan import Paths, Plan, listed, planned
@@ -140,6 +140,8 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
     clock = monotonic()
     history = studied.studies.history(studied.ground)
     carried = studied.carried
+    started = correlate.restarts(studied.ground.clocks.set_right(studied.messages), plan.deploys)
+    deploys = tuple(sorted((*plan.deploys, *started), key=lambda one: one.time))
     formats = local.kinds(studied.collected)
     with beside(lambda: _lifetimes(studied, history)) as lived:
         found = detect.conclude(
@@ -155,11 +157,13 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
             unset = () if plan.variables is None else environment.unset(plan.variables)
             signers = diagnose.signed(carried, history.events, studied.messages, unset)
             lifetimes = lived()
-            incidents = diagnose.diagnose(history, found, lifetimes, plan.deploys, signers)
+            incidents = diagnose.diagnose(history, found, lifetimes, deploys, signers)
             drawn = told() if told else None
     diagnosed = monotonic()
     tokens = exposure.tokens(carried, plan.variables, plan.settings.candidates.notes)
-    document = _document(studied, history, lifetimes, found, incidents, plan=plan, tokens=tokens, known=drawn)
+    document = _document(
+        studied, history, lifetimes, found, incidents, plan=plan, deploys=deploys, tokens=tokens, known=drawn
+    )
     ended = monotonic()
     took = {**stages, "diagnose": diagnosed - clock, "document": ended - diagnosed}
     run = Run(
@@ -216,6 +220,7 @@ def _document(
     incidents: Sequence[Incident],
     *,
     plan: Plan,
+    deploys: tuple[Deploy, ...],
     tokens: Tokens,
     known: timelines.Drawn | None,
 ) -> Callable[[Run], Document]:
@@ -264,7 +269,7 @@ def _document(
         populations=assembly.populations(history.populations),
         findings=tuple(assembly.with_text(one, known.lines) for one in findings),
         incidents=tuple(incidents),
-        deploys=plan.deploys,
+        deploys=deploys,
         tokens=tokens,
         clients=clients,
         clients_omitted=clients_omitted,

@@ -30,6 +30,7 @@ from authforensics.correlate.clocks import Clocks
 from authforensics.correlate.echoes import Echoes
 from authforensics.correlate.identity import Ladder
 from authforensics.correlate.outcomes import telling
+from authforensics.correlate.starts import restarts
 from authforensics.correlate.twins import twins
 from authforensics.document import Join
 from authforensics.errors import UnknownName
@@ -53,6 +54,7 @@ __all__ = [
     "joins",
     "noted",
     "population",
+    "restarts",
     "sessionize",
     "survey",
     "telling",

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import polars as pl
 
-from authforensics.correlate import clients, reasons
+from authforensics.correlate import clients, reasons, starts
 from authforensics.correlate.endpoints import COUNTS, seen
 from authforensics.correlate.identity import LADDER
 from authforensics.once import once
@@ -37,14 +37,18 @@ def requests(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def messages(events: pl.DataFrame) -> pl.DataFrame:
-    """The MESSAGES among some events of COLLECTED: those that say why a token was refused, or whose request it was."""
+    """The MESSAGES among some events of COLLECTED: of those that say why a token was refused, or whose request it was.
+
+    And of those that say that a server was started.
+    """
     mine = _of_kind(events, Kind.MESSAGE)
     if mine.is_empty():
         return pl.DataFrame(schema=MESSAGES)
     told = reasons.read_messages(mine).with_columns(
         _session(mine["session_id"]), request_id=_hashed(pl.col("request_id"))
     )
-    useful = pl.any_horizontal(pl.col("reason").is_not_null(), *(pl.col(name).is_not_null() for name in _IDS))
+    known = (pl.col(name).is_not_null() for name in ("reason", *_IDS))
+    useful = pl.any_horizontal(*known, starts.tell(pl.col("hint")))
     return told.filter(useful).select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from authforensics.correlate import starts
 from authforensics.correlate.outcomes import REFUSED
 from authforensics.correlate.reason_patterns import DIALECTS, RULES
 from authforensics.schema import MESSAGES, REASON, TEXT, TOKEN_FAULTS, EndpointClass, Reason
@@ -175,7 +176,8 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         `messages` (of COLLECTED) with `reason`; `hint` (`refresh`, `login` or `api`: which kind of endpoint it speaks
-        of); `stem` (the word it begins with, which may be the name of a script or handler).
+        of; else that something starts, see `starts`); `stem` (the word it begins with, which may be the name of a
+        script or handler).
     """
     known = messages.select("message", "route", "origin").unique()
     text = pl.col("message").fill_null("")
@@ -191,6 +193,8 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
             text.str.extract(r"^(?:\[[^\]]*\]\s*)*([A-Za-z_][\w-]{2,})\s*[:(]").str.to_lowercase(),
         ),
     )
+    started = starts.hints(known["message"])
+    known = known.with_columns(hint=pl.when(pl.col("reason").is_null()).then(started).fill_null(pl.col("hint")))
     return messages.join(known, on=["message", "route", "origin"], how="left", nulls_equal=True, maintain_order="left")
 
 

@@ -116,7 +116,7 @@ def _facts(incident: Incident) -> Iterator[RenderableType]:
     facts = dict(wording.facts(incident))
     yield _named("Since", Text(f"{facts['Since']}, for {facts['Lasted']}"))
     if incident.deploys:
-        yield _named("Before", Text(visible(f"deployed: {facts['Just before']}")))
+        yield _named("Before", Text(visible(facts["Just before"])))
     yield _named("Now", Text(wording.is_over(incident), "bold red" if incident.ongoing else ""))
     who = facts["Devices affected"].replace(")", ") devices", 1)
     if not wording.failed(incident):
