@@ -316,6 +316,13 @@ FORMS: dict[str, Form] = {
         _SPACED,
         whole=False,
     ),
+    "structlog": Form(
+        "structlog",
+        "<clock>.<us>Z [info     ] request_finished               [app.access] client_ip=<ip> duration=<seconds>"
+        " method=<method> path=<target> status=<status> user_agent='<agent>' user_id=<user>",
+        _ISO,
+        whole=False,
+    ),
     "error_log": Form(
         "error_log",
         '<clock> [error] 17#17: *19 <said>, client: <ip>, server: , request: "<method> <target> HTTP/1.1",'

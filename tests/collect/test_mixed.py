@@ -82,6 +82,24 @@ def test_objects_among_the_lines_of_a_server_are_read(tmp_path):
     assert "Exception in ASGI application: ValueError: no such thing" in said
 
 
+def test_lines_of_structlog_among_those_of_a_server_are_read_in_colours_too(tmp_path):
+    plain = "2026-11-23 13:45:13 [warning  ] token_validation_failed        error='Signature has expired' path=/api/me"
+    coloured = (
+        "\x1b[2m2026-11-23 13:45:13\x1b[0m [\x1b[33m\x1b[1mwarning  \x1b[0m] \x1b[1mtoken_validation_failed       \x1b[0m"
+        " \x1b[36merror\x1b[0m=\x1b[35m'Signature has expired'\x1b[0m \x1b[36mpath\x1b[0m=\x1b[35m/api/me\x1b[0m"
+    )
+    for line in (plain, coloured):
+        for lines in (
+            timed([*UVICORN[:8], line, line]),
+            [*map("2026-11-23 13:45:12 {}".format, UVICORN[:8]), line, line],
+        ):
+            source, events = read(tmp_path, lines)
+            assert (source.format, source.rejects, requests(events)) == ("uvicorn", 0, 7)
+            assert source.note == "among lines of uvicorn stand some of structlog"
+            said = events.filter(events["message"] == "token_validation_failed: Signature has expired")
+            assert said["path"].to_list() == ["/api/me"] * 2
+
+
 def test_a_forced_format_is_the_only_one(tmp_path):
     source, events = read(tmp_path, GUNICORN, format="combined")
     assert (source.events, requests(events), source.note) == (8, 8, None)

@@ -85,22 +85,28 @@ def values(lines: pl.Series, keys: Sequence[str]) -> pl.DataFrame:
     matched = lines.str.contains(LINE).fill_null(value=False)
     places = matched.arg_true()
     there = lines.gather(places)
-    empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(lines))
     found = pl.DataFrame({"row": places.cast(pl.UInt32), "pair": there.str.extract_all(_PAIR)}).explode("pair")
     cut = found["pair"].str.strip_chars_start().str.splitn("=", 2).struct
-    # The first of two with the same key counts.
     told = _unquoted(cut.field("field_1"))
-    long = pl.DataFrame({"row": found["row"], "key": cut.field("field_0"), "value": told}).reverse()
-    by_key = dict(long.partition_by("key", as_dict=True))
-    made = {"matched": matched}
-    for key in keys:
-        own = by_key.get((key,))
-        made[column(key)] = empty if own is None else empty.clone().scatter(own["row"], own["value"])
+    long = pl.DataFrame({"row": found["row"], "key": cut.field("field_0"), "value": told})
+    made = {"matched": matched, **by_key(long, len(lines), keys)}
     if TIME_AHEAD in keys:
         ahead = there.str.extract_groups(rf"^{_AHEAD}").struct
         time = pl.select(pl.coalesce(ahead.field("called"), ahead.field("at"))).to_series()
-        made[column(TIME_AHEAD)] = empty.clone().scatter(places, time)
+        made[column(TIME_AHEAD)] = made[column(TIME_AHEAD)].scatter(places, time)
     return pl.DataFrame(made)
+
+
+def by_key(pairs: pl.DataFrame, count: int, keys: Sequence[str]) -> dict[str, pl.Series]:
+    """The texts of each key in so many lines, under `assemble`'s names, of pairs: `row`, `key`, `value`, in order."""
+    empty = pl.Series([None], dtype=pl.String).new_from_index(0, count)
+    # The first of two with the same key counts.
+    told = dict(pairs.reverse().partition_by("key", as_dict=True))
+    made = {}
+    for key in keys:
+        own = told.get((key,))
+        made[column(key)] = empty.clone() if own is None else empty.clone().scatter(own["row"], own["value"])
+    return made
 
 
 def _unquoted(value: pl.Series) -> pl.Series:
