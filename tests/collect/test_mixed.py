@@ -73,6 +73,13 @@ def test_words_that_only_a_wrapper_gives_a_time_are_messages_too(tmp_path):
     assert "JWT validation failed: Signature has expired" in messages(events)
 
 
+def test_what_an_application_says_of_a_refusal_is_no_tag_of_syslog(tmp_path):
+    said = ["Unauthorized: /api/me", "Not Found: /x", "uncaught ValueError: no such thing"]
+    source, events = read(tmp_path, timed([*GUNICORN[:9], *(said * 4)]))
+    assert (source.wrapper, source.rejects, requests(events)) == ("timestamp", 0, 7)
+    assert messages(events)[2:] == said * 4
+
+
 def test_objects_among_the_lines_of_a_server_are_read(tmp_path):
     source, events = read(tmp_path, timed(UVICORN))
     assert (source.format, source.rejects, source.continuations, requests(events)) == ("uvicorn", 0, 3, 7)

@@ -24,6 +24,8 @@ _TIME = r"(?P<at>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?\s?(?:Z|U
 _GAP = r"[\s:|,-]"
 #: A logger or thread, perhaps a function and line: no address.
 _LOGGER = r"[A-Za-z_][\w.-]*(?::[\w.<>]+)?(?::\d+)?"
+#: What stands where a logger's name does, and is none: an exception, or what Django calls the status of a path.
+_SAID = r"(?P<said>(?:[\w.]*(?:Error|Exception)|Unauthorized|Forbidden|Conflict|Gone|Locked): )"
 # Reference: https://docs.python.org/3/howto/logging.html; the layouts of Flask, gunicorn, Celery and Django's manual
 # (module, process and thread); Spring Boot's https://docs.spring.io/spring-boot/reference/features/logging.html;
 # https://github.com/winstonjs/winston (printf)
@@ -31,7 +33,7 @@ _FRONT = (
     rf"(?:\[?{_LEVEL}\]?{_GAP}+(?:[\w.]+{_GAP}+)?)?\[?{_TIME}\]?"
     rf"(?:{_GAP}*(?:\[[\w.:-]+\]{_GAP}*)*\[?{_LEVEL}(?:/[\w-]+)?\]?\s?{_GAP}*"
     r"(?:\d+ --- (?:\[[^\]]*\] ?)+\S+ *: )?"
-    rf"(?:in )?(?:(?:\[{_LOGGER}\])+ |\[?{_LOGGER}\]?(?:: | - | \| |\] ))?"
+    rf"(?:in )?(?:{_SAID}|(?:\[{_LOGGER}\])+ |\[?{_LOGGER}\]?(?:: | - | \| |\] ))?"
     rf"|{_GAP}+\[?[\w.]+\]?{_GAP}+\[?{_LEVEL}\]?{_GAP}+"
     rf"|{_GAP}+(?:\[[^\]]*\] )?{_LOWER}"
     rf"|{_GAP}+(?:{_LOGGER} [0-9]+ [0-9]+ )?)"
@@ -48,8 +50,9 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         parts = with_message(lines, _FRONT)
         matched = pl.col("at").is_not_null() & pl.col("line").str.contains(_HAS_LEVEL)
-        parts = parts.with_columns(matched=matched, moment=iso_of(pl.col("at"), settings.tz))
-        told = parts.unnest("moment").drop("at")
+        message = pl.concat_str(pl.col("said").fill_null(""), "message")
+        parts = parts.with_columns(matched=matched, message=message, moment=iso_of(pl.col("at"), settings.tz))
+        told = parts.unnest("moment").drop("at", "said")
         return told if read is None else calls.with_calls(told, read)
 
     return parse

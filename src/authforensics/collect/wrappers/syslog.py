@@ -23,7 +23,11 @@ _SHORT = rf"{_MONTH} [ \d]\d \d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?"
 _FRONT = rf"^(?:<\d{{1,3}}>)?(?:(?P<short>{_SHORT})|(?P<full>{ISO}))"
 #: The level of an application's logger stands where the host or the tag does.
 _LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)"
-_LOGGER = rf"^(?:{ISO}) (?:{_LEVEL} \S|(?:{_LEVEL}|(?i:silly|verbose|http|debug|info|warn|error)):)"
+_LOGGER = rf"(?:{_LEVEL} \S|(?:{_LEVEL}|(?i:silly|verbose|http|debug|info|warn|error)):)"
+#: What an application says of a refusal or a failure, behind a time that a runtime put there: `Not Found: /api`. No
+#: program is called so, and one without host or process id isn't written with a capital.
+_SAID = r"(?:[A-Z][\w.]*:|[A-Z][a-z]+ [A-Z][a-z]+:|(?:[\w.:-]+ )?[\w.:]*(?:Error|Exception):)"
+_WORDS = rf"^{ISO} (?:{_LOGGER}|{_SAID})"
 _TAG = r"[^\s:\[\]\"{}]{1,64}(?:\[[^\]\s]{0,64}\])?:"
 _LINE = rf"{_FRONT} (?:(?P<instance>[\w.:-]+) )?{_TAG}(?: (?P<inner>.*))?$"
 
@@ -33,7 +37,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Peel | None:
         return None
 
     def peel(lines: pl.Series) -> pl.DataFrame:
-        parts = groups(lines.set(lines.str.contains(_LOGGER).fill_null(value=False), None), _LINE)
+        parts = groups(lines.set(lines.str.contains(_WORDS).fill_null(value=False), None), _LINE)
         short = each_run_of(parts["short"], partial(_yearless, settings=settings), MOMENT).struct.unnest()
         example = parts["full"].first(ignore_nulls=True)
         full = moments(parts["full"], example if isinstance(example, str) else "", settings.tz)
