@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +106,24 @@ def test_lines_of_structlog_among_those_of_a_server_are_read_in_colours_too(tmp_
             assert source.note == "among lines of uvicorn stand some of structlog"
             said = events.filter(events["message"] == "token_validation_failed: Signature has expired")
             assert said["path"].to_list() == ["/api/me"] * 2
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_messages_that_begin_with_an_incident_are_read(tmp_path, compress):
+    lines = [*([_ACCESS.format(1)] * 600), *GUNICORN, *GUNICORN]
+    log = tmp_path / "app.log"
+    log.write_bytes(compress("".join(f"{line}\n" for line in lines).encode()))
+    collected = collect([log])
+    (source,) = collected.sources
+    assert (source.format, source.rejects, requests(collected.events)) == ("combined", 0, 616)
+    assert source.note == "among lines of combined stand some of python_logging"
+
+
+def test_a_few_messages_among_many_access_lines_are_read(tmp_path):
+    source, events = read(tmp_path, [*([_ACCESS.format(1)] * 300), *GUNICORN[-5:]])
+    assert (source.format, source.rejects, requests(events)) == ("combined", 4, 301)
+    source, events = read(tmp_path, [*([_ACCESS.format(1)] * 300), *GUNICORN])
+    assert (source.format, source.rejects, requests(events)) == ("combined", 0, 308)
 
 
 def test_a_forced_format_is_the_only_one(tmp_path):

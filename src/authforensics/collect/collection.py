@@ -29,6 +29,7 @@ from authforensics.collect.discover import Found, discover
 from authforensics.collect.duplicates import duplicates, lines_of
 from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
+from authforensics.collect.further import recognized
 from authforensics.collect.left_alone import by_content, by_name
 from authforensics.collect.options import Options
 from authforensics.collect.overlaps import overlaps
@@ -184,7 +185,7 @@ class Reader:
         reason = misnamed(sample.lines, settings.columns, table=sample.table is not None)
         if reason is not None:
             return left_alone(found, reason, broken=True)
-        match = recognize(sample.lines, settings, self._options.format)
+        match = recognized(found.path, sample, settings, self._options.format)
         if match is None or (match.confidence < ENOUGH and self._options.format is None):
             return left_alone(found, _guess(sample, match, settings))
         if sample.table is None:

@@ -12,7 +12,7 @@ from authforensics import _registry
 from authforensics.collect import formats as package
 from authforensics.collect.blocks import block_size
 from authforensics.collect.format import Cutting, Format, Parser, Settings
-from authforensics.collect.lay_out import classify
+from authforensics.collect.lay_out import classify, unlike
 from authforensics.collect.layers import BARE, Layers
 from authforensics.collect.missed import calls, missed
 from authforensics.collect.mixed import CONTINUES, LOOSE, loose, together
@@ -27,9 +27,8 @@ from authforensics.schema import Disposition, Kind
 ENOUGH = 0.2
 #: Up to this specificity a format takes lines of any kind.
 _ANY = 0.5
-#: So many lines are few. The share of the lines that is as good as all, and that of lines which look like requests that
-#: must be some.
-_FEW, _ALL, _MOST_CALLS = 2, 0.95, 0.4
+#: So many lines are few. The share of lines which look like requests that must be some.
+_FEW, _MOST_CALLS = 2, 0.4
 #: By how much a format that knows the requests in lines may be less sure than one that takes them for messages.
 _REQUESTS = 0.1
 
@@ -115,15 +114,15 @@ def _found(sample: pl.Series, settings: Settings, only: str | None = None) -> Ma
 def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> Match | None:
     """What was found; or a match for the lines of two formats, if more of them are read as that."""
     wordy = found is not None and found.form.specificity <= _ANY
-    if found is not None and not wordy and found.confidence > _ALL * found.form.specificity:
+    if found is not None and not wordy and found.confidence >= found.form.specificity:
         return found
-    if found is not None and _headed(found):
+    if found is not None and headed(found):
         return found
     called = calls(sample)
     if called.sum() < _FEW:
         return found
     first = _calls(sample, called, settings)
-    if first is None or first.calls < _MOST_CALLS or _headed(first):
+    if first is None or first.calls < _MOST_CALLS or headed(first):
         return found
     own, layers = formats()[first.form.name], first.layers
     # Layouts are inferred from requests alone; elsewhere messages have keys of their own.
@@ -158,7 +157,7 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
     )
 
 
-def _headed(match: Match) -> bool:
+def headed(match: Match) -> bool:
     """Whether lines above tell what is in those below them."""
     form = formats()[match.form.name]
     return form.declares is not None or form.header == NAMES
@@ -272,8 +271,13 @@ def taken(sample: pl.Series, form: Format, parser: Parser) -> pl.Series:
     return _laid(sample, form, parser)["disposition"] == Disposition.EVENT.value
 
 
+def unknown(lines: pl.Series, match: Match) -> pl.Series:
+    """Those of the lines of a file that are of another layout than its format."""
+    return lines.filter(_laid(lines, match.form, match.parser)["reason"] == unlike(match.form))
+
+
 def _laid(sample: pl.Series, form: Format, parser: Parser) -> pl.DataFrame:
     numbers = pl.int_range(1, len(sample) + 1, dtype=pl.UInt32, eager=True)
     lines = pl.LazyFrame({"line_number": numbers, "line": sample})
     classified = classify(outlined(parser(lines), form), form)
-    return classified.select("disposition", "kind", "timed").collect(engine="in-memory")
+    return classified.select("disposition", "reason", "kind", "timed").collect(engine="in-memory")

@@ -14,6 +14,8 @@ _LATER = 64 << 10
 #: The most lines that are taken from the start, of every file alike.
 HEAD_LINES = 400
 _LATER_LINES = 100
+#: At so many places so many bytes of a plain file are looked at further on, and so many of what is in a compressed one.
+_PLACES, _PLACE, _UNPACKED = 32, 16 << 10, 2 << 20
 _LONGEST = 64 << 10
 _NULS = re.compile(rb"\0+")
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
@@ -61,21 +63,38 @@ def take(path: Path) -> Sample:
     return Sample(tuple(lines), kind_of(magic), None, False)
 
 
-def _head(path: Path) -> tuple[bytes, str | None]:
+def further(path: Path, compression: str | None) -> list[str]:
+    """The lines at places all over a plain file; those in the first megabytes of a compressed one.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    if compression is not None:
+        return _lines(_head(path, _UNPACKED)[0], None, whole=False)
+    lines: list[str] = []
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for begin in range(0, size, max(size // _PLACES, _PLACE)):
+            file.seek(begin)
+            lines += _lines(file.read(_PLACE), None, whole=False)[begin > 0 :]
+    return lines
+
+
+def _head(path: Path, most: int = _HEAD) -> tuple[bytes, str | None]:
     """The first bytes of the content, and what is wrong with what follows them."""
     parts: list[bytes] = []
     problem = None
     try:
         for chunk, _ in chunks(path):
             parts.append(chunk)
-            if sum(map(len, parts)) >= _HEAD:
+            if sum(map(len, parts)) >= most:
                 break
     except Break as broken:
         problem = str(broken)
-    return b"".join(parts)[:_HEAD], problem
+    return b"".join(parts)[:most], problem
 
 
-def _lines(data: bytes, most: int, whole: bool) -> list[str]:
+def _lines(data: bytes, most: int | None, whole: bool) -> list[str]:
     lines = data.decode(errors="replace").removeprefix("\ufeff").split("\n")
     if not whole and len(lines) > 1:
         lines.pop()

@@ -25,8 +25,9 @@ from authforensics.collect.compression import compressed
 from authforensics.collect.declarations import last_declaration
 from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
+from authforensics.collect.further import recognized
 from authforensics.collect.read import Block, parse, read
-from authforensics.collect.recognize import Match, named, recognize
+from authforensics.collect.recognize import Match, named
 from authforensics.collect.sample import take
 from authforensics.collect.window import after_last
 from authforensics.correlate import clocks, condense, endpoints
@@ -267,7 +268,7 @@ def _blocks(
     unit: Unit, options: collect.Options, digest: collect.Digest[Any], condition: Condition
 ) -> tuple[collect.File, Iterator[Block[Any]]]:
     found = unit.found
-    match = recognize(take(found.path).lines, known_of(found, options.settings()), only=unit.format)
+    match = recognized(found.path, take(found.path), known_of(found, options.settings()), unit.format)
     if match is None:
         raise OSError("it is another file on the executor than on the driver")
     if unit.length is None:
