@@ -108,6 +108,25 @@ def test_lines_of_structlog_among_those_of_a_server_are_read_in_colours_too(tmp_
             assert said["path"].to_list() == ["/api/me"] * 2
 
 
+def test_an_exception_below_a_request_is_a_message_and_its_trace_goes_on_with_it(tmp_path):
+    error = ["InvalidTokenError: jwt expired", "    at verify (/srv/app.js:3:1) {", "  status: 401", "}"]
+    source, events = read(tmp_path, timed([_ACCESS.format(1), *error, *error, _ACCESS.format(2), error[0], error[0]]))
+    assert (source.format, source.continuations, source.rejects, requests(events)) == ("combined", 6, 0, 2)
+    assert messages(events) == ["InvalidTokenError: jwt expired"] * 4
+    source, events = read(tmp_path, timed([_ACCESS.format(1), _ACCESS.format(2), "boom", *_TRACE]))
+    assert (source.continuations, messages(events)) == (3, ["boom: ValueError: no such thing"])
+
+
+@pytest.mark.parametrize("around", [list, timed])
+def test_dated_lines_of_a_layout_that_nobody_knows_are_messages(tmp_path, around):
+    said = ["2026-11-23 13:45:10.250 <auth> token refused: expired", "    at verify", "[2026-11-23 13:45:11] <auth> ok"]
+    call = "2026-11-23 13:45:12 <web> GET /api/you -> 401 in 3 ms"
+    source, events = read(tmp_path, around([_ACCESS.format(1), _ACCESS.format(2), *said, call]))
+    assert (source.format, source.continuations, source.rejects, requests(events)) == ("combined", 1, 1, 2)
+    assert messages(events) == ["<auth> token refused: expired", "<auth> ok"]
+    assert events["timestamp"][2] == datetime(2026, 11, 23, 13, 45, 10, 250_000, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_messages_that_begin_with_an_incident_are_read(tmp_path, compress):
     lines = [*([_ACCESS.format(1)] * 600), *GUNICORN, *GUNICORN]

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 
-from authforensics.collect.format import PARSED, Format, Parser
+from authforensics.collect.cutting import TIME_IN_FRONT, iso_of, with_message
+from authforensics.collect.format import PARSED, Format, Parser, Settings
+from authforensics.collect.missed import calls
 from authforensics.collect.quick import run
 from authforensics.schema import KIND, Kind
 
+#: An exception, with which a trace of Python ends and one of Node or Java begins.
+_FAILURE = r"^(?:[A-Za-z_]\w*(?:\.|::))*[A-Z]\w*(?:Error|Exception|Expired|Exit|Interrupt)\w*(?:: |$)"
+#: What a trace that began with its exception has last: a frame, or the end of an object.
+_CLOSED = r"^\s+at |^[\]})]+[,;]?$"
 #: What goes on with the line above, whoever wrote that: indented lines, and what traces begin and end with.
 CONTINUES = (
-    r"^\s|^(?:Traceback|Stack trace:|Caused by: |During handling of|The above exception)|^#[0-9]+ "
-    r"|^(?:[A-Za-z_]\w*(?:\.|::))*[A-Z]\w*(?:Error|Exception|Expired|Exit|Interrupt)\w*(?:: |$)"
+    r"^\s|^(?:Traceback|Stack trace:|Caused by: |During handling of|The above exception)|^#[0-9]+ |^[\]})]+[,;]?$"
+    rf"|{_FAILURE}"
 )
 #: Formats of requests alone have no lines that others continue; but these begin no part of a record.
 _BEGINS = r"^(?:[0-9a-f]{1,4}[.:]|\[?[0-9]{4}-|\{\")"
+_DATED = rf"\[?(?P<at>{TIME_IN_FRONT})\]?:?(?: [|-])? *"
 #: Where no format knows where records begin: all lines but indented ones and the heads of traces.
 _UNINDENTED = r"^(?:[^\sT]|T[^r])"
 #: The kinds of a file in which both are.
@@ -52,9 +60,31 @@ def together(parts: Sequence[tuple[Format, Parser]]) -> tuple[Format, Parser]:
             took |= pl.repeat(number == len(parts) - 1, len(took), dtype=pl.Boolean, eager=True)
             made.append(pl.concat([left, got], how="horizontal").filter(took))
             left = left.filter(~took)
-        return pl.concat(made).sort("line_number").lazy()
+        whole = pl.concat(made).sort("line_number").lazy()
+        return _with_failures(whole) if LOOSE in forms else whole
 
     return form, parse
+
+
+def _with_failures(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """With exceptions that go on with nothing above them as messages: below a request, and below another's trace."""
+    line, above = pl.col("line"), pl.col("line").shift()
+    called = (pl.col("matched") & (pl.col("kind") == Kind.REQUEST.value)).shift(fill_value=True)
+    begins = ~pl.col("matched") & line.str.contains(_FAILURE)
+    begins &= called | above.str.contains(f"{_CLOSED}|{_FAILURE}")
+    return lines.with_columns(
+        matched=pl.col("matched") | begins,
+        kind=pl.when(begins).then(pl.lit(Kind.MESSAGE.value, KIND)).otherwise("kind"),
+        message=pl.when(begins).then(line).otherwise("message"),
+    )
+
+
+def dated(lines: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
+    """Takes lines behind a date for messages, but for those that look like calls: these had better be missed."""
+    whole = with_message(lines, _DATED).collect(engine="in-memory")
+    said = whole["at"].is_not_null() & ~calls(whole["line"])
+    told = whole.lazy().with_columns(matched=said, moment=iso_of(pl.col("at"), settings.tz))
+    return told.unnest("moment").drop("at")
 
 
 def loose(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -63,16 +93,26 @@ def loose(lines: pl.LazyFrame) -> pl.LazyFrame:
     return lines.with_columns(matched=said, message=pl.when(said).then("line"))
 
 
-#: The format of such lines.
-LOOSE = Format(
-    name="text",
-    title="any words",
-    samples=(),
-    time="end",
-    kinds=(Kind.MESSAGE,),
-    specificity=0.0,
-    prepare=lambda _sample, _settings: loose,
-)
+def _any(name: str) -> Format:
+    return Format(
+        name=name,
+        title="any words",
+        samples=(),
+        time="end",
+        kinds=(Kind.MESSAGE,),
+        specificity=0.0,
+        prepare=lambda _sample, _settings: None,
+    )
+
+
+#: The formats of words that nothing else knows, with and without a date.
+DATED, LOOSE = _any("dated"), _any("text")
+
+
+def words(settings: Settings, *, wrapped: bool) -> list[tuple[Format, Parser]]:
+    """What takes the lines that are left for messages, if they, or what they are `wrapped` in, tell their time."""
+    made: list[tuple[Format, Parser]] = [(DATED, partial(dated, settings=settings))]
+    return [*made, (LOOSE, loose)] if wrapped else made
 
 
 def _aligned(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:

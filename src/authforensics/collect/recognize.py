@@ -15,7 +15,7 @@ from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.lay_out import classify, unlike
 from authforensics.collect.layers import BARE, Layers
 from authforensics.collect.missed import calls, missed
-from authforensics.collect.mixed import CONTINUES, LOOSE, loose, together
+from authforensics.collect.mixed import CONTINUES, together, words
 from authforensics.collect.normalize import outlined
 from authforensics.collect.tables import NAMES
 from authforensics.collect.unwrap import unwrapped
@@ -133,18 +133,19 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
     parts = [(own, parser)]
     second = _messages(sample.filter(~taken(sample, *layers.around(own, parser))), layers, settings, own)
     parts += [second] if second else []
-    if layers.wrappers and (wordy or any(Kind.MESSAGE in form.kinds for form, _ in parts)):
-        parts.append((LOOSE, loose))
+    others = tuple(form.name for form, _ in parts[1:])
+    parts += words(settings, wrapped=bool(layers.wrappers))
     form, parser = layers.around(*together(parts))
     laid = _laid(sample, form, parser)
     asked, events = _fates(laid)
     before = (0, 0) if found is None or found.confidence < ENOUGH else _fates(_laid(sample, found.form, found.parser))
-    if asked < before[0] or max(asked - before[0], events - before[1]) < _FEW:
+    # What takes any words takes the lines of traces for messages, too: it can't be asked how many events there are.
+    surer = wordy and own.specificity > _ANY
+    if asked < before[0] or not (surer or max(asked - before[0], events - before[1]) >= _FEW):
         return found
     # Traces may have more lines than all else.
     event = laid["disposition"] == Disposition.EVENT.value
     whole = int((event | ~layers.inside(sample).fill_null("").str.contains(CONTINUES)).sum())
-    others = tuple(form.name for form, _ in parts[1:] if form is not LOOSE)
     return replace(
         first,
         form=form,
