@@ -108,6 +108,16 @@ def test_lines_of_structlog_among_those_of_a_server_are_read_in_colours_too(tmp_
             assert said["path"].to_list() == ["/api/me"] * 2
 
 
+@pytest.mark.parametrize("around", [list, timed])
+@pytest.mark.parametrize("call", [_ACCESS, '203.0.113.7 - - [23/Nov/2026 13:45:{:02}] "GET /api/me HTTP/1.1" 401 -'])
+def test_clients_behind_a_logger_without_a_time_are_told_apart_from_it(tmp_path, around, call):
+    said = [f"[2026-11-23 13:45:{second:02},461] WARNING in app: Signature has expired" for second in range(1, 6)]
+    called = [f"INFO:wsgi:{call.format(second)}" for second in range(1, 6)]
+    source, events = read(tmp_path, around([line for pair in zip(said, called, strict=True) for line in pair]))
+    assert (source.rejects, requests(events), len(messages(events))) == (0, 5, 5)
+    assert events["client_ip"].drop_nulls().to_list() == ["203.0.113.7"] * 5
+
+
 def test_an_exception_below_a_request_is_a_message_and_its_trace_goes_on_with_it(tmp_path):
     error = ["InvalidTokenError: jwt expired", "    at verify (/srv/app.js:3:1) {", "  status: 401", "}"]
     source, events = read(tmp_path, timed([_ACCESS.format(1), *error, *error, _ACCESS.format(2), error[0], error[0]]))

@@ -100,15 +100,15 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
     return found if found.requests else replace(found, note=missed(found.layers.inside(whole).drop_nulls()))
 
 
-def _found(sample: pl.Series, settings: Settings, only: str | None = None) -> Match | None:
-    """The best match for lines all of which are of one format."""
+def _found(sample: pl.Series, settings: Settings, only: str | None = None, around: Layers = BARE) -> Match | None:
+    """The best match for lines all of which are of one format, and `around` which stand some wrappers at least."""
     candidates = [named(only)] if only else _surest_first()
 
     def best(lines: list[str], layers: Layers, peeled: pl.DataFrame, least: float) -> Match | None:
         able = [form for form in candidates if form.specificity >= least]
         return _best(sample, lines, layers, able, settings, peeled=peeled, as_named=only is not None)
 
-    return unwrapped(sample, settings, best)
+    return unwrapped(sample, settings, best, around)
 
 
 def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> Match | None:
@@ -174,11 +174,8 @@ def _calls(sample: pl.Series, called: pl.Series, settings: Settings) -> Match | 
     """The best match for lines that look like calls, inside of what is around the others, too."""
     lines, others = sample.filter(called), sample.filter(~called)
     around = _found(others, settings) if len(others) else None
-    if around is None or around.confidence < ENOUGH or not around.layers.wrappers:
-        return _found(lines, settings)
-    peeled = around.layers.peel(lines)
-    own = around.layers.bare(peeled)
-    return _best(lines, own, around.layers, _surest_first(), settings, peeled=peeled, as_named=False)
+    known = around is not None and around.confidence >= ENOUGH
+    return _found(lines, settings, around=around.layers if around is not None and known else BARE)
 
 
 def _messages(left: pl.Series, layers: Layers, settings: Settings, first: Format) -> tuple[Format, Parser] | None:

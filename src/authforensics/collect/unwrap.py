@@ -28,9 +28,9 @@ _SAME = 0.1
 Best = Callable[[list[str], Layers, pl.DataFrame, float], "Match | None"]
 
 
-def unwrapped(sample: pl.Series, settings: Settings, best: Best) -> Match | None:
-    """The best match for `sample`, or for what is inside of its lines, if that makes more sense."""
-    return _inside(BARE.peel(sample), settings, best, BARE, 0.0)
+def unwrapped(sample: pl.Series, settings: Settings, best: Best, around: Layers = BARE) -> Match | None:
+    """The best match for `sample`, or for what is inside of its lines, if that makes more sense; inside of `around`."""
+    return _inside(around.peel(sample), settings, best, around, 0.0)
 
 
 def _inside(peeled: pl.DataFrame, settings: Settings, best: Best, around: Layers, least: float) -> Match | None:
