@@ -90,6 +90,13 @@ def test_objects_among_the_lines_of_a_server_are_read(tmp_path):
     assert "Exception in ASGI application: ValueError: no such thing" in said
 
 
+def test_an_object_and_a_line_of_another_thread_behind_it_are_two_records(tmp_path):
+    lines = [*UVICORN, UVICORN[9] + UVICORN[1], UVICORN[2], "", UVICORN[3], UVICORN[9] + UVICORN[4]]
+    source, events = read(tmp_path, timed(lines))
+    assert (source.lines, source.rejects, source.blank, requests(events)) == (20, 1, 0, 10)
+    assert messages(events).count("JWT validation failed: kid unknown") == 3
+
+
 def test_lines_of_structlog_among_those_of_a_server_are_read_in_colours_too(tmp_path):
     plain = "2026-11-23 13:45:13 [warning  ] token_validation_failed        error='Signature has expired' path=/api/me"
     coloured = (

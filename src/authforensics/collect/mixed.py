@@ -29,6 +29,9 @@ CONTINUES = (
 )
 #: Formats of requests alone have no lines that others continue; but these begin no part of a record.
 _BEGINS = r"^(?:[0-9a-f]{1,4}[.:]|\[?[0-9]{4}-|\{\")"
+#: An object and what another thread wrote behind it before its line was ended; and how far below that end may be.
+_GLUED = r"^(?P<object>\{\".*?[\"\d\]}el]\})(?P<behind>[\w\[].*)$"
+_NEAR = 8
 _DATED = rf"\[?(?P<at>{TIME_IN_FRONT})\]?:?(?: [|-])? *"
 #: Where no format knows where records begin: all lines but indented ones and the heads of traces.
 _UNINDENTED = r"^(?:[^\sT]|T[^r])"
@@ -53,6 +56,7 @@ def together(parts: Sequence[tuple[Format, Parser]]) -> tuple[Format, Parser]:
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         left = lines.collect(engine="in-memory")
+        left = left.with_columns(_apart(left["line"]))
         made = []
         for number, (own, parser) in enumerate(parts):
             got = _aligned(run(left["line"], parser), own).collect(engine="in-memory")
@@ -64,6 +68,19 @@ def together(parts: Sequence[tuple[Format, Parser]]) -> tuple[Format, Parser]:
         return _with_failures(whole) if LOOSE in forms else whole
 
     return form, parse
+
+
+def _apart(lines: pl.Series) -> pl.Series:
+    """With objects that stand in front of another line on the blank one below, which is the end of theirs."""
+    odd = lines.str.starts_with('{"') & ~lines.str.ends_with("}")
+    if not odd.any():
+        return lines
+    texts = lines.to_frame("line").with_row_index("row")
+    glued = texts.filter(odd).select("row", pl.col("line").str.extract_groups(_GLUED)).unnest("line").drop_nulls()
+    blank = texts.filter(pl.col("line").str.strip_chars() == "").select("row", end="row")
+    pairs = glued.join_asof(blank, on="row", strategy="forward", tolerance=_NEAR).drop_nulls()
+    pairs = pairs.unique("end", keep="first", maintain_order=True)
+    return lines.scatter(pairs["row"], pairs["behind"]).scatter(pairs["end"], pairs["object"])
 
 
 def _with_failures(lines: pl.LazyFrame) -> pl.LazyFrame:
