@@ -64,8 +64,8 @@ def together(parts: Sequence[tuple[Format, Parser]]) -> tuple[Format, Parser]:
             took |= pl.repeat(number == len(parts) - 1, len(took), dtype=pl.Boolean, eager=True)
             made.append(pl.concat([left, got], how="horizontal").filter(took))
             left = left.filter(~took)
-        whole = pl.concat(made).sort("line_number").lazy()
-        return _with_failures(whole) if LOOSE in forms else whole
+        whole = pl.concat(made).sort("line_number")
+        return _with_failures(whole.lazy()) if LOOSE in forms and not whole["matched"].all() else whole.lazy()
 
     return form, parse
 

@@ -40,7 +40,7 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     if parts.is_empty():
         return None
     named = _pairs(parts["pairs"]).drop_nulls("value").group_by("key", maintain_order=True).agg("value")
-    told: dict[str, list[str]] = dict(named.iter_rows())
+    told: dict[str, list[str]] = dict(named.rows())
     keys = [_EVENT, _LOGGER]
     keys += [key for key in told if synonyms.wanted(key) or key == settings.device_field]
     keys += [key for key in _ALWAYS if key not in keys]
