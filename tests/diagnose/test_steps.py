@@ -70,15 +70,28 @@ def test_who_tries_the_new_token_in_vain_and_refreshes_again_does_not_race(past)
 10:00:00.2 flight api_denied     took=0.2
 10:00:00.3 flight refresh_denied took=0.1
 10:00:01   flight api_denied     took=0.1
+09:59:50   often  login_ok
+10:00:00   often  api_denied
+10:00:00.1 often  api_denied
+10:00:00.2 often  refresh_ok
+10:00:00.3 often  api_denied
+10:00:00.4 often  refresh_denied
+09:00:00   worn   login_ok       took=0.1
+09:15:00   worn   api_denied     took=0.1
+10:00:00   worn   api_denied     took=0.1
+10:00:00.2 worn   refresh_denied took=0.2
+10:00:00.3 worn   refresh_ok     took=0.1
 """,
     )
     found = steps.siblings(told, history.events, at("10:00:00"), at("10:00:10"))
     assert found.group_by(pl.col("device_id").cast(pl.String)).agg("beside").sort("device_id").rows() == [
         ("ended", [True, True]),
         ("flight", [True]),
+        ("often", [True]),
         ("tabs", [True]),
         ("timed", [False]),
         ("tried", [False]),
+        ("worn", [True]),
     ]
 
 

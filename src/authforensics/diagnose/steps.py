@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from authforensics.correlate.order import GRACE_SECONDS, WAY_SECONDS
 from authforensics.parallel import by_part
 from authforensics.states import AuthEvent
 
@@ -82,39 +83,47 @@ def siblings(steps: pl.DataFrame, events: Sequence[pl.LazyFrame], onset: datetim
         .filter(refused, pl.col("timestamp").is_between(onset, last))
     )
     later = _after_a_trial(events, told.filter("beside").select("device_id").unique(), onset, last)
-    return told.join(later, on=["device_id", "row"], how="left", maintain_order="left").select(
-        "device_id", "timestamp", "reason", beside=pl.col("beside") & pl.col("tried").is_null()
+    return told.select(
+        "device_id", "timestamp", "reason", beside=pl.col("beside") & ~pl.col("row").is_in(later["row"].implode())
     )
 
 
 def _after_a_trial(events: Sequence[pl.LazyFrame], hit: pl.DataFrame, onset: datetime, last: datetime) -> pl.DataFrame:
-    """The refused refreshes of some devices whose newest token had been refused before: `device_id`, `row`, `tried`.
+    """The refused refreshes of some devices that had just tried their newest token in vain: `device_id`, `row`.
 
-    Where no duration is logged, nobody knows whether a call right after a grant carried the new token or the old one:
-    it was the old one if the new one was ever accepted.
+    What arrives within the way that an answer takes may carry the token before. Where no duration is logged nobody
+    knows: it did if the new token is accepted, or if several calls were under way before.
     """
     given = pl.col("auth_event").is_in([AuthEvent.REFRESH_OK.value, AuthEvent.LOGIN_OK.value])
     refused = pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value
-    vain = (pl.col("auth_event") == AuthEvent.API_DENIED.value) & ~(pl.col("timed") & pl.col("straggler"))
-    works = (pl.col("auth_event") == AuthEvent.API_OK.value) & ~pl.col("timed")
-    kept = given | refused | vain | works
-    near = timedelta(seconds=AFTER)
-    return by_part(
+    denied = pl.col("auth_event") == AuthEvent.API_DENIED.value
+    accepted = (pl.col("auth_event") == AuthEvent.API_OK.value) & ~pl.col("timed")
+    near, moment, since = timedelta(seconds=AFTER), pl.col("timestamp"), pl.col("timestamp") - pl.col("given_at")
+    told = by_part(
         events,
         lambda part: (
-            part.filter(kept.fill_null(value=False), pl.col("timestamp").is_between(onset - near, last + near))
+            part.filter((given | refused | denied | accepted).fill_null(value=False))
+            .filter(moment.is_between(onset - near, last + near))
             .select("device_id", "timestamp", "row", "auth_event", "timed", "straggler")
             .join(hit.lazy(), on="device_id", how="semi")
-            .sort("device_id", "timestamp", "row")
-            .with_columns(token=given.cum_sum().over("device_id"))
-            # What came first, of the calls and the refreshes with a token: one that was refused first had a sibling.
-            .with_columns(
-                tried=vain.filter(vain | refused).first().over("device_id", "token"),
-                works=works.any().over("device_id", "token"),
-            )
-            .filter(refused, pl.col("token") > 0, pl.col("tried"), ~pl.col("works"))
-            .select("device_id", "row", "tried")
         ),
+    )
+    token = ["device_id", "token"]
+    told = told.sort("device_id", "timestamp", "row").with_columns(token=given.cum_sum().over("device_id"))
+    told = told.with_columns(
+        given_at=pl.when(given).then(moment).forward_fill().over("device_id"),
+        call_before=pl.when(denied).then(pl.when(denied).then(moment).forward_fill().shift().over(token)),
+    ).with_columns(call_before=pl.col("call_before").forward_fill().over("device_id"))
+    several = given & (moment - pl.col("call_before") <= timedelta(seconds=GRACE_SECONDS))
+    sent_later = ~pl.col("straggler") & (since > timedelta(seconds=WAY_SECONDS))
+    unsure = (accepted | several).fill_null(value=False).any().over(token)
+    vain = denied & pl.when("timed").then(sent_later).otherwise(~unsure)
+    # Of what came first: a refresh that was refused before any call had a sibling.
+    return (
+        told.with_columns(vain=vain)
+        .with_columns(tried=pl.col("vain").filter(refused | pl.col("vain")).first().over(token))
+        .filter(refused, pl.col("tried"), since <= near)
+        .select("device_id", "row")
     )
 
 
