@@ -153,6 +153,7 @@ def messages(*rows: tuple[float, str], clock: float = 0.001, request_ids: tuple[
             {
                 "row": 1000 + index,
                 "system": "s",
+                "source": "app.log",
                 "timestamp": BEGIN + timedelta(seconds=at),
                 "message": text,
                 "route": None,
@@ -178,6 +179,7 @@ def refused(
             {
                 "row": index,
                 "system": "s",
+                "source": "access.log",
                 "timestamp": BEGIN + timedelta(seconds=at),
                 "request_id": request_ids[index] if request_ids else None,
                 "route": route,
@@ -255,3 +257,75 @@ def test_a_message_with_the_id_of_one_request_explains_no_other():
     alone = refused((0.5, "/a", "api"), request_ids=("two",))
     found = reasons.join(alone, reasons.read_messages(told), ids(pl.concat([granted, alone])))
     assert found.is_empty()
+
+
+def one_file(*lines: tuple[float, str] | tuple[float, str, str]) -> dict[int, str]:
+    """The reasons of (second, route, class) in a file that has (second, message), too, by line."""
+    requests = refused(*(line for line in lines if len(line) == 3), clock=1.0)
+    told = messages(*(line for line in lines if len(line) == 2), clock=1.0)
+    numbered = {size: [at for at, line in enumerate(lines) if len(line) == size] for size in (2, 3)}
+    source = pl.lit("shop.log").alias("source")
+    return {
+        row: reason
+        for row, (reason, _) in joined(
+            requests.with_columns(source, row=pl.Series(numbered[3], dtype=pl.Int64)),
+            told.with_columns(source, row=pl.Series(numbered[2], dtype=pl.Int64)),
+        ).items()
+    }
+
+
+CALL, OTHER, REFRESH = ("/a", "api"), ("/b", "api"), ("/auth/refresh", "refresh")
+
+
+def test_in_one_file_a_call_is_logged_below_its_reason():
+    assert one_file(
+        (0, *CALL),  # Nothing says why.
+        (5, "jwt expired"),
+        (5, *CALL),
+        (5, "Token has been revoked"),
+        (5, *REFRESH),
+        (5, "invalid signature"),
+        (6, *CALL),  # Of the next second already.
+        (6, "jwt expired"),
+        (6, *OTHER),
+    ) == {2: "token_expired", 4: "revoked", 6: "signature_invalid", 8: "token_expired"}
+
+
+def test_in_one_file_calls_at_the_same_time_are_logged_in_the_order_of_their_reasons():
+    assert one_file(
+        (0, "Token has been revoked"),  # Of a call that is not logged.
+        (0, "jwt expired"),
+        (0, "invalid signature"),
+        (0, *CALL),
+        (0, *CALL),
+    ) == {3: "token_expired", 4: "signature_invalid"}
+
+
+def test_in_one_file_the_path_that_a_message_names_decides_before_its_place():
+    assert one_file((0, "GET /b: invalid signature"), (0, "jwt expired"), (0, *OTHER), (0, *CALL)) == {
+        2: "signature_invalid",
+        3: "token_expired",
+    }
+
+
+def test_a_file_that_logs_reasons_afterwards_is_read_by_time():
+    lines = [line for at in (0, 10, 20) for line in ((at, *CALL), (at, "jwt expired"))]
+    assert one_file(*lines, (30, *CALL), (30, "invalid signature"), (31, *CALL)) == {
+        **dict.fromkeys((0, 2, 4), "token_expired"),
+        6: "signature_invalid",
+    }
+
+
+def test_a_message_that_names_no_kind_of_endpoint_may_speak_of_a_refresh():
+    requests = refused((0, "/auth/refresh", "refresh"), (0.5, "/a", "api"), (9, "/auth/refresh", "refresh"))
+    told = messages((0.3, "Token has been revoked"), (0.4, "jwt expired"), (9, "Refresh failed: jwt expired"))
+    assert joined(requests, told) == {
+        0: ("revoked", "class_time"),
+        1: ("token_expired", "class_time"),
+        2: ("token_expired", "class_time"),
+    }
+
+
+def test_only_token_endpoints_speak_of_grants():
+    requests = refused((0, "/a", "api"), (0.5, "/oauth/token", "refresh"))
+    assert joined(requests, messages((0, "grant.error invalid_grant"))) == {1: ("refresh_revoked", "class_time")}

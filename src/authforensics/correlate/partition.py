@@ -88,9 +88,10 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
         classed: what `classed` gave.
 
     Returns:
-        `row`, `system`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, `reason` (what the
-        access log itself says); `session_before` (its device had been accepted before, so that it has a token to be
-        refused) and `counted` (it is a refusal whether or not anything says why; one that isn't counts with a reason).
+        `row`, `system`, `source`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, `reason`
+        (what the access log itself says); `session_before` (its device had been accepted before, so that it has a token
+        to be refused) and `counted` (it is a refusal whether or not anything says why; one that isn't counts with a
+        reason).
     """
     challenge = _is_class(EndpointClass.CHALLENGE)
     protected = _is_class(EndpointClass.REFRESH, EndpointClass.CHALLENGE, *outcomes.PROTECTED)
@@ -104,7 +105,8 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
     session_before = order.times_before(classed, accepted, order.starts(classed), at) > 0
     certain = (pl.col("status").is_in(outcomes.REFUSED) & ~challenge) | (refresh & pl.col("status").is_in(_DOUBTFUL))
     return classed.select(
-        *("row", "system", "timestamp", "request_id", "route", "endpoint_class", "status", "clock", "reason")
+        *("row", "system", "source", "timestamp", "request_id"),
+        *("route", "endpoint_class", "status", "clock", "reason"),
     )[at].with_columns(session_before=session_before, counted=certain)
 
 

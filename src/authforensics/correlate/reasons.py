@@ -6,6 +6,8 @@ means another thing at the refresh endpoint, so the endpoint class decides betwe
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from authforensics.correlate import starts
@@ -20,7 +22,9 @@ _SEAMS = ("([a-z0-9])([A-Z])", "([A-Z])([A-Z][a-z])")
 _FILLED_IN = r"\w+://\S+|(?:^|\s)/[^\s:]*|\b(?:\d[\w.:+-]*|[0-9a-fA-F]{4,}(?:-[0-9a-fA-F]{4,})+|[0-9a-fA-F]{16,})"
 _BARE_CHALLENGE = r"(?i)^\s*bearer(\s+realm=\"[^\"]*\")?\s*$"
 
-_REFRESH_HINT = r"refresh"
+#: Only token endpoints answer `invalid_grant`.
+# Reference: RFC 6749 section 5.2
+_REFRESH_HINT = r"refresh|invalid[_ ]?grant"
 #: A verifier speaks of credentials, too ("Could not validate credentials", "credentials were not provided").
 _LOGIN_HINT = (
     r"\blog-?[_ ]?in\b|sign-?[_ ]?in\b|password|authentication failed for"
@@ -40,6 +44,9 @@ _HAPPY = (
 JOIN_SECONDS = 2.0
 #: Rounds in which messages that want the same request try the next nearest one.
 _ROUNDS = 3
+#: Seconds between two bursts of refusals and messages in one file; how much more often these must begin with a message
+#: and end with a refusal than the other way round, for the file to tell the reason first.
+_PAUSE_SECONDS, _MORE_OFTEN = 1.0, 4
 
 #: At the refresh endpoint the token that expired or was revoked is the refresh token.
 _AT_REFRESH = {
@@ -266,10 +273,10 @@ def _kind(endpoint_class: pl.Expr) -> pl.Expr:
 def join(refused: pl.DataFrame, messages: pl.DataFrame, known_ids: pl.DataFrame) -> pl.DataFrame:
     """Which message explains which refused request.
 
-    By time a message explains one at most; by id, those of that id.
+    By time or place a message explains one at most; by id, those of that id.
 
     Args:
-        refused: `row`, `system`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, and
+        refused: `row`, `system`, `source`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, and
             `session_before`: whether its device had been accepted before, so that it has a token to be refused.
         messages: MESSAGES with `row`; those without a reason are passed over.
         known_ids: `system`, `request_id` of all requests, refused or not, that a message has: it speaks of no other.
@@ -277,14 +284,16 @@ def join(refused: pl.DataFrame, messages: pl.DataFrame, known_ids: pl.DataFrame)
     Returns:
         `row` (of the request), `reason`, `how` (`request_id`, `path_time` or `class_time`), `message_row`.
     """
-    told = messages.filter(pl.col("reason").is_not_null())
+    told = messages.filter(pl.col("reason").is_not_null()).rename({"row": "message_row"})
     stems = _stem(pl.col("route").cast(pl.String))
     told = told.with_columns(pl.col("stem", "hint").cast(pl.String))
     wanted = refused.drop("reason", strict=False).with_columns(stem=stems, hint=_kind(pl.col("endpoint_class")))
-    by_id = (
+    files = _reason_first(wanted, told)
+    wanted, told = wanted.join(files, on="source", how="left"), told.join(files, on="source", how="left")
+    found = (
         wanted.filter(pl.col("request_id").is_not_null())
         .join(
-            told.select("system", "request_id", "reason", message_row="row"),
+            told.select("system", "request_id", "reason", "message_row"),
             on=["system", "request_id"],
             how="inner",
             maintain_order="left",
@@ -292,26 +301,84 @@ def join(refused: pl.DataFrame, messages: pl.DataFrame, known_ids: pl.DataFrame)
         .unique("row", keep="first", maintain_order=True)
         .select("row", "reason", "message_row", how=pl.lit("request_id"))
     )
-    found = [by_id]
-    wanted = wanted.join(by_id, on="row", how="anti", maintain_order="left")
     told = told.join(known_ids, on=["system", "request_id"], how="anti", maintain_order="left")
     known = wanted.select("system", "stem").unique()
     named = told.join(known, on=["system", "stem"], how="semi", maintain_order="left")
     vague = told.join(known, on=["system", "stem"], how="anti", maintain_order="left")
     vague = vague.filter(pl.col("reason").cast(pl.String) != Reason.OTHER.value)  # It may speak of any other call.
-    for side, key, how in ((named, "stem", "path_time"), (vague, "hint", "class_time")):
-        if how == "class_time":  # A 400 or 403 of the API has many meanings: time alone doesn't tie a message to it.
-            wanted = wanted.filter(pl.col("status").is_in(REFUSED) | (pl.col("hint") == "refresh"))
-        pairs = _by_time(wanted, side, ["system", key]).with_columns(how=pl.lit(how))
-        found.append(pairs.select("row", "reason", "message_row", "how"))
-        wanted = wanted.join(pairs, on="row", how="anti", maintain_order="left")
-    return pl.concat(found)
+    # A 400 or 403 of the API has many meanings: time alone doesn't tie a message to it.
+    plain = wanted.filter(pl.col("status").is_in(REFUSED) | (pl.col("hint") == "refresh"))
+    # Who names no kind of endpoint may speak of any.
+    free, every = vague.filter(pl.col("hint") == "api"), plain.with_columns(hint=pl.lit("api"))
+    hinted = vague.filter(pl.col("hint") != "api")
+    for how, pair, requests, side, key in (
+        ("path_time", _by_place, wanted, named, "stem"),
+        ("path_time", _by_time, wanted, named, "stem"),
+        ("class_time", _by_place, plain, hinted, "hint"),
+        ("class_time", _by_place, every, free, "hint"),
+        ("class_time", _by_time, plain, vague, "hint"),
+        ("class_time", _by_time, every, free, "hint"),
+    ):
+        open_requests = requests.join(found, on="row", how="anti", maintain_order="left")
+        open_messages = side.join(found, on="message_row", how="anti", maintain_order="left")
+        pairs = pair(open_requests, open_messages, ["system", key])
+        found = pl.concat([found, pairs.select("row", "reason", "message_row", how=pl.lit(how))])
+    return found
+
+
+def _reason_first(wanted: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """The sources that log a call below the reason why it was refused: `source`, and the same as `file`.
+
+    Their bursts of refusals begin with a reason and end with a call.
+    """
+    lines = _lines(wanted, told, ["source"]).with_columns(file="source")
+    paused = pl.col("timestamp").diff().abs() > timedelta(seconds=_PAUSE_SECONDS)
+    bursts = (
+        lines.with_columns(burst=paused.fill_null(value=False).cum_sum().over("source"))
+        .group_by("source", "file", "burst", maintain_order=True)
+        .agg(first=pl.col("says").first(), last=pl.col("says").last())
+    )
+    before, after = pl.col("first") & ~pl.col("last"), ~pl.col("first") & pl.col("last")
+    return (
+        bursts.group_by("source", "file")
+        .agg(before=before.sum(), after=after.sum())
+        .filter(pl.col("before") > _MORE_OFTEN * pl.col("after"))
+        .select("source", "file")
+    )
+
+
+def _lines(wanted: pl.DataFrame, told: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Refused requests and messages by line: `keys`, `timestamp`, `line`, `says` (whether it is a message)."""
+    calls = wanted.select(*keys, "timestamp", line="row", says=pl.lit(value=False))
+    return pl.concat([calls, told.select(*keys, "timestamp", line="message_row", says=pl.lit(value=True))]).sort("line")
+
+
+def _by_place(wanted: pl.DataFrame, told: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Pair messages with requests of the same `key` and `file` that stand next below them.
+
+    Of several in a row the last ones count: those above them speak of calls that are logged nowhere.
+    """
+    keys = [*key, "file"]
+    asked, saying = wanted.drop_nulls(keys), told.drop_nulls(keys)
+    lines = _lines(asked, saying, keys)
+    says = pl.col("says")
+    lines = lines.with_columns(group=(says & ~says.shift(fill_value=False)).cum_sum().over(keys)).filter(
+        pl.col("group") > 0
+    )
+    keys = [*keys, "group"]
+    surplus = (2 * says.sum().cast(pl.Int64) - pl.len()).clip(lower_bound=0).over(keys)
+    place = pl.int_range(pl.len()).over([*keys, "says"]) - pl.when("says").then(surplus).otherwise(0)
+    lines = lines.with_columns(place=place)
+    pairs = lines.filter(~says).join(lines.filter(says), on=[*keys, "place"], suffix="_told", maintain_order="left")
+    near = (pl.col("timestamp") - pl.col("timestamp_told")).abs() <= timedelta(seconds=JOIN_SECONDS)
+    pairs = pairs.filter(near).select(row="line", message_row="line_told")
+    return pairs.join(told.select("message_row", "reason"), on="message_row", how="left", maintain_order="left")
 
 
 def _by_time(wanted: pl.DataFrame, told: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Pair messages with requests of the same `key`: within one second in order, then with the nearest in time."""
     requests = wanted.select("row", "timestamp", "clock", "session_before", *key).filter(pl.col(key[-1]).is_not_null())
-    messages = told.select("timestamp", "clock", "reason", *key, message_row="row")
+    messages = told.select("timestamp", "clock", "reason", *key, "message_row")
     pairs = [_same_second(requests, messages, key)]
     for _ in range(_ROUNDS):
         requests = requests.join(pairs[-1], on="row", how="anti", maintain_order="left")
