@@ -175,6 +175,7 @@ MESSAGES: dict[str, pl.DataType] = {
     "line_number": pl.UInt32(),
     "timestamp": TIMESTAMP,
     "clock": pl.Float32(),
+    "client_ip": TEXT,
     "user_id": TEXT,
     "device_id": TEXT,
     "session_id": TEXT,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from authforensics.correlate import reasons
+from authforensics.correlate import joining, reasons
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -147,13 +147,24 @@ def test_what_a_message_speaks_of(text, hint, stem):
         assert row["stem"] == stem
 
 
-def messages(*rows: tuple[float, str], clock: float = 0.001, request_ids: tuple[str | None, ...] = ()) -> pl.DataFrame:
+_TEXTS = dict.fromkeys(("request_id", "client_ip", "user_id", "device_id"), pl.String)
+
+
+def messages(
+    *rows: tuple[float, str],
+    clock: float = 0.001,
+    request_ids: tuple[str | None, ...] = (),
+    clients: tuple[str | None, ...] = (),
+) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
                 "row": 1000 + index,
                 "system": "s",
                 "source": "app.log",
+                "client_ip": clients[index] if clients else None,
+                "user_id": None,
+                "device_id": None,
                 "timestamp": BEGIN + timedelta(seconds=at),
                 "message": text,
                 "route": None,
@@ -163,7 +174,7 @@ def messages(*rows: tuple[float, str], clock: float = 0.001, request_ids: tuple[
             }
             for index, (at, text) in enumerate(rows)
         ],
-        schema_overrides={"route": pl.String, "origin": pl.String, "request_id": pl.String, "row": pl.Int64},
+        schema_overrides={"route": pl.String, "origin": pl.String, "row": pl.Int64, **_TEXTS},
     )
 
 
@@ -172,6 +183,7 @@ def refused(
     clock: float = 0.001,
     request_ids: tuple[str | None, ...] = (),
     sessions: tuple[bool, ...] = (),
+    clients: tuple[str, ...] = (),
 ) -> pl.DataFrame:
     """(second, route, class)."""
     return pl.DataFrame(
@@ -180,6 +192,9 @@ def refused(
                 "row": index,
                 "system": "s",
                 "source": "access.log",
+                "client_ip": clients[index] if clients else None,
+                "user_id": None,
+                "device_id": None,
                 "timestamp": BEGIN + timedelta(seconds=at),
                 "request_id": request_ids[index] if request_ids else None,
                 "route": route,
@@ -190,7 +205,7 @@ def refused(
             }
             for index, (at, route, name) in enumerate(rows)
         ],
-        schema_overrides={"request_id": pl.String, "row": pl.Int64},
+        schema_overrides={"row": pl.Int64, **_TEXTS},
     )
 
 
@@ -199,7 +214,7 @@ def ids(requests: pl.DataFrame) -> pl.DataFrame:
 
 
 def joined(requests: pl.DataFrame, told: pl.DataFrame) -> dict[int, tuple[str, str]]:
-    found = reasons.join(requests, reasons.read_messages(told), ids(requests))
+    found = joining.join(requests, reasons.read_messages(told), ids(requests))
     return {row["row"]: (row["reason"], row["how"]) for row in found.to_dicts()}
 
 
@@ -255,7 +270,7 @@ def test_a_message_with_the_id_of_one_request_explains_no_other():
     assert joined(requests, told) == {0: ("signature_invalid", "request_id")}
     granted = refused((0, "/a", "api"), request_ids=("one",))
     alone = refused((0.5, "/a", "api"), request_ids=("two",))
-    found = reasons.join(alone, reasons.read_messages(told), ids(pl.concat([granted, alone])))
+    found = joining.join(alone, reasons.read_messages(told), ids(pl.concat([granted, alone])))
     assert found.is_empty()
 
 
@@ -329,3 +344,15 @@ def test_a_message_that_names_no_kind_of_endpoint_may_speak_of_a_refresh():
 def test_only_token_endpoints_speak_of_grants():
     requests = refused((0, "/a", "api"), (0.5, "/oauth/token", "refresh"))
     assert joined(requests, messages((0, "grant.error invalid_grant"))) == {1: ("refresh_revoked", "class_time")}
+
+
+def test_a_message_that_names_its_client_explains_a_refusal_of_that_client():
+    requests = refused((0, "/a", "api"), (0, "/a", "api"), (9, "/a", "api"), clock=1.0, clients=("x", "y", "z"))
+    told = messages((0, "jwt expired"), (0.9, "invalid signature"), (9, "Token revoked"), clients=("y", "x", "w"))
+    assert joined(requests, told) == {0: ("signature_invalid", "class_time"), 1: ("token_expired", "class_time")}
+
+
+def test_the_address_of_a_proxy_names_no_client():
+    requests = refused((0, "/a", "api"), (5, "/a", "api"), (9, "/a", "api"), clients=("x", "y", "z"))
+    told = messages((0, "jwt expired"), (5, "invalid signature"), (9, "jwt expired"), clients=("p", "p", "p"))
+    assert len(joined(requests, told)) == 3

@@ -19,9 +19,9 @@ from authforensics.correlate import (
     echoes,
     endpoints,
     identity,
+    joining,
     partition,
     population,
-    reasons,
     systems,
     templates,
 )
@@ -273,7 +273,7 @@ def explain(surveys: Sequence[Survey], messages: pl.DataFrame, known_clocks: Clo
     refused = pl.concat([one.refused for one in surveys]).sort("row")
     known = pl.concat([one.known_ids for one in surveys]).unique()
     told = known_clocks.set_right(messages)
-    found = reasons.join(refused.filter(pl.col("reason").is_null()), told, known)
+    found = joining.join(refused.filter(pl.col("reason").is_null()), told, known)
     return found.select("row", "reason", "how")
 
 

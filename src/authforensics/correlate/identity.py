@@ -236,6 +236,12 @@ def pair_names(requests: pl.DataFrame) -> pl.Series:
     return requests.select(device_id=pl.concat_str(*parts, separator="|").cast(TEXT)).to_series()
 
 
+def address() -> pl.Expr:
+    """The address of a client, also where only the name of its device has it."""
+    name = pl.when(pl.col("identity_key") == FALLBACK).then(pl.col("device_id").cast(pl.String))
+    return pl.coalesce(pl.col("client_ip").cast(pl.String), name.str.extract(r"^([^|]{2,})\|")).cast(TEXT)
+
+
 def _pairs(requests: pl.DataFrame) -> pl.Series:
     """The same, put together once for each pair there is."""
     codes = one_number([requests[part] for part in PAIR]).to_frame().with_row_index("at")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from authforensics.among import among, is_event
-from authforensics.correlate import endpoints, order, outcomes, population, reasons, sessions, unseen
+from authforensics.correlate import endpoints, identity, order, outcomes, population, reasons, sessions, unseen
 from authforensics.correlate.identity import FALLBACK, LADDER
 from authforensics.correlate.narrow import one_value
 from authforensics.correlate.order import DEVICE
@@ -88,10 +88,10 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
         classed: what `classed` gave.
 
     Returns:
-        `row`, `system`, `source`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, `reason`
-        (what the access log itself says); `session_before` (its device had been accepted before, so that it has a token
-        to be refused) and `counted` (it is a refusal whether or not anything says why; one that isn't counts with a
-        reason).
+        `row`, `system`, `source`, `timestamp`, `request_id`, `client_ip`, `user_id`, `device_id`, `route`,
+        `endpoint_class`, `status`, `clock`, `reason` (what the access log itself says); `session_before` (its device
+        had been accepted before, so that it has a token to be refused) and `counted` (it is a refusal whether or not
+        anything says why; one that isn't counts with a reason).
     """
     challenge = _is_class(EndpointClass.CHALLENGE)
     protected = _is_class(EndpointClass.REFRESH, EndpointClass.CHALLENGE, *outcomes.PROTECTED)
@@ -105,9 +105,14 @@ def refused(classed: pl.DataFrame) -> pl.DataFrame:
     session_before = order.times_before(classed, accepted, order.starts(classed), at) > 0
     certain = (pl.col("status").is_in(outcomes.REFUSED) & ~challenge) | (refresh & pl.col("status").is_in(_DOUBTFUL))
     return classed.select(
-        *("row", "system", "source", "timestamp", "request_id"),
+        *("row", "system", "source", "timestamp", "request_id", "client_ip", "user_id", "device_id", "identity_key"),
         *("route", "endpoint_class", "status", "clock", "reason"),
-    )[at].with_columns(session_before=session_before, counted=certain)
+    )[at].select(
+        pl.exclude("identity_key", "client_ip"),
+        identity.address().alias("client_ip"),
+        session_before=session_before,
+        counted=certain,
+    )
 
 
 def sessions_of(

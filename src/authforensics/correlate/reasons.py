@@ -1,12 +1,10 @@
-"""Why a call was refused: from the access log's own field, else from the application's message joined to the request.
+"""Why a call was refused, by what the access log's own field says of it, and what a message says of some call.
 
 Messages are matched by pattern, not by exact text: libraries fill in values and reword between versions. The same text
 means another thing at the refresh endpoint, so the endpoint class decides between access and refresh token.
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import polars as pl
 
@@ -42,11 +40,6 @@ _HAPPY = (
 
 #: How many seconds a message may be away from its request: the clock of either log, and a slow response in between.
 JOIN_SECONDS = 2.0
-#: Rounds in which messages that want the same request try the next nearest one.
-_ROUNDS = 3
-#: Seconds between two bursts of refusals and messages in one file; how much more often these must begin with a message
-#: and end with a refusal than the other way round, for the file to tell the reason first.
-_PAUSE_SECONDS, _MORE_OFTEN = 1.0, 4
 
 #: At the refresh endpoint the token that expired or was revoked is the refresh token.
 _AT_REFRESH = {
@@ -194,9 +187,9 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
         reason=pl.when(~text.str.contains(f"(?i){_HAPPY}")).then(classify(known["message"], known["origin"])),
         hint=_hint(told),
         stem=pl.coalesce(
-            _stem(route),
-            _stem(text.str.extract(r"(?:GET|POST|PUT|PATCH|DELETE)\s+(/\S*)")),
-            _stem(text.str.extract(r"\b(?:path|url|uri|route)[=:]\s*\"?(/[^\s\"]+)")),
+            stem(route),
+            stem(text.str.extract(r"(?:GET|POST|PUT|PATCH|DELETE)\s+(/\S*)")),
+            stem(text.str.extract(r"\b(?:path|url|uri|route)[=:]\s*\"?(/[^\s\"]+)")),
             text.str.extract(r"^(?:\[[^\]]*\]\s*)*([A-Za-z_][\w-]{2,})\s*[:(]").str.to_lowercase(),
         ),
     )
@@ -208,7 +201,7 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
 def overheard(requests: pl.DataFrame) -> pl.DataFrame:
     """MESSAGES of what some REQUESTS say, in place of these themselves."""
     route = pl.col("route").cast(pl.String)
-    told = requests.with_columns(stem=_stem(route), hint=_hint(route.fill_null("")))
+    told = requests.with_columns(stem=stem(route), hint=_hint(route.fill_null("")))
     return told.select(pl.col(name).cast(dtype) for name, dtype in MESSAGES.items())
 
 
@@ -250,176 +243,7 @@ def _hint(told: pl.Expr) -> pl.Expr:
     )
 
 
-def _stem(path: pl.Expr) -> pl.Expr:
+def stem(path: pl.Expr) -> pl.Expr:
     """The last segment of a path that isn't an id, without its suffix."""
     plain = path.str.replace(r"[?#].*$", "").str.replace_all(r"/(\d+|\{id\})(/|$)", "/$2").str.strip_chars_end("/")
     return plain.str.extract(r"([^/]+)$").str.replace(r"\.\w+$", "").str.to_lowercase()
-
-
-def _kind(endpoint_class: pl.Expr) -> pl.Expr:
-    name = endpoint_class.cast(pl.String)
-    return (
-        pl.when(name == EndpointClass.REFRESH.value)
-        .then(pl.lit("refresh"))
-        .when(name == EndpointClass.LOGIN.value)
-        .then(pl.lit("login"))
-        # What refuses each first call says so of no token: a message that doesn't name it speaks of another call.
-        .when(name == EndpointClass.CHALLENGE.value)
-        .then(pl.lit("challenge"))
-        .otherwise(pl.lit("api"))
-    )
-
-
-def join(refused: pl.DataFrame, messages: pl.DataFrame, known_ids: pl.DataFrame) -> pl.DataFrame:
-    """Which message explains which refused request.
-
-    By time or place a message explains one at most; by id, those of that id.
-
-    Args:
-        refused: `row`, `system`, `source`, `timestamp`, `request_id`, `route`, `endpoint_class`, `status`, `clock`, and
-            `session_before`: whether its device had been accepted before, so that it has a token to be refused.
-        messages: MESSAGES with `row`; those without a reason are passed over.
-        known_ids: `system`, `request_id` of all requests, refused or not, that a message has: it speaks of no other.
-
-    Returns:
-        `row` (of the request), `reason`, `how` (`request_id`, `path_time` or `class_time`), `message_row`.
-    """
-    told = messages.filter(pl.col("reason").is_not_null()).rename({"row": "message_row"})
-    stems = _stem(pl.col("route").cast(pl.String))
-    told = told.with_columns(pl.col("stem", "hint").cast(pl.String))
-    wanted = refused.drop("reason", strict=False).with_columns(stem=stems, hint=_kind(pl.col("endpoint_class")))
-    files = _reason_first(wanted, told)
-    wanted, told = wanted.join(files, on="source", how="left"), told.join(files, on="source", how="left")
-    found = (
-        wanted.filter(pl.col("request_id").is_not_null())
-        .join(
-            told.select("system", "request_id", "reason", "message_row"),
-            on=["system", "request_id"],
-            how="inner",
-            maintain_order="left",
-        )
-        .unique("row", keep="first", maintain_order=True)
-        .select("row", "reason", "message_row", how=pl.lit("request_id"))
-    )
-    told = told.join(known_ids, on=["system", "request_id"], how="anti", maintain_order="left")
-    known = wanted.select("system", "stem").unique()
-    named = told.join(known, on=["system", "stem"], how="semi", maintain_order="left")
-    vague = told.join(known, on=["system", "stem"], how="anti", maintain_order="left")
-    vague = vague.filter(pl.col("reason").cast(pl.String) != Reason.OTHER.value)  # It may speak of any other call.
-    # A 400 or 403 of the API has many meanings: time alone doesn't tie a message to it.
-    plain = wanted.filter(pl.col("status").is_in(REFUSED) | (pl.col("hint") == "refresh"))
-    # Who names no kind of endpoint may speak of any.
-    free, every = vague.filter(pl.col("hint") == "api"), plain.with_columns(hint=pl.lit("api"))
-    hinted = vague.filter(pl.col("hint") != "api")
-    for how, pair, requests, side, key in (
-        ("path_time", _by_place, wanted, named, "stem"),
-        ("path_time", _by_time, wanted, named, "stem"),
-        ("class_time", _by_place, plain, hinted, "hint"),
-        ("class_time", _by_place, every, free, "hint"),
-        ("class_time", _by_time, plain, vague, "hint"),
-        ("class_time", _by_time, every, free, "hint"),
-    ):
-        open_requests = requests.join(found, on="row", how="anti", maintain_order="left")
-        open_messages = side.join(found, on="message_row", how="anti", maintain_order="left")
-        pairs = pair(open_requests, open_messages, ["system", key])
-        found = pl.concat([found, pairs.select("row", "reason", "message_row", how=pl.lit(how))])
-    return found
-
-
-def _reason_first(wanted: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
-    """The sources that log a call below the reason why it was refused: `source`, and the same as `file`.
-
-    Their bursts of refusals begin with a reason and end with a call.
-    """
-    lines = _lines(wanted, told, ["source"]).with_columns(file="source")
-    paused = pl.col("timestamp").diff().abs() > timedelta(seconds=_PAUSE_SECONDS)
-    bursts = (
-        lines.with_columns(burst=paused.fill_null(value=False).cum_sum().over("source"))
-        .group_by("source", "file", "burst", maintain_order=True)
-        .agg(first=pl.col("says").first(), last=pl.col("says").last())
-    )
-    before, after = pl.col("first") & ~pl.col("last"), ~pl.col("first") & pl.col("last")
-    return (
-        bursts.group_by("source", "file")
-        .agg(before=before.sum(), after=after.sum())
-        .filter(pl.col("before") > _MORE_OFTEN * pl.col("after"))
-        .select("source", "file")
-    )
-
-
-def _lines(wanted: pl.DataFrame, told: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """Refused requests and messages by line: `keys`, `timestamp`, `line`, `says` (whether it is a message)."""
-    calls = wanted.select(*keys, "timestamp", line="row", says=pl.lit(value=False))
-    return pl.concat([calls, told.select(*keys, "timestamp", line="message_row", says=pl.lit(value=True))]).sort("line")
-
-
-def _by_place(wanted: pl.DataFrame, told: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Pair messages with requests of the same `key` and `file` that stand next below them.
-
-    Of several in a row the last ones count: those above them speak of calls that are logged nowhere.
-    """
-    keys = [*key, "file"]
-    asked, saying = wanted.drop_nulls(keys), told.drop_nulls(keys)
-    lines = _lines(asked, saying, keys)
-    says = pl.col("says")
-    lines = lines.with_columns(group=(says & ~says.shift(fill_value=False)).cum_sum().over(keys)).filter(
-        pl.col("group") > 0
-    )
-    keys = [*keys, "group"]
-    surplus = (2 * says.sum().cast(pl.Int64) - pl.len()).clip(lower_bound=0).over(keys)
-    place = pl.int_range(pl.len()).over([*keys, "says"]) - pl.when("says").then(surplus).otherwise(0)
-    lines = lines.with_columns(place=place)
-    pairs = lines.filter(~says).join(lines.filter(says), on=[*keys, "place"], suffix="_told", maintain_order="left")
-    near = (pl.col("timestamp") - pl.col("timestamp_told")).abs() <= timedelta(seconds=JOIN_SECONDS)
-    pairs = pairs.filter(near).select(row="line", message_row="line_told")
-    return pairs.join(told.select("message_row", "reason"), on="message_row", how="left", maintain_order="left")
-
-
-def _by_time(wanted: pl.DataFrame, told: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Pair messages with requests of the same `key`: within one second in order, then with the nearest in time."""
-    requests = wanted.select("row", "timestamp", "clock", "session_before", *key).filter(pl.col(key[-1]).is_not_null())
-    messages = told.select("timestamp", "clock", "reason", *key, "message_row")
-    pairs = [_same_second(requests, messages, key)]
-    for _ in range(_ROUNDS):
-        requests = requests.join(pairs[-1], on="row", how="anti", maintain_order="left")
-        messages = messages.join(pairs[-1], on="message_row", how="anti", maintain_order="left")
-        pairs.append(_nearest(requests, messages, key))
-    return pl.concat(pairs)
-
-
-def _same_second(requests: pl.DataFrame, messages: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Where a clock tells seconds only, the k-th message of a second belongs to the k-th refusal of that second.
-
-    Devices that had a session come first: who has none has no token that could have expired.
-    """
-    second = pl.col("timestamp").dt.truncate("1s")
-
-    def ranked(frame: pl.DataFrame) -> pl.DataFrame:
-        keyed = frame.with_columns(_second=second)
-        return keyed.with_columns(_rank=pl.int_range(pl.len()).over([*key, "_second"]))
-
-    likely_first = requests.sort("session_before", "timestamp", "row", descending=[True, False, False])
-    pairs = ranked(likely_first).join(
-        ranked(messages), on=[*key, "_second", "_rank"], how="inner", suffix="_told", maintain_order="left"
-    )
-    return pairs.filter(pl.max_horizontal("clock", "clock_told") >= 1).select("row", "reason", "message_row")
-
-
-def _nearest(requests: pl.DataFrame, messages: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Each message takes the request nearest in time; of several messages for one request the nearest stays."""
-    pairs = (
-        messages.sort("timestamp", "message_row")
-        .join_asof(
-            requests.sort("timestamp", "row").with_columns(_at="timestamp"),
-            on="timestamp",
-            by=key,
-            strategy="nearest",
-            tolerance=f"{int(JOIN_SECONDS * 1000)}ms",
-            check_sortedness=False,
-        )
-        .filter(pl.col("row").is_not_null())
-        .with_columns(_distance=(pl.col("_at") - pl.col("timestamp")).abs())
-    )
-    return (pairs.sort("_distance", "message_row").unique("row", keep="first", maintain_order=True)).select(
-        "row", "reason", "message_row"
-    )
