@@ -65,9 +65,11 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against(
             "old_live", min(4 * older / len(case.devices), 1.0), f"{older:,} devices still refresh one"
         )
-    gone = case.share_of(Reason.REVOKED, Reason.REFRESH_REVOKED)
+    # Calls are refused for an access token that expired meanwhile: what is lost is told where a refresh is refused.
+    gone = (case.refresh_share_of if case.refresh_reasons else case.share_of)(Reason.REVOKED, Reason.REFRESH_REVOKED)
     if gone:
-        found.speaks_for("reason", gone, f"{gone:.0%} of the stated reasons say revoked or not found")
+        whose = "refused refreshes with a reason" if case.refresh_reasons else "stated reasons"
+        found.speaks_for("reason", gone, f"{gone:.0%} of the {whose} say revoked or not found")
     other = case.share_of(*KEY_FAULTS, Reason.REFRESH_EXPIRED)
     if other > 0.1:
         found.speaks_against("other_reason", other, f"{other:.0%} of the stated reasons are expiry or the key")
