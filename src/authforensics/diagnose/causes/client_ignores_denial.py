@@ -51,7 +51,7 @@ _KEEPS = {"zombie_client", "refresh_retry_loop", "refresh_loop"}
 def _judge(case: Case) -> Judgement:
     found = Judgement()
     devices = len(case.devices)
-    stuck = {one.device_id for one in case.cluster.findings if one.detector in _KEEPS and one.device_id is not None}
+    stuck = case.found_on(*_KEEPS)
     # Where most obey, what a few of them do doesn't explain the incident.
     if len(stuck) < 0.5 * devices:
         return found
@@ -87,7 +87,7 @@ def _judge(case: Case) -> Judgement:
     )
     if server:
         found.speaks_against("server_fault", server, f"{server:.0%} of the stated reasons are faults of the server")
-    looping = {one.device_id for one in case.cluster.findings if one.detector == "refresh_loop"} & stuck
+    looping = case.found_on("refresh_loop")
     if looping:
         found.speaks_against(
             "new_refused", len(looping) / len(stuck), f"{len(looping):,} of them were refused with new tokens"

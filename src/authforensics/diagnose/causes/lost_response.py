@@ -49,7 +49,9 @@ def _judge(case: Case) -> Judgement:
     found = Judgement()
     # Of what was used in between the answer arrived.
     found_lost = [one for one in case.cluster.findings if one.detector == "lost_refresh_response"]
-    lost = {one.device_id for one in found_lost if one.measures["used"] != one.measures["losses"]}
+    lost = {one.device_id for one in found_lost if one.measures["used"] != one.measures["losses"]}.intersection(
+        case.devices
+    )
     devices = len(case.devices)
     if not lost:
         return found

@@ -26,7 +26,9 @@ from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.ill import KEY_FAULTS
 from authforensics.diagnose.pieces import FEW, LOG_REASON, accepted_there
 from authforensics.diagnose.wording import plural
+from authforensics.parallel import by_part
 from authforensics.schema import Reason
+from authforensics.states import AuthEvent
 
 _WEIGHTS = {
     "path": Weight(2.0, "it is confined to some paths: others are accepted at the same time"),
@@ -50,6 +52,7 @@ _FAULTS = (
     Reason.MALFORMED,
     Reason.REVOKED,
 )
+_ON_API = (AuthEvent.API_OK.value, AuthEvent.API_DENIED.value)
 
 
 def _judge(case: Case) -> Judgement:
@@ -57,10 +60,11 @@ def _judge(case: Case) -> Judgement:
     tokens = case.tokens
     elsewhere = tokens.filter(pl.col("elsewhere") > 0).height
     good = elsewhere >= FEW and elsewhere >= 0.3 * tokens.height
-    if not (good or case.scope.endpoint):
+    confined = case.scope.endpoint if good or _call_elsewhere(case) else ()
+    if not (good or confined):
         return found
-    if case.scope.endpoint:
-        found.speaks_for("path", 1.0, f"only {', '.join(case.scope.endpoint)} refuses")
+    if confined:
+        found.speaks_for("path", 1.0, f"only {', '.join(confined)} refuses")
     if good:
         found.speaks_for(
             "elsewhere",
@@ -85,9 +89,35 @@ def _judge(case: Case) -> Judgement:
         found.speaks_for("reason", other, f"{other:.0%} of the stated reasons are no fault of the token")
     if fault > 0.1:
         found.speaks_against("token_fault", fault, f"{fault:.0%} of the stated reasons are faults of the token")
+    elif (expired := _expired(case)) > 0.5:
+        found.speaks_against(
+            "token_fault", expired, f"{expired:.0%} of the refused calls are said to be of expired tokens"
+        )
     if not case.reason_counts:
         found.missing.append(LOG_REASON)
     return found
+
+
+def _call_elsewhere(case: Case) -> bool:
+    """Whether affected devices call any other path than those that refuse: if none does, it may be the devices."""
+    others = by_part(
+        case.events,
+        lambda part: (
+            part.filter(pl.col("auth_event").is_in(_ON_API), ~pl.col("route").is_in(list(case.scope.endpoint)))
+            .select("device_id")
+            .join(case.hit.lazy(), on="device_id", how="semi")
+            .head(1)
+        ),
+    )
+    return not others.is_empty()
+
+
+def _expired(case: Case) -> float:
+    """The share of expired tokens in the refused calls: in those that say why with a new token, if there are some."""
+    refused = case.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value)
+    new = refused.filter("rejection", pl.col("reason").is_not_null())
+    asked = new if new.height >= FEW else refused
+    return asked.filter(pl.col("reason") == Reason.TOKEN_EXPIRED.value).height / max(asked.height, 1)
 
 
 def _paths(case: Case, found: Judgement, *, fresh: int) -> None:
