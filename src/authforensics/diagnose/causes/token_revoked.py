@@ -1,8 +1,10 @@
 """`token_revoked`: sessions were ended on purpose: a sign-out everywhere, a changed password, an administrator.
 
-Deciding: the server says revoked. Ages say nothing, users are hit one by one, others refresh meanwhile, and a login
-helps. Where every session of before is gone, the store was lost or everything was revoked at once, which is
-`token_store_lost`; where refreshes of one session overlapped, rotation did it.
+Deciding: the server says of calls that their token is revoked. Of a refused refresh servers say the same where they do
+not know the token, or no more than invalid_grant: that speaks for it and does not decide. Ages say nothing, users are
+hit one by one, others refresh meanwhile, and a login helps. Where every session of before is gone, the store was lost
+or everything was revoked at once, which is `token_store_lost`; where refreshes of one session overlapped, rotation did
+it.
 Sequence:
     10:00:00  30 phones  login_ok        4 s apart
     10:00:01  30 phones  api_ok          4 s apart, 15x every 60 s
@@ -33,7 +35,8 @@ from authforensics.schema import Reason
 
 _WEIGHTS = {
     # Without a word of the server nothing else carries: many things end a session early.
-    "reason": Weight(5.0, "the server says that the token was revoked", decides=True),
+    "reason": Weight(5.0, "the server says that the token was revoked, or that it does not know it"),
+    "calls": Weight(0.5, "it says so of calls, not of refreshes only", decides=True),
     "young": Weight(1.0, "the tokens had long to live: it is no expiry"),
     "few": Weight(1.0, "others refresh and call meanwhile"),
     "login_helps": Weight(1.0, "a login begins a new session"),
@@ -57,6 +60,9 @@ _ROTATION = {"concurrent_refresh", "lost_refresh_response", "session_shared"}
 def _judge(case: Case) -> Judgement:
     found = Judgement()
     says(case, found, [Reason.REVOKED, Reason.REFRESH_REVOKED])
+    calls, unclear = (case.reason_counts.get(one.value, 0) for one in (Reason.REVOKED, Reason.REFRESH_REVOKED))
+    if calls > 0.1 * unclear:
+        found.speaks_for("calls", 1.0, f"{plural(calls, 'refused call')} had a revoked token, the server says")
     early, known = young(case)
     if early > 0.5 * known:
         found.speaks_for("young", early / known, f"{early:,} of {plural(known, 'refused token')} were not near expiry")
