@@ -22,6 +22,7 @@ from authforensics.correlate import (
     joining,
     partition,
     population,
+    reasons,
     systems,
     templates,
 )

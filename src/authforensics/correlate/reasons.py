@@ -210,7 +210,7 @@ def with_templates(messages: pl.DataFrame, templates: pl.DataFrame) -> pl.DataFr
     if templates.is_empty() or not messages["stem"].count():
         return messages
     route, template = (pl.col(name).cast(pl.String) for name in ("route", "template"))
-    stems = templates.select("system", stem=_stem(route), _stem=_stem(template)).unique()
+    stems = templates.select("system", stem=stem(route), _stem=stem(template)).unique()
     # What is an id in two places names neither.
     stems = stems.filter(pl.len().over("system", "stem") == 1).cast({"stem": TEXT, "_stem": TEXT})
     found = messages.select(pl.col("system", "stem").cast(TEXT))
@@ -227,7 +227,7 @@ def faults_told(called: pl.DataFrame, messages: pl.DataFrame) -> pl.Series:
     """
     key = ["system", "stem"]
     faults = messages.filter(pl.col("reason").cast(pl.String).is_in(TOKEN_FAULTS)).select(pl.col(key).cast(pl.String))
-    routes = called.select(pl.col("system").cast(pl.String), stem=_stem(pl.col("route").cast(pl.String)))
+    routes = called.select(pl.col("system").cast(pl.String), stem=stem(pl.col("route").cast(pl.String)))
     counts = faults.drop_nulls().group_by(key).agg(told=pl.len())
     return routes.join(counts, on=key, how="left", maintain_order="left")["told"].fill_null(0)
 
