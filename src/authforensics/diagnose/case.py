@@ -203,6 +203,11 @@ class Case:
         """Refusals by stated reason, most first; those without one are left out."""
         return counts(self.denials)
 
+    @cached_property
+    def reasons_of_new(self) -> dict[str, int]:
+        """As `reason_counts`, of tokens refused at their first use."""
+        return counts(self.denials.filter("rejection"))
+
     def api_share_of(self, *reasons: Reason) -> float:
         """As `share_of`, of the refused calls on the API."""
         return share(self._api_reasons, reasons)

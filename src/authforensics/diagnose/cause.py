@@ -24,7 +24,8 @@ WEIGHTY = 1.0
 class Weight:
     """How much one piece of evidence counts at most, and why. `decides`: it tells the cause from its look-alikes.
 
-    `extra`: it can be found only where more than logs is given, so that nothing is missed where it is not.
+    `extra`: it can be found only where more than logs is given, or in one form of the cause, so that nothing is missed
+    where it is not.
     """
 
     value: float
@@ -35,11 +36,15 @@ class Weight:
 
 @dataclass
 class Judgement:
-    """Evidence as it is found: pieces by the name of their weight, each with its strength (0 to 1) and a sentence."""
+    """Evidence as it is found: pieces by the name of their weight, each with its strength (0 to 1) and a sentence.
+
+    `title`: that of the form which the cause takes here; null: the usual one.
+    """
 
     for_: list[tuple[str, float, str]] = field(default_factory=list)
     against: list[tuple[str, float, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    title: str | None = None
 
     def speaks_for(self, weight: str, strength: float, sentence: str) -> None:
         """Record a piece that supports the cause."""
@@ -84,7 +89,7 @@ class Cause:
         decided = any(weight.decides and strength >= 0.5 for weight, strength, _ in plus)
         return RootCause(
             cause=self.name,
-            title=self.title,
+            title=found.title or self.title,
             confidence=_confidence(score, decided=decided, contrary=contrary, devices=len(case.devices)),
             score=round(score, 3),
             for_=tuple(text for *_, text in sorted(plus, key=lambda piece: -piece[0].value * piece[1])),

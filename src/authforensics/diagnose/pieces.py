@@ -25,6 +25,7 @@ LOG_UPSTREAM = "the instance that answered (nginx: $upstream_addr): it tells one
 DEPLOY = Weight(1.0, "something was deployed or restarted just before it began", extra=True)
 #: A token that is refused after a smaller share of its life did not expire: no clock and no leeway is that wrong.
 EARLY = 0.8
+_EXPIRED = Reason.TOKEN_EXPIRED.value
 #: Fewer tokens prove nothing.
 FEW = 2
 #: Reasons other than the one looked for that may be there by chance: other users' ordinary trouble.
@@ -41,13 +42,14 @@ def measured(finding: Finding, name: str) -> float:
 def says(
     case: Case, found: Judgement, reasons: Iterable[Reason], *, weight: str = "reason", other: str = "other_reason"
 ) -> float:
-    """Whether the refusals name one of `reasons`, or others; the share that does. Ordinary expiry is no other."""
+    """Whether the refusals name one of `reasons`, or others; the share that does.
+
+    Ordinary expiry is no other; that of tokens just given is.
+    """
     wanted = {reason.value for reason in reasons}
-    counts = {
-        reason: count
-        for reason, count in case.reason_counts.items()
-        if reason != Reason.TOKEN_EXPIRED.value or reason in wanted
-    }
+    counts = dict(case.reason_counts)
+    if _EXPIRED not in wanted:
+        counts[_EXPIRED] = case.reasons_of_new.get(_EXPIRED, 0)
     total = sum(counts.values())
     if not total:
         if not case.reason_counts:
@@ -61,8 +63,9 @@ def says(
             weight, share, f"{sum(hits.values()):,} of {plural(total, 'refusal')} with a reason say {named}"
         )
     if 1 - share > _STRAY:
-        top = next(reason for reason in counts if reason not in wanted)
-        found.speaks_against(other, 1 - share, f"{plural(counts[top], 'refusal')} say {top}")
+        top = max((reason for reason in counts if reason not in wanted), key=lambda reason: counts[reason])
+        whose = " of new tokens" if top == _EXPIRED else ""
+        found.speaks_against(other, 1 - share, f"{plural(counts[top], 'refusal')}{whose} say {top}")
     return share
 
 
