@@ -199,8 +199,11 @@ class Incident(Frozen):
     root_causes: tuple[RootCause, ...] = Field(min_length=1)
 
     @property
-    def outcome(self) -> Literal["ongoing", "over", "unproven"]:
-        """Unproven: refusals have stopped, but no device was seen to be accepted since its last one."""
+    def outcome(self) -> Literal["ongoing", "relieved", "over", "unproven"]:
+        """Unproven: refusals have stopped, but no device was seen to be accepted since its last one.
+
+        Relieved: they have not stopped, but every device was accepted since.
+        """
         if self.ongoing:
-            return "ongoing"
+            return "relieved" if self.devices_recovered == self.devices else "ongoing"
         return "over" if self.devices_recovered else "unproven"

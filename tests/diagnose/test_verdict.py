@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from authforensics.diagnose import Tally, tally, verdict
+from authforensics.diagnose import Tally, diagnose, infer, tally, verdict
 from script import play
 
 NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": pl.String})
@@ -146,3 +146,23 @@ def test_refreshes_that_fail_now_and_then_are_no_row(past):
     script = "10:00:00 fleet refresh_failed\n10:00:01 fleet refresh_ok"
     history, _ = past(play(script, devices=30, stagger=2))
     assert tally(history, pl.DataFrame(schema=ENDPOINTS)).row is None
+
+
+def test_refusals_that_go_on_of_devices_that_are_all_accepted_again_are_told_so(past):
+    script = """
+    10:00:00 fleet login_ok
+    10:00:05 fleet api_ok
+    10:20:00 fleet refresh_ok took=0.1
+    10:20:01 fleet api_denied took=0.1 reason=signature_invalid
+    10:20:04 fleet refresh_ok took=0.1
+    10:20:05 fleet api_denied took=0.1 reason=signature_invalid
+    10:20:20 fleet login_ok took=0.1
+    10:20:21 fleet api_ok took=0.1
+    """
+    history, found = past(play(script, devices=12, stagger=5))
+    incidents = diagnose(history, found, {"case": infer(history.grants, history.devices)})
+    (one,) = incidents
+    assert (one.ongoing, one.outcome, one.devices_recovered) == (True, "relieved", 12)
+    assert one.summary.endswith("refusals go on when the log ends, but every device was accepted again.")
+    headline = verdict(incidents, tally(history, pl.DataFrame(schema=ENDPOINTS)), systems=1, told=NOTHING).headline
+    assert headline.endswith("all accepted again, but refusals go on.")

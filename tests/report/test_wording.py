@@ -66,6 +66,14 @@ def test_shorten_keeps_both_ends() -> None:
     [
         ({"ongoing": True}, "still going on when the log ends: 1 device still refused"),
         ({"ongoing": True, "devices_ill": 0}, "still going on when the log ends"),
+        (
+            {"ongoing": True, "devices_ill": 0, "devices_recovered": 44},
+            "refusals go on when the log ends, but every device was accepted again",
+        ),
+        (
+            {"ongoing": True, "devices_ill": 0, "devices_recovered": 1, "devices": 1},
+            "refusals go on when the log ends, but the device was accepted again",
+        ),
         ({"devices_ill": 2}, "no new denials; 2 devices not well again"),
         ({"devices_ill": 0, "devices_recovered": 44}, "over: every affected device is well again"),
         ({"devices_ill": 0, "devices_recovered": 40}, "over: 40 of 44 devices proven well"),

@@ -122,6 +122,8 @@ def _summary(case: Case) -> str:
 
 def _ending(case: Case) -> str:
     if not case.quiet:
+        if case.recovered == len(case.devices):
+            return "refusals go on when the log ends, but every device was accepted again"
         return "still going on when the log ends"
     if case.recovered:
         return f"over since {clock(case.last)} UTC"

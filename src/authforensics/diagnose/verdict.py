@@ -20,6 +20,12 @@ _FORBIDDEN, _MOSTLY_FORBIDDEN = 0.01, 0.05
 _MESSAGES = 3
 #: What finds sessions that are accepted and should not be.
 _ACCEPTED = {"logged_out_reuse", "session_shared"}
+_STATE = {
+    "ongoing": "still going on",
+    "relieved": "all accepted again, but refusals go on",
+    "over": "over",
+    "unproven": "not proven over",
+}
 
 
 def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told: pl.DataFrame) -> Verdict:
@@ -168,7 +174,7 @@ def _when(one: Incident) -> str:
     deploy = next((f" ({after(near)})" for near in one.deploys if near.chance <= BY_CHANCE), "")
     day, first, last = f"{one.first_seen:%Y-%m-%d}", clock(one.first_seen), clock(one.last_seen)
     if one.ongoing:
-        return f"since {day} {first} UTC{deploy}, still going on"
+        return f"since {day} {first} UTC{deploy}, {_STATE[one.outcome]}"
     ending = "over" if one.outcome == "over" else "not seen since, but no device proven well"
     if one.first_seen.date() != one.last_seen.date():
         return f"from {day} {first}{deploy} to {one.last_seen:%Y-%m-%d} {last} UTC, {ending}"
@@ -179,7 +185,6 @@ def _when(one: Incident) -> str:
 
 def _short(one: Incident, *, named: bool) -> str:
     where = f"{one.system}: " if named else ""
-    state = {"ongoing": "still going on", "over": "over", "unproven": "not proven over"}[one.outcome]
     unknown = one.root_causes[0].cause == "undetermined"
     title = f"{one.title}, the cause is not clear" if unknown else one.root_causes[0].title
-    return f"{where}{title[0].lower()}{title[1:]} ({plural(one.devices, 'device')}, {state})"
+    return f"{where}{title[0].lower()}{title[1:]} ({plural(one.devices, 'device')}, {_STATE[one.outcome]})"

@@ -117,7 +117,7 @@ def _facts(incident: Incident) -> Iterator[RenderableType]:
     yield _named("Since", Text(f"{facts['Since']}, for {facts['Lasted']}"))
     if incident.deploys:
         yield _named("Before", Text(visible(facts["Just before"])))
-    yield _named("Now", Text(wording.is_over(incident), "bold red" if incident.ongoing else ""))
+    yield _named("Now", Text(wording.is_over(incident), "bold red" if incident.outcome == "ongoing" else ""))
     who = facts["Devices affected"].replace(")", ") devices", 1)
     if not wording.failed(incident):
         yield _named("Who", Text(who))

@@ -126,6 +126,9 @@ def is_over(incident: Incident) -> str:
     """Whether it is over, as far as the log tells."""
     if not failed(incident):
         return "nothing fails; it lasts as long as tokens are signed so"
+    if incident.outcome == "relieved":
+        who = "the device" if incident.devices == 1 else "every device"
+        return f"refusals go on when the log ends, but {who} was accepted again"
     if incident.ongoing:
         ill = incident.devices_ill
         return "still going on when the log ends" + (f": {count(ill, 'device')} still refused" if ill else "")
