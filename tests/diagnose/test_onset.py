@@ -69,10 +69,23 @@ UNTIMED_LATE = """
 10:05:00 loop refresh_ok
 10:05:01 loop api_denied
 """ + UNTIMED.replace("10:", "11:")
+#: One that never refreshes, refused without a word first, before new tokens of everybody are refused for their key.
+ALONE = """
+10:15:00 lone api_ok            took=0.1 every=60 times=15
+10:29:00 lone api_denied        took=0.1
+10:29:10 lone api_denied        took=0.1 reason=token_expired every=30 times=4
+10:31:30 lone api_denied        took=0.1 reason=signature_invalid every=10 times=12
+"""
+KEY = """
+10:15:00 fleet api_ok           took=0.1 every=60 times=15
+10:30:57 fleet refresh_ok       took=0.1
+10:31:00 fleet api_denied       took=0.1 every=10 times=2
+10:31:20 fleet api_denied       took=0.1 reason=signature_invalid every=10 times=12
+"""
 
 
-def made(past, text):
-    history, found = past(play(text))
+def made(past, text, devices=1):
+    history, found = past(play(text, devices=devices, stagger=2))
     return diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants, history.devices)})
 
 
@@ -122,3 +135,13 @@ def test_a_loop_begins_with_its_first_cycle_where_no_durations_are_logged(past):
 def test_a_loop_does_not_begin_with_a_call_in_flight_an_hour_before(past):
     (incident,) = made(past, UNTIMED_LATE)
     assert began(incident) == timedelta(hours=1, minutes=15, seconds=1)
+
+
+def test_one_refused_without_a_reason_long_before_the_others_is_no_onset(past):
+    (incident,) = made(past, ALONE + KEY, devices=12)
+    assert (incident.devices, began(incident)) == (13, timedelta(minutes=31))
+
+
+def test_those_refused_without_a_reason_just_before_are_the_onset(past):
+    (incident,) = made(past, ALONE.replace("10:29:00", "10:30:10") + KEY, devices=12)
+    assert (incident.devices, began(incident)) == (13, timedelta(minutes=30, seconds=10))

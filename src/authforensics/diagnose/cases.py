@@ -12,7 +12,7 @@ from authforensics.diagnose import recalled, witnessed
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.clusters import Cluster, cluster
 from authforensics.diagnose.lifetimes import applying
-from authforensics.diagnose.refusals import EXPIRED, denials, reasons
+from authforensics.diagnose.refusals import EXPIRED, agreed, denials, reasons
 from authforensics.diagnose.signed import Signed
 from authforensics.document import Lifetimes
 from authforensics.findings import Deploy, Finding
@@ -53,6 +53,8 @@ def _belonging(one: Cluster, told: pl.DataFrame, lifetimes: Lifetimes) -> pl.Dat
     """Of the refusals that `denials` gives those that make an incident."""
     if one.kind == recalled.KIND:
         return recalled.early(told, lifetimes.access)
+    if one.kind in {"key", "rejected"}:
+        return agreed(told)
     return told.clear() if one.informs and reasons(told) <= EXPIRED else told
 
 

@@ -19,6 +19,12 @@ _REFUSALS = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
 EXPIRED = {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
 #: What the first cycles of a loop may take, of which nobody can tell that they are one: two, of five minutes at most.
 _CYCLES = timedelta(minutes=10)
+#: A refusal without a reason that comes before all others is alone, if nobody's follows within this time, or within so
+#: many times the usual pause between the first refusals of two devices.
+_ALONE = timedelta(minutes=1)
+_PAUSES = 5
+#: Fewer devices have no pace.
+_PACE = 3
 #: Beside `loop`, the refusal of a token that a refresh gave, at its first use, and `obeyed` of its episode.
 _COLUMNS = (
     "device_id",
@@ -107,6 +113,27 @@ def _cycling() -> pl.Expr:
     at, own = pl.col("granted_at"), [*DEVICE, "episode"]
     first = at.filter(pl.col("timestamp") >= pl.col("begin")).min().over(own)
     return (at < first) & (pl.col("timestamp") >= pl.col("begin") - _CYCLES)
+
+
+def agreed(denials: pl.DataFrame) -> pl.DataFrame:
+    """Without what comes alone before the others: refusals without a reason, long before one of another device.
+
+    A client that never refreshes is refused before a key changes, and after that with a reason.
+    """
+    at, stated = pl.col("timestamp"), pl.col("timestamp").filter(pl.col("reason").is_not_null()).min()
+    before, since = (_firsts(denials.filter(part)) for part in (at < stated, at >= stated))
+    if before.is_empty() or len(since) < _PACE:
+        return denials
+    half = (len(since) - 1) // 2
+    most = max(_ALONE, _PAUSES * (since[half] - since[0]) / half)
+    ordered = pl.concat([before, since.head(1)])
+    near = ordered.filter((ordered.diff(null_behavior="drop") <= most).extend_constant(value=True, n=1))
+    return denials.filter(at >= near[0])
+
+
+def _firsts(denials: pl.DataFrame) -> pl.Series:
+    """When each device was refused first, sorted."""
+    return denials.group_by("device_id").agg(pl.col("timestamp").min())["timestamp"].sort()
 
 
 def reasons(denials: pl.DataFrame) -> set[str]:
