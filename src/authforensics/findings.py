@@ -162,6 +162,20 @@ class RootCause(Frozen):
     remediation: str
 
 
+class Renewed(Frozen):
+    """New tokens are accepted again: those given `since`, `used` by now, of which so many were `accepted`."""
+
+    since: Moment
+    used: int = Field(ge=1)
+    accepted: int = Field(ge=1)
+
+    def told(self, ill: int) -> str:
+        """In words, with the number of devices that are still refused."""
+        who = {0: "old ones are still refused", 1: "1 device goes on with an old one"}
+        rest = who.get(ill, f"{ill:,} devices go on with old ones")
+        return f"new tokens accepted since {self.since:%H:%M:%S} ({self.accepted:,} of {self.used:,}); {rest}"
+
+
 class Incident(Frozen):
     """Findings that share time, kind and scope.
 
@@ -171,7 +185,7 @@ class Incident(Frozen):
     were refused shortly before that.
     `device_ids` is complete: every device with a denial that belongs to it. `users` are those that used these devices
     last, as far as the log names them; null: it names none. `deploys` are those shortly before its
-    onset, the last first.
+    onset, the last first. `renewed`: new tokens were refused, and are not any more, but older ones are; null elsewhere.
     """
 
     id: str
@@ -195,6 +209,7 @@ class Incident(Frozen):
     findings: tuple[str, ...] = Field(min_length=1)
     scope: Scope
     deploys: tuple[Preceding, ...] = ()
+    renewed: Renewed | None = None
     phases: tuple[Phase, ...]
     root_causes: tuple[RootCause, ...] = Field(min_length=1)
 

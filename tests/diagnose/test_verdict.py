@@ -166,3 +166,44 @@ def test_refusals_that_go_on_of_devices_that_are_all_accepted_again_are_told_so(
     assert one.summary.endswith("refusals go on when the log ends, but every device was accepted again.")
     headline = verdict(incidents, tally(history, pl.DataFrame(schema=ENDPOINTS)), systems=1, told=NOTHING).headline
     assert headline.endswith("all accepted again, but refusals go on.")
+
+
+#: New tokens are refused for two minutes; two clients go on with the last that they were given then.
+STUCK = """
+10:00:00 fleet login_ok
+10:00:05 fleet api_ok
+10:20:00 fleet refresh_ok took=0.1
+10:20:01 fleet api_denied took=0.1 reason=signature_invalid
+10:22:00 fleet refresh_ok took=0.1
+10:22:01 fleet api_ok took=0.1 every=20 times=12
+10:00:00 stuck login_ok
+10:00:05 stuck api_ok
+10:20:00 stuck refresh_ok took=0.1
+10:20:01 stuck api_denied took=0.1 reason=signature_invalid every=20 times=18
+10:00:01 old login_ok
+10:00:06 old api_ok
+10:20:02 old refresh_ok took=0.1
+10:20:03 old api_denied took=0.1 reason=signature_invalid every=20 times=18
+"""
+
+
+def test_where_new_tokens_are_accepted_again_it_says_since_when(past):
+    history, found = past(play(STUCK, devices=9, stagger=5))
+    incidents = diagnose(history, found, {"case": infer(history.grants, history.devices)})
+    (one,) = incidents
+    assert one.outcome == "ongoing"
+    said = "new tokens accepted since 10:22:00 (9 of 9); 2 devices go on with old ones."
+    assert one.summary.endswith(said)
+    assert verdict(incidents, tally(history), systems=1, told=NOTHING).headline.endswith(f"UTC; {said}")
+
+
+def test_new_tokens_that_are_refused_now_and_then_are_no_end(past):
+    stuck = "\n".join(line for line in STUCK.splitlines() if "fleet" not in line) + "\n"
+    script = "\n".join(
+        f"10:{minute:02}:00 fleet refresh_ok took=0.1\n10:{minute:02}:01 fleet {event} took=0.1"
+        for minute, event in zip(range(5, 26), ["api_denied", "api_ok", "api_ok"] * 7, strict=True)
+    )
+    history, found = past(play(stuck + script, devices=3, stagger=5))
+    told = diagnose(history, found, {"case": infer(history.grants, history.devices)})
+    assert told
+    assert all(one.renewed is None for one in told)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import documents
 import pytest
 
-from authforensics.findings import Incident
+from authforensics.findings import Incident, Renewed
 from authforensics.report import wording
 
 
@@ -73,6 +73,13 @@ def test_shorten_keeps_both_ends() -> None:
         (
             {"ongoing": True, "devices_ill": 0, "devices_recovered": 1, "devices": 1},
             "refusals go on when the log ends, but the device was accepted again",
+        ),
+        (
+            {
+                "ongoing": True,
+                "renewed": Renewed(since=datetime(2025, 12, 25, 12, 4, 5, tzinfo=UTC), used=40, accepted=39),
+            },
+            "new tokens accepted since 12:04:05 (39 of 40); 1 device goes on with an old one",
         ),
         ({"devices_ill": 2}, "no new denials; 2 devices not well again"),
         ({"devices_ill": 0, "devices_recovered": 44}, "over: every affected device is well again"),

@@ -18,7 +18,7 @@ from authforensics.diagnose.signed import UNSIGNED, Signed
 from authforensics.diagnose.steps import AfterFailure
 from authforensics.diagnose.tokens import FirstUses, Held, Replaced
 from authforensics.document import Lifetimes
-from authforensics.findings import Deploy, Finding, Preceding, Scope
+from authforensics.findings import Deploy, Finding, Preceding, Renewed, Scope
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
@@ -263,6 +263,11 @@ class Case:
     def replaced(self) -> Replaced:
         """What became of the first token that each affected device was given after its first refusal."""
         return tokens.replaced(self.grants, self.hit)
+
+    @cached_property
+    def renewed(self) -> Renewed | None:
+        """Of an incident that goes on: since when new tokens are accepted, if they were refused."""
+        return None if self.quiet else tokens.renewed(self.grants, self.onset)
 
     def first_uses(self, event: AuthEvent) -> FirstUses:
         """What became of the tokens that `event` gave since the onset, to affected devices and to others."""

@@ -62,6 +62,7 @@ def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = Fals
         findings=tuple(one.id for one in findings),
         scope=case.scope,
         deploys=case.preceding(began(case)),
+        renewed=case.renewed,
         phases=steps,
         root_causes=ranked,
     )
@@ -124,7 +125,7 @@ def _ending(case: Case) -> str:
     if not case.quiet:
         if case.recovered == len(case.devices):
             return "refusals go on when the log ends, but every device was accepted again"
-        return "still going on when the log ends"
+        return case.renewed.told(case.ill) if case.renewed else "still going on when the log ends"
     if case.recovered:
         return f"over since {clock(case.last)} UTC"
     return f"none since {clock(case.last)} UTC, but no device was seen to be well again"

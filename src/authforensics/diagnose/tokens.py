@@ -9,6 +9,7 @@ from functools import partial
 
 import polars as pl
 
+from authforensics.findings import Renewed
 from authforensics.parallel import PARTS, in_order
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
@@ -22,6 +23,9 @@ MAX_WAVES = 12
 WAVE_DEVICES = 3
 #: Share of a wave's tokens that may have been accepted after it began: requests under way, and others' troubles.
 WAVE_STRAYS = 0.1
+#: New tokens accepted in a row that say that the fault is over, and the probability that they were so by chance.
+_RENEWED = 3
+_BY_CHANCE = 0.001
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,32 @@ def replaced(grants: pl.LazyFrame, hit: pl.DataFrame) -> Replaced:
         refused=pl.col("rejected").sum(), accepted=(~pl.col("rejected") & (pl.col("accepted") > 0)).sum()
     ).collect(engine="streaming")
     return Replaced(int(counts["refused"][0]), int(counts["accepted"][0]))
+
+
+def renewed(grants: pl.LazyFrame, onset: datetime) -> Renewed | None:
+    """Since when none of the tokens given by a login or a refresh is refused at its first use; None: some still are.
+
+    Nor if so few are accepted since that it may be chance: those before were accepted now and then, too.
+    """
+    at, accepted = pl.col("granted_at"), ~pl.col("rejected") & (pl.col("accepted") > 0)
+    last = at.filter("rejected").max()
+    told = (
+        grants.filter(at >= onset, pl.col("accepted") + pl.col("refused") > 0)
+        .select(
+            rejected=pl.col("rejected").sum(),
+            before=(at <= last).sum(),
+            used=(at > last).sum(),
+            accepted=(accepted & (at > last)).sum(),
+            since=at.filter(accepted & (at > last)).min(),
+        )
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
+    if not told["before"] or told["accepted"] < _RENEWED:
+        return None
+    if (1 - told["rejected"] / told["before"]) ** told["accepted"] > _BY_CHANCE:
+        return None
+    return Renewed(since=told["since"], used=told["used"], accepted=told["accepted"])
 
 
 def first_uses(grants: pl.LazyFrame, hit: pl.DataFrame, event: AuthEvent, onset: datetime, last: datetime) -> FirstUses:

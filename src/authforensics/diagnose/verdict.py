@@ -174,7 +174,9 @@ def _when(one: Incident) -> str:
     deploy = next((f" ({after(near)})" for near in one.deploys if near.chance <= BY_CHANCE), "")
     day, first, last = f"{one.first_seen:%Y-%m-%d}", clock(one.first_seen), clock(one.last_seen)
     if one.ongoing:
-        return f"since {day} {first} UTC{deploy}, {_STATE[one.outcome]}"
+        renewed = one.renewed if one.outcome == "ongoing" else None
+        state = f"; {renewed.told(one.devices_ill)}" if renewed else f", {_STATE[one.outcome]}"
+        return f"since {day} {first} UTC{deploy}{state}"
     ending = "over" if one.outcome == "over" else "not seen since, but no device proven well"
     if one.first_seen.date() != one.last_seen.date():
         return f"from {day} {first}{deploy} to {one.last_seen:%Y-%m-%d} {last} UTC, {ending}"

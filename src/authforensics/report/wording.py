@@ -131,6 +131,8 @@ def is_over(incident: Incident) -> str:
         return f"refusals go on when the log ends, but {who} was accepted again"
     if incident.ongoing:
         ill = incident.devices_ill
+        if incident.renewed:
+            return incident.renewed.told(ill)
         return "still going on when the log ends" + (f": {count(ill, 'device')} still refused" if ill else "")
     if incident.devices_ill:
         return f"no new denials; {count(incident.devices_ill, 'device')} not well again"
