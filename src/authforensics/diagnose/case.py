@@ -266,8 +266,9 @@ class Case:
 
     @cached_property
     def renewed(self) -> Renewed | None:
-        """Of an incident that goes on: since when new tokens are accepted, if they were refused."""
-        return None if self.quiet else tokens.renewed(self.grants, self.onset)
+        """Of an incident that goes on, and in which new tokens were refused: since when they are accepted."""
+        refused = self.cluster.kind in {"key", "rejected"} and not self.quiet
+        return tokens.renewed(self.grants, self.onset) if refused else None
 
     def first_uses(self, event: AuthEvent) -> FirstUses:
         """What became of the tokens that `event` gave since the onset, to affected devices and to others."""
