@@ -111,7 +111,10 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
     return pl.concat([stuck, dead]).select(
         *DRAFTS.keys(),
         measures=pl.struct(
-            *("share", "half_seconds", "top_share", "dead", "benign"), refused=pl.col("count"), seconds=seconds()
+            *("share", "half_seconds", "top_share", "dead", "benign"),
+            refused=pl.col("count"),
+            seconds=seconds(),
+            expired=pl.col("reason").is_not_null(),
         ),
     )
 
@@ -174,15 +177,16 @@ def _storms(
 
 def _describe(measures: Mapping[str, float]) -> str:
     lasted = duration(measures["seconds"])
+    told = " as expired" if measures["expired"] else ""
     if measures["dead"]:
         return (
-            f"{measures['share']:.0%} of the first refreshes of sessions were refused as expired over {lasted}, on"
+            f"{measures['share']:.0%} of the first refreshes of sessions were refused{told} over {lasted}, on"
             f" {measures['devices']:.0f} devices again and again"
         )
     after = "at their own time each, and none called on" if measures.get("benign") else "and no login followed"
     return (
         f"{measures['devices']:.0f} devices ({measures['share']:.0%} of those that tried to refresh) were refused"
-        f" as expired, {measures['refused']:.0f} times over {lasted}, {after}"
+        f"{told or ' a refresh'}, {measures['refused']:.0f} times over {lasted}, {after}"
     )
 
 

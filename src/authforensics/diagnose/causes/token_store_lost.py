@@ -30,6 +30,7 @@ from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.ill import KEY_FAULTS
 from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, young
+from authforensics.diagnose.refusals import share
 from authforensics.diagnose.wording import clock, plural
 from authforensics.schema import Reason
 
@@ -65,14 +66,7 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against(
             "old_live", min(4 * older / len(case.devices), 1.0), f"{older:,} devices still refresh one"
         )
-    # Calls are refused for an access token that expired meanwhile: what is lost is told where a refresh is refused.
-    gone = (case.refresh_share_of if case.refresh_reasons else case.share_of)(Reason.REVOKED, Reason.REFRESH_REVOKED)
-    if gone:
-        whose = "refused refreshes with a reason" if case.refresh_reasons else "stated reasons"
-        found.speaks_for("reason", gone, f"{gone:.0%} of the {whose} say revoked or not found")
-    other = case.share_of(*KEY_FAULTS, Reason.REFRESH_EXPIRED)
-    if other > 0.1:
-        found.speaks_against("other_reason", other, f"{other:.0%} of the stated reasons are expiry or the key")
+    _reasons(case, found)
     _ages_and_new(case, found)
     if tries["failed"] > tries["denied"]:
         found.speaks_against("no_verdict", 1.0, f"{tries['failed']:,} refreshes got no verdict (5xx, 429, timeout)")
@@ -81,6 +75,19 @@ def _judge(case: Case) -> Judgement:
     found.missing.append("what happened to the token store: its restarts, flushes, restores and clean-up jobs")
     deployed(case, found)
     return found
+
+
+def _reasons(case: Case, found: Judgement) -> None:
+    """What is said of refused refreshes; of all that is refused where of these nothing is said."""
+    said, whose = case.refresh_reasons, "refused refreshes with a reason"
+    if not said:
+        said, whose = case.reason_counts, "refusals with a reason"
+    gone = share(said, (Reason.REVOKED, Reason.REFRESH_REVOKED))
+    if gone:
+        found.speaks_for("reason", gone, f"{gone:.0%} of the {whose} say revoked or not found")
+    other = max(share(said, (*KEY_FAULTS, Reason.REFRESH_EXPIRED)), case.share_of(*KEY_FAULTS))
+    if other > 0.1:
+        found.speaks_against("other_reason", other, f"{other:.0%} of the stated reasons are expiry or the key")
 
 
 def _ages_and_new(case: Case, found: Judgement) -> None:
