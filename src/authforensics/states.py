@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 
+#: Seconds that stand for the request's duration where none is logged (semantics, "Order and concurrency").
+GRACE_SECONDS = 2.0
+#: Seconds that an answer and the next request may be under way, together: a round trip on a bad mobile network. What
+#: arrives by then may have been sent before the client had the answer.
+#: Reference: RFC 6298 section 2, which waits 1 s for a first round trip; half of it is the usual one of 3G.
+WAY_SECONDS = 0.5
+
 
 class AuthEvent(StrEnum):
     """What one log line means for the session of its device."""

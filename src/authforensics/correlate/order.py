@@ -12,14 +12,8 @@ from authforensics.among import is_event
 from authforensics.correlate.identity import FALLBACK, PAIR, pair_names
 from authforensics.correlate.narrow import one_number, one_value
 from authforensics.schema import TEXT, TIMESTAMP, Reason
-from authforensics.states import AuthEvent
+from authforensics.states import GRACE_SECONDS, WAY_SECONDS, AuthEvent
 
-#: Seconds that stand for the request's duration where none is logged (semantics, "Order and concurrency").
-GRACE_SECONDS = 2.0
-#: Seconds that an answer and the next request may be under way, together: a round trip on a bad mobile network. What
-#: arrives by then may have been sent before the client had the answer.
-#: Reference: RFC 6298 section 2, which waits 1 s for a first round trip; half of it is the usual one of 3G.
-WAY_SECONDS = 0.5
 #: Tokens in a row without an accepted call: with two, two calls may have refreshed beside one another.
 PATIENCE = 3
 

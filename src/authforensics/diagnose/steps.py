@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from authforensics.correlate.order import GRACE_SECONDS, WAY_SECONDS
 from authforensics.parallel import by_part
-from authforensics.states import AuthEvent
+from authforensics.states import GRACE_SECONDS, WAY_SECONDS, AuthEvent
 
 #: A refresh refused so long after a granted one of the same device, in seconds, is its sibling: the shortest of the
 #: reuse intervals that ship (pathologies 1.5, race window). One that is refused first comes beside it, or not at all.
