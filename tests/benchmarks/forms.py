@@ -336,6 +336,12 @@ FORMS: dict[str, Form] = {
         "%d-%b-%Y %H:%M:%S",
         whole=False,
     ),
+    "java_logging": Form(
+        "java_logging",
+        "<clock>.<ms> WARNING [http-nio-8080-exec-7] app.TokenFilter.doFilter <said> user_id=<user>",
+        "%d-%b-%Y %H:%M:%S",
+        whole=False,
+    ),
     "ruby_logger": Form(
         "ruby_logger", "W, [<clock>.<us> #33305]  WARN -- : [<uuid>] <said> user_id=<user>", _ISO, whole=False
     ),

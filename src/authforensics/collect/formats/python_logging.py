@@ -15,8 +15,11 @@ from authforensics.collect.cutting import iso_of, with_message
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.schema import Kind
 
-# Pyramid's own configuration cuts levels at five characters; loguru has two more.
-_LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARNING|WARNI|WARN|ERROR|CRITICAL|CRITI|FATAL|NOTSET)"
+# Pyramid's own configuration cuts levels at five characters; loguru has two more, java.util.logging others.
+_LEVEL = (
+    r"(?:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARNING|WARNI|WARN|ERROR|CRITICAL|CRITI|FATAL|NOTSET"
+    r"|SEVERE|CONFIG|FINEST|FINER|FINE)"
+)
 #: Those of winston, behind the time.
 _LOWER = r"\[?(?:silly|debug|verbose|http|info|warn|error)\]?: "
 #: A widespread layout of winston's ends with minutes and seconds once more, meant to be milliseconds.
