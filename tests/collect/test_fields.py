@@ -7,6 +7,7 @@ import pytest
 
 from authforensics.collect import fields
 from authforensics.collect.provider_events import joined
+from collecting import collect
 
 
 @pytest.mark.parametrize("around", ["{}", " {}", "{}\t", "  {}  "])
@@ -18,6 +19,32 @@ def test_a_null_marker_is_none_with_or_without_spaces_around_it(null, around):
 @pytest.mark.parametrize("value", ["--", "Null", "0", '"-"', "[ ]", "null.", "\N{ZERO WIDTH SPACE}-"])
 def test_what_only_resembles_a_null_marker_is_a_value(value):
     assert pl.select(fields.text(pl.lit(f" {value} "))).item() == value
+
+
+@pytest.mark.parametrize("around", ["{}", " {} ", "({})", "<{}>", "{{{}}}"])
+@pytest.mark.parametrize("nobody", ["None", "NULL", "AnonymousUser", "anonymousUser", "N/A", "Unknown", "0", "guest"])
+def test_a_word_for_nobody_is_no_id(nobody, around):
+    assert pl.select(fields.identity(pl.lit(around.format(nobody)))).item() is None
+
+
+@pytest.mark.parametrize("value", ["nonette", "guest-17", "10", "none@example.org", "-10"])
+def test_what_only_has_such_a_word_in_it_is_an_id(value):
+    assert pl.select(fields.identity(pl.lit(f" {value} "))).item() == value
+
+
+def test_who_is_nobody_gives_way_to_the_next_key_and_keeps_its_other_fields(tmp_path):
+    front = '{"time":"2026-03-01T10:00:00Z","method":"GET","path":"/None","status":401,"user_agent":"None"'
+    path = tmp_path / "access.log"
+    path.write_text(
+        f'{front},"sub":"None","user":"u7","device_id":"unknown","request_id":"N/A"}}\n'
+        f'{front},"sub":"u8","user":"None","device_id":"d1","request_id":"0"}}\n'
+    )
+    events = collect([path]).events
+    assert events["user_id"].to_list() == ["u7", "u8"]
+    assert events["device_id"].to_list() == [None, "d1"]
+    assert events["request_id"].to_list() == [None, "0"]
+    assert events["path"].to_list() == ["/None"] * 2
+    assert events["user_agent"].to_list() == ["None"] * 2
 
 
 def test_nulls_stay_null_and_the_type_stays_text():

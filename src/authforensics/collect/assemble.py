@@ -21,6 +21,7 @@ _PLAIN = (
     *("request", "method", "target", "query", "bytes", "host", "user_agent", "user_id", "device_id", "session_id"),
     *("request_id", "upstream", "platform", "app_version", "client_ip"),
 )
+_IDS = {"user_id", "device_id", "session_id", "request_id"}
 _TEXTS = ("reason", "code", "response_type", "error", "forwarded", "message", "grant", "route_key")
 _STATUS = r"^\s*(0|000|[1-9][0-9][0-9])(?:\.0)?\s*$"
 #: A host in front of a path, as in tables of Vercel's.
@@ -71,7 +72,7 @@ def assemble(
     there = [key for key in keys if column(key) in schema]
     found = {name: own for name, named in found.items() if (own := [key for key in named if key in there])}
     lines = _with_time(_in_one(lines, there, examples), there, examples, settings.tz, lasted=duration is None)
-    columns = {name: _first(found[name]) for name in _PLAIN if name in found}
+    columns = {name: _first(found[name], name) for name in _PLAIN if name in found}
     if _have_hosts(found.get("target", []), values or {}):
         whole = columns["target"]
         columns["target"] = whole.str.replace(_HOSTED.pattern, "$2")
@@ -79,12 +80,12 @@ def assemble(
     columns["status"] = _status(found.get("status", []))
     if duration is not None and duration[0] in there:
         columns["duration_ms"] = mapped(column(duration[0]), partial(_durations, unit=duration[1]), pl.Float64())
-    if written := [_cleaned(found[name]) for name in ("thrown", "logger") if name in found]:
+    if written := [_cleaned(found[name], name) for name in ("thrown", "logger") if name in found]:
         named = pl.concat_str(written, separator=" ", ignore_nulls=True)
         columns["origin"] = pl.when(named != "").then(named)
-    texts = {f"_{name}": _cleaned(found[name]) for name in _TEXTS if name in found}
+    texts = {f"_{name}": _cleaned(found[name], name) for name in _TEXTS if name in found}
     if "forwarded" in found:
-        texts["_forwarded"] = _first(found["forwarded"])
+        texts["_forwarded"] = _first(found["forwarded"], "forwarded")
     lines = lines.with_columns(**columns, **texts)
     if "response_type" in found:
         told = pl.when(pl.col("_response_type") != _REQUEST_SIGNATURE).then("_response_type")
@@ -248,14 +249,15 @@ def _span(keys: Collection[str]) -> tuple[str, str] | None:
     return next(((start, end) for start, end in synonyms.SPANS.items() if start in keys and end in keys), None)
 
 
-def _first(keys: list[str]) -> pl.Expr:
+def _first(keys: list[str], name: str) -> pl.Expr:
     if len(keys) == 1:  # Whoever uses it cleans it, each distinct value once.
         return pl.col(column(keys[0]))
-    return _cleaned(keys)
+    return _cleaned(keys, name)
 
 
-def _cleaned(keys: list[str]) -> pl.Expr:
-    return pl.coalesce([fields.text(pl.col(column(key))).replace(_FLAGS, None) for key in keys])
+def _cleaned(keys: list[str], name: str) -> pl.Expr:
+    clean = fields.identity if name in _IDS else fields.text
+    return pl.coalesce([clean(pl.col(column(key))).replace(_FLAGS, None) for key in keys])
 
 
 def _status(keys: list[str]) -> pl.Expr:

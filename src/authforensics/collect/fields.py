@@ -8,6 +8,16 @@ from authforensics.collect.requests import where
 
 #: The ways to write that there is no value.
 NULLS = ["", "-", "null", "(null)", "<nil>", "undefined", '""', "[]"]
+#: What else stands for nobody where an id is meant, in small letters: what languages print for nothing, what frameworks
+#: call who hasn't logged in, and ids of zeros. As an id it would make all who are refused one device.
+# Reference: django.contrib.auth.models.AnonymousUser, Spring's AnonymousAuthenticationFilter, .NET's Guid.Empty,
+# https://developer.apple.com/documentation/adsupport/asidentifiermanager/advertisingidentifier
+NOBODY = [
+    *("none", "null", "nil", "undefined", "nan", "n/a", "unknown", "false", "[object object]"),
+    *("anonymous", "anonymoususer", "anonymous_user", "anon", "guest", "unauthenticated", "no user", "no_user"),
+    *("0", "-1", "00000000-0000-0000-0000-000000000000"),
+]
+NOBODY += [opened + word + closed for word in NOBODY for opened, closed in ("<>", "()", "{}")]
 _CODES = {f"%{code:02X}": chr(code) for code in range(0x20, 0x7F) if code != 0x25}
 #: What stands for a byte in a text that nginx or Apache escaped, and that byte; both as hexadecimal numbers with
 #: a space behind each. Control characters stay escaped: no header can have them.
@@ -33,6 +43,12 @@ def text(value: pl.Expr) -> pl.Expr:
     """The value, or null where it is one of the ways to write that there is none."""
     # To choose by `when` would strip each value twice.
     return value.str.strip_chars().replace(NULLS, None)
+
+
+def identity(value: pl.Expr) -> pl.Expr:
+    """The same of an id, or null where it is a word for nobody."""
+    told = text(value)
+    return pl.when(~told.str.to_lowercase().is_in(NOBODY)).then(told)
 
 
 def given(value: pl.Expr) -> pl.Expr:

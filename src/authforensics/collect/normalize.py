@@ -206,7 +206,7 @@ def _own(field: str, told: str) -> pl.Expr:
         own, asked = columns[0].cast(pl.String), columns[1]
         if asked.null_count() == len(asked):
             return own
-        return pl.select(pl.coalesce(fields.text(pl.lit(own)), pl.lit(asked))).to_series()
+        return pl.select(pl.coalesce(fields.identity(pl.lit(own)), pl.lit(asked))).to_series()
 
     return pl.map_batches([field, told], of, return_dtype=pl.String(), is_elementwise=True)
 
@@ -233,9 +233,9 @@ def _query(values: pl.DataFrame) -> pl.DataFrame:
 def _with_message_ids(lines: pl.LazyFrame) -> pl.LazyFrame:
     message = pl.when(pl.col("kind") == Kind.MESSAGE.value).then(pl.col("message"))
     return lines.with_columns(
-        user_id=pl.coalesce(fields.text(pl.col("user_id")), messages.user_in(message)),
+        user_id=pl.coalesce(fields.identity(pl.col("user_id")), messages.user_in(message)),
         request_id=pl.coalesce(fields.text(pl.col("request_id")), messages.request_in(message)),
-        device_id=pl.coalesce(fields.text(pl.col("device_id")), messages.device_in(message)),
+        device_id=pl.coalesce(fields.identity(pl.col("device_id")), messages.device_in(message)),
     )
 
 
@@ -288,7 +288,7 @@ def _readable(clean: Clean) -> Callable[[pl.Series], pl.Series]:
 
 def _identifying(name: str) -> Callable[[pl.Series], pl.Series]:
     def of(values: pl.Series) -> pl.Series:
-        return values if values.null_count() == len(values) else secrecy.identifying(_of(fields.text, values), name)
+        return values if values.null_count() == len(values) else secrecy.identifying(_of(fields.identity, values), name)
 
     return of
 
