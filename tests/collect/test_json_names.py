@@ -165,6 +165,21 @@ def test_of_two_codes_that_which_has_statuses_is_one(codes, tmp_path):
     assert collect([tmp_path]).events["status"].to_list() == [401] * 6
 
 
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [
+        *(("http.request.remoteaddr", "client_ip"), ("http.request.uri", "target"), ("req_useragent", "user_agent")),
+        *(("http.response.httpstatus", "status"), ("resp.bytes_sent", "bytes"), ("http.response.written", "bytes")),
+        # A request has a size, too, and both may have times, bodies and ids that aren't those of the line.
+        *(("http.request.bytes", None), ("request.time", None), ("http.response.body", None), ("response.id", None)),
+        *(("resource.path", None), ("response.uri", None), ("request.httpstatus", None)),
+    ],
+)
+def test_what_stands_in_an_object_of_the_request_or_the_answer_is_that_of_it(key, field):
+    assert matching([key]) == ({} if field is None else {field: [key]})
+    assert times_in([key]) == {}
+
+
 @pytest.mark.parametrize("key", ["*", "^.*$", "^x$", "[]", "", "a.b"])
 def test_keys_that_are_patterns_to_polars_do_no_harm(key, tmp_path):
     call = {"time": "2025-12-25T13:00:09Z", "request_uri": "/api/me", "status": 401}

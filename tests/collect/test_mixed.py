@@ -36,6 +36,20 @@ UVICORN = [
     "ERROR:    Exception in ASGI application",
     *_TRACE,
 ]
+REGISTRY = [
+    line
+    for second, path in enumerate(["/v2/a/blobs/7", "/v2/a/blobs/8", "/v2/b/tags/list?n=9", "/v2/a/blobs/7"] * 3)
+    for line in (
+        f'time="2026-11-23T13:45:{second:02}.5Z" level=warning msg="token from untrusted issuer"',
+        (
+            f'time="2026-11-23T13:45:{second:02}.6Z" level=info msg="response completed" http.request.method=GET'
+            f' http.request.remoteaddr="203.0.113.7:45723" http.request.uri="{path}" http.request.useragent=containerd/1.7'
+            " http.response.duration=1.5ms http.response.status=200 http.response.written=15 user_id=u7"
+        ),
+        f'203.0.113.7 - - [23/Nov/2026:13:45:{second:02} +0000] "GET {path} HTTP/1.1" 200 15 "" "containerd/1.7"',
+        f'203.0.113.7 - - [23/Nov/2026:13:45:{second:02} +0000] "GET /v2/ HTTP/1.1" 401 87 "" "containerd/1.7"',
+    )
+]
 
 
 def timed(lines: list[str]) -> list[str]:
@@ -177,3 +191,34 @@ def test_lines_of_one_format_are_read_as_before(tmp_path):
     lines = [_ACCESS.format(second) for second in range(20)]
     source, _ = read(tmp_path, [*lines, "nothing of the kind", "  File"])
     assert (source.format, source.continuations, source.rejects, source.note) == ("combined", 0, 2, None)
+
+
+def test_a_request_that_two_formats_tell_of_counts_once(tmp_path):
+    source, events = read(tmp_path, REGISTRY)
+    assert (source.format, source.rejects, requests(events), len(messages(events))) == ("combined", 0, 24, 24)
+    assert events.filter(events["kind"] == Kind.REQUEST.value)["status"].value_counts().sort("status").rows() == [
+        (200, 12),
+        (401, 12),
+    ]
+
+
+def test_the_format_that_knows_whose_all_requests_are_counts(tmp_path):
+    source, events = read(tmp_path, [line for line in REGISTRY if " 401 " not in line])
+    assert (source.format, source.rejects, requests(events), len(messages(events))) == ("combined", 0, 12, 24)
+    assert events.filter(events["kind"] == Kind.REQUEST.value)["user_id"].unique().to_list() == ["u7"]
+
+
+def test_requests_of_two_servers_in_one_file_all_count(tmp_path):
+    lines = [line.replace("/v2/a", "/other").replace("/v2/b", "/more") if "uri=" in line else line for line in REGISTRY]
+    _, events = read(tmp_path, lines)
+    assert requests(events) == 36
+
+
+def test_requests_of_the_objects_alone_are_read_with_who_called(tmp_path):
+    source, events = read(tmp_path, [line for line in REGISTRY if "203.0.113.7 -" not in line])
+    called = events.filter(events["kind"] == Kind.REQUEST.value)
+    assert (source.format, called.height, requests(events)) == ("logfmt", 12, 12)
+    assert called.select("client_ip", "user_agent", "method", "path", "status", "bytes").row(2) == (
+        *("203.0.113.7", "containerd/1.7", "GET", "/v2/b/tags/list", 200, 15),
+    )
+    assert called["started_at"][0] < called["timestamp"][0]

@@ -1,7 +1,7 @@
 """Reads lines of two formats that stand in one file: the access lines of a server, and what its application says.
 
 What both write to goes to one log as a rule: that of a container. Each line is what the first format takes it for that
-takes it at all.
+takes it at all. Where both tell of the same requests, those of one count.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import polars as pl
 from authforensics.collect.cutting import TIME_IN_FRONT, iso_of, with_message
 from authforensics.collect.format import PARSED, Format, Parser, Settings
 from authforensics.collect.missed import calls
+from authforensics.collect.normalize import normalize
 from authforensics.collect.quick import run
 from authforensics.schema import KIND, Kind
 
@@ -37,6 +38,43 @@ _DATED = rf"\[?(?P<at>{TIME_IN_FRONT})\]?:?(?: [|-])? *"
 _UNINDENTED = r"^(?:[^\sT]|T[^r])"
 #: The kinds of a file in which both are.
 _KINDS = (Kind.REQUEST, Kind.MESSAGE)
+#: What lines of one request have in common, who it is of, and the share that must have the one or the other.
+_CALL, _WHO = ("method", "path", "status"), ("user_id", "device_id", "session_id")
+_MOST, _MANY = 0.8, 0.5
+
+
+def once(parts: Sequence[tuple[Format, Parser]], lines: pl.Series) -> list[tuple[Format, Parser]]:
+    """The same parts. If two tell of the same requests, what one says is messages: a format of no other kind.
+
+    The first one counts, unless only the other one tells nearly all and knows whose they are.
+
+    Args:
+        parts: formats and their parsers, the sooner the better.
+        lines: lines of all of them.
+    """
+    if len(parts) < 2:
+        return list(parts)
+    told, left = [], lines
+    for form, parser in parts[:2]:
+        got = normalize(run(left, parser), form, "", "").collect()
+        told.append(got.filter(pl.col("kind") == Kind.REQUEST.value, "matched"))
+        left = left.filter(~got["matched"])
+    first, second = told
+    counts = first.group_by(_CALL).len().join(second.group_by(_CALL).len(), on=_CALL, nulls_equal=True)
+    common = counts.select(pl.min_horizontal("len", "len_right").sum()).item()
+    if not common or common < _MOST * second.height:
+        return list(parts)
+    better = common >= _MOST * first.height and _known(second) and not _known(first)
+    worse = 0 if better else 1
+    return [
+        (replace(form, kinds=(Kind.MESSAGE,)) if number == worse else form, parser)
+        for number, (form, parser) in enumerate(parts)
+    ]
+
+
+def _known(requests: pl.DataFrame) -> bool:
+    """Whether most requests say whose they are."""
+    return bool(requests.select(pl.any_horizontal(pl.col(name).is_not_null() for name in _WHO).mean() >= _MANY).item())
 
 
 def together(parts: Sequence[tuple[Format, Parser]]) -> tuple[Format, Parser]:
@@ -135,7 +173,7 @@ def words(settings: Settings, *, wrapped: bool) -> list[tuple[Format, Parser]]:
 def _aligned(parsed: pl.LazyFrame, form: Format) -> pl.LazyFrame:
     """All columns of `PARSED`, whatever a parser yields of them."""
     there = parsed.collect_schema()
-    kind = pl.col("kind").cast(pl.String) if "kind" in there else pl.lit(form.kinds[0].value)
+    kind = pl.col("kind").cast(pl.String) if "kind" in there and len(form.kinds) > 1 else pl.lit(form.kinds[0].value)
     start = pl.col("at_start") if "at_start" in there else pl.lit(form.time == "start")
     problem = pl.when("matched").then("problem") if "problem" in there else pl.lit(None, pl.String)
     known = {

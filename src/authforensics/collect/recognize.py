@@ -15,7 +15,7 @@ from authforensics.collect.format import Cutting, Format, Parser, Settings
 from authforensics.collect.lay_out import classify, unlike
 from authforensics.collect.layers import BARE, Layers
 from authforensics.collect.missed import calls, missed
-from authforensics.collect.mixed import CONTINUES, together, words
+from authforensics.collect.mixed import CONTINUES, once, together, words
 from authforensics.collect.normalize import outlined
 from authforensics.collect.tables import NAMES
 from authforensics.collect.unwrap import unwrapped
@@ -112,27 +112,23 @@ def _found(sample: pl.Series, settings: Settings, only: str | None = None, aroun
 
 
 def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> Match | None:
-    """What was found; or a match for the lines of two formats, if more of them are read as that."""
-    wordy = found is not None and found.form.specificity <= _ANY
-    if found is not None and not wordy and found.confidence >= found.form.specificity:
-        return found
-    if found is not None and headed(found):
-        return found
-    called = calls(sample)
-    if called.sum() < _FEW:
-        return found
-    first = _calls(sample, called, settings)
-    if first is None or first.calls < _MOST_CALLS or headed(first):
+    """What was found; or a match for the lines of two formats, if more of them are read as that.
+
+    A layout that was given comes before what is found in its lines, as long as no request is lost by that.
+    """
+    declared = _declared(sample, found, settings)
+    first = declared or _first(sample, found, settings)
+    if first is None:
         return found
     own, layers = formats()[first.form.name], first.layers
     # Layouts are inferred from requests alone; elsewhere messages have keys of their own.
-    inside = layers.bare(layers.peel(sample.filter(called) if own.specificity <= _ANY else sample))
+    inside = layers.bare(layers.peel(sample.filter(calls(sample)) if own.specificity <= _ANY else sample))
     parser = own.prepare(inside, settings)
     if parser is None:
         return found
     parts = [(own, parser)]
     second = _messages(sample.filter(~taken(sample, *layers.around(own, parser))), layers, settings, own)
-    parts += [second] if second else []
+    parts = once([*parts, *([second] if second else [])], layers.inside(sample).drop_nulls())
     others = tuple(form.name for form, _ in parts[1:])
     parts += words(settings, wrapped=bool(layers.wrappers))
     form, parser = layers.around(*together(parts))
@@ -140,7 +136,7 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
     asked, events = _fates(laid)
     before = (0, 0) if found is None or found.confidence < ENOUGH else _fates(_laid(sample, found.form, found.parser))
     # What takes any words takes the lines of traces for messages, too: it can't be asked how many events there are.
-    surer = wordy and own.specificity > _ANY
+    surer = declared is not None or (_wordy(found) and own.specificity > _ANY)
     if asked < before[0] or not (surer or max(asked - before[0], events - before[1]) >= _FEW):
         return found
     # Traces may have more lines than all else.
@@ -156,6 +152,32 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
         calls=asked / len(sample),
         beside=others,
     )
+
+
+def _declared(sample: pl.Series, found: Match | None, settings: Settings) -> Match | None:
+    """A match for the lines of the layout that was given, if something else takes more of the lines."""
+    if settings.log_format is None or (found is not None and found.form.name == "log_format"):
+        return None
+    match = _found(sample, settings, "log_format")
+    return None if match is None or match.calls * len(sample) < _FEW else match
+
+
+def _first(sample: pl.Series, found: Match | None, settings: Settings) -> Match | None:
+    """A match for those lines that look like calls, if there may be others that it doesn't take."""
+    if found is not None and not _wordy(found) and found.confidence >= found.form.specificity:
+        return None
+    if found is not None and headed(found):
+        return None
+    called = calls(sample)
+    if called.sum() < _FEW:
+        return None
+    first = _calls(sample, called, settings)
+    return None if first is None or first.calls < _MOST_CALLS or headed(first) else first
+
+
+def _wordy(found: Match | None) -> bool:
+    """Whether any words are taken for what was found."""
+    return found is not None and found.form.specificity <= _ANY
 
 
 def headed(match: Match) -> bool:

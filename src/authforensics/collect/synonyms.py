@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from authforensics.collect.keys import ENVELOPE, bare, fold
+from authforensics.collect.keys import ENVELOPE, bare, fold, sided
 from authforensics.collect.units import duration_in
 
 #: By field, best first. A name matches a key as it stands, or in lower case with `_` for `-`; nested keys are
@@ -55,7 +55,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
             response.size responselength httprequest.responsesize bytes sentbytes res.contentlength
             res.headers.content_length EdgeResponseBytes response_body_len response_body_size response_size
             http.response_content_length content_length contentlength resp_body_size bytes_out response.length sc_bytes
-            scbytes response_bytes txbytes
+            scbytes response_bytes txbytes http.response.written
         """,
         "host": """
             vhost http_host request.host RequestHost authority url.domain ClientRequestHost originalhost server_name
@@ -117,6 +117,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     }.items()
 }
 
+#: What requests have and what answers have, whatever their object is called: `http.request.remoteaddr` is an address.
+_OF_REQUESTS = {"client_ip", "forwarded", "method", "target", "query", "host", "user_agent"}
+_OF_ANSWERS = {"status", "bytes"}
 #: What a request header says, however the product prefixes headers.
 HEADERS: dict[str, str] = {
     "x_device_id": "device_id",
@@ -250,6 +253,9 @@ def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) ->
     for key in keys:
         for table, name in zip(known, (key, fold(key), bare(key)), strict=True):
             table.setdefault(name, []).append(key)
+    sides: dict[tuple[str, bool], list[str]] = {}
+    for key in keys:
+        sides.setdefault(sided(key), []).append(key)
     found: dict[str, list[str]] = {}
     taken: set[str] = set()
     beside = {key: field for mark, meant in BESIDE.items() if mark in keys for key, field in meant.items()}
@@ -260,6 +266,8 @@ def matching(keys: Iterable[str], preferred: Mapping[str, str] | None = None) ->
     headers = {key: carried for key in keys if (carried := _header(key)) is not None}
     for field, names in FIELDS.items():
         candidates = [key for table in known for name in names for key in table.get(name, ())]
+        if field in _OF_REQUESTS | _OF_ANSWERS:
+            candidates += [key for name in names for key in sides.get((name, field in _OF_REQUESTS), ())]
         own = [key for key, said in headers.items() if said == field]
         # What the answer itself says comes before what others say of it.
         for candidate in own + candidates if field == "reason" else candidates + own:

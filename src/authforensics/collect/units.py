@@ -60,6 +60,7 @@ DURATIONS: dict[str, float] = {
     "latency": 1e3,
     "response.latency": 1e3,
     "response.duration": 1.0,
+    "http.response.duration": 1.0,
     "elapsed": 1.0,
     "elapsed_time": 1.0,
     "elapsedtime": 1.0,
@@ -82,7 +83,7 @@ DURATIONS: dict[str, float] = {
 _AMBIGUOUS = frozenset(
     {"request_time", "responsetime", "response_time", "timetaken", "time_taken", "latency", "elapsed", "elapsed_time"}
     | {"elapsedtime", "duration", "took", "process_time", "time_elapsed", "requestduration", "request_duration"}
-    | {"runtime", "response.latency", "response.duration", "totaltime", "totalduration"}
+    | {"runtime", "response.latency", "response.duration", "http.response.duration", "totaltime", "totalduration"}
 )
 
 #: Keys that lograge has beside its duration. Reference: https://github.com/roidrage/lograge

@@ -25,7 +25,8 @@ _WRONG = r"(?:invalid|unexpected|wrong|incorrect|unknown|bad)"
 #: that cover everything.
 # Reference: the sources of PyJWT, python-jose, Authlib, simplejwt, flask-jwt-extended, php-jwt, lcobucci, tymon,
 # league/oauth2-server, jsonwebtoken, jose, jjwt, java-jwt, nimbus, Spring Security, smallrye, golang-jwt, jwx, go-oidc,
-# fosite, IdentityModel, Duende, OpenIddict, ruby-jwt, doorkeeper, jwt_verify_lib, Kong, APISIX, Keycloak, GoTrue;
+# fosite, IdentityModel, Duende, OpenIddict, ruby-jwt, doorkeeper, jwt_verify_lib, Kong, APISIX, Keycloak, GoTrue,
+# distribution's registry;
 # https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes (AADSTS);
 # https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes (ferrt, fertft)
 RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
@@ -109,6 +110,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
             r"\bsecret(?: \w+){0,5} (?:not set|is required|must (?:have|be (?:set|provided)))\b",
             r"\b(?:missing|lacks|requires a)(?: jwt)? secret\b|\bsecret or (?:public|private) key (?:is not|callback)",
             r"\bkey (?:material )?(?:must not|may not|cannot) be empty|\bempty signer|\binvalid key (?:format|secret)",
+            r"\buntrusted (?:key|jwk)\b|\b(?:unable to verify|verify jwk) certificate chain|\bget token signing key",
             r"\bno credentials found for given|\brelated consumer|\binvalid user key",
         ),
     ),
@@ -123,7 +125,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
                 rf"{_ALG}(?: \w+){{0,6}} (?:not (?:allowed|supported|valid|match)|doesnt match|missing|"
                 rf"unsupported|mismatch)"
             ),
-            r"\bsigning method\b|\bsignature type is not|\bunsigned(?: \w+)? token",
+            r"\bsigning method\b|\bsignature type is not|\bunsigned(?: \w+)? token|\btoken has no signatures?\b",
             r"\bsigner mismatch|\bno matching verifier|\basymmetric key\b|\bkey is of invalid type",
         ),
     ),
@@ -131,7 +133,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
         Reason.NOT_YET_VALID,
         (
             r"\b(?:not yet|jwt not) (?:valid|active)\b|\bnot (?:valid|active) (?:yet|before|until)\b",
-            r"\bnbf\b",
+            r"\bnbf\b|\bnot to be used before\b",
             r"\biat (?:prior|not satisfied|claim timestamp|in the)|\binvalid iat\b",
             r"\bissued (?:in|at)(?: \w+){0,6} future\b|\bissued at time is more than",
             rf"\b{_TOKEN}(?: (?:cannot|cant|can not))?(?: be)? used (?:yet|before)|\bbefore use time|\bjwt early by",
@@ -145,7 +147,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
         Reason.TOKEN_EXPIRED,
         (
             rf"\b{_CARRIED}(?: \w+){{0,6}} expired|\bexpired (?:\w+ )?(?:tokens?|jwts?|session|signature)\b",
-            r"\bexp\b(?: \w+){0,5} (?:failed|not satisfied|past|expiration)\b",
+            r"\bexp\b(?: \w+){0,5} (?:failed|not satisfied|past|expiration)\b|\bnot to be used after\b",
             (
                 rf"\b(?:{_TOKEN}|max)(?: \w+){{0,3}} (?:is not active|no longer valid|(?:has|"
                 rf"age) exceeded|run out|within its valid time)\b"
@@ -177,14 +179,14 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
                 rf"satisfied|available|accepted))\b"
             ),
             rf"\b(?:{_WRONG}|expected|contain any|by this|not in|invalid claim)(?: jwt| token)? {_AUD}|\bin aud claim",
-            r"\bnot intended for|\bused with this resource|\bproject number",
+            r"\bnot intended for|\btoken intended for another|\bused with this resource|\bproject number",
         ),
     ),
     (
         Reason.ISSUER_MISMATCH,
         (
             rf"{_ISS}(?: \w+){{0,10}} (?:not|mismatch|invalid|doesnt|failed)\b",
-            rf"\b(?:{_WRONG}|expected)(?: token| claim)? {_ISS}",
+            rf"\b(?:{_WRONG}|expected|untrusted)(?: token| claim)? {_ISS}",
             r"\bissued by (?:a different|the given)",
         ),
     ),
@@ -233,7 +235,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
                 r"padding|encoding|structure|format|jws|jwt|header)\b"
             ),
             r"\b(?:jwt|token) (?:header|payload) is an invalid",
-            r"\bnot (?:a (?:valid )?jwt|well formed)\b",
+            r"\bnot (?:a (?:valid )?jwt|well formed)\b|\bimproperly formatted token",
             r"\b(?:unrecognizable|bad|wrongly encoded) (?:token|signature)\b",
             r"\bmultiple (?:\w+ )?tokens\b|\bonly one method may be used to authenticate",
             r"\bauth(?:orization)? (?:header (?:is invalid|must contain)|type not)",
