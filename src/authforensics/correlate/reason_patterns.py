@@ -13,6 +13,8 @@ from authforensics.schema import Reason
 _TOKEN = r"(?:tokens?|jwts?|jws|assertion)"
 _CARRIED = r"(?:tokens?|jwts?|jws|session|cookie|credentials?|signature|assertion)"
 _WITH = r"(?:missing|empty|nil)(?: (?:or|malformed|jwt|json|web|auth|access|bearer|refresh|id|session))*"
+#: Tokens that a server looks up, not verifies.
+_OPAQUE = r"(?:access|bearer|auth|api|opaque) tokens?"
 _AUD = r"\baud(?:ience)?s?\b"
 _ISS = r"\biss(?:uer)?\b"
 _ALG = r"\balg(?:orithm)?\b"
@@ -26,7 +28,7 @@ _WRONG = r"(?:invalid|unexpected|wrong|incorrect|unknown|bad)"
 # Reference: the sources of PyJWT, python-jose, Authlib, simplejwt, flask-jwt-extended, php-jwt, lcobucci, tymon,
 # league/oauth2-server, jsonwebtoken, jose, jjwt, java-jwt, nimbus, Spring Security, smallrye, golang-jwt, jwx, go-oidc,
 # fosite, IdentityModel, Duende, OpenIddict, ruby-jwt, doorkeeper, jwt_verify_lib, Kong, APISIX, Keycloak, GoTrue,
-# distribution's registry;
+# distribution's registry, Synapse, Keystone;
 # https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes (AADSTS);
 # https://auth0.com/docs/deploy-monitor/logs/log-event-type-codes (ferrt, fertft)
 RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
@@ -168,7 +170,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
             r"\bverification failed (?:hmac|rsa|ecdsa)",
             r"\bjwt verification fails",
             r"\bcryptographic (?:primitive|operation)|\bdecryption (?:failed|secret)|\bdecrypt(?: \w+){1,2} token",
-            r"\bnot issued by this server",
+            r"\bnot issued by this server|\bnot a recogni[sz]ed fernet token",
         ),
     ),
     (
@@ -204,6 +206,10 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
             r"\b(?:tokens?|jwt|session|cookie|grant)(?: \w+){0,5} revoked\b|\brevoked(?: \w+)? token\b",
             rf"\b{_TOKEN}(?: \w+){{0,4}} (?:black ?listed|deny ?listed|invalidated)",
             r"\buntrusted(?: \w+)? token",
+            rf"\b(?:unknown|unrecogni[sz]ed|no such) {_OPAQUE}\b|\binvalid access token passed\b",
+            rf"\b{_OPAQUE}(?: \w+){{0,3}} (?:unknown|(?:un|not )recogni[sz]ed|(?:does not|doesnt) exist)\b",
+            r"^token (?:does not|doesnt) exist$",
+            r"\btoken (?:was |is )?not found in (?:the )?(?:database|db|store|storage|redis)\b",
             r"\bauth invalid cookie",
             r"\bsession not (?:active|found)\b",
             r"\bsession (?:\w+ ){0,6}(?:does not exist|doesnt exist|terminated|invalidated)\b",
