@@ -25,6 +25,15 @@ def test_an_assumed_zone_is_said_once_for_all_files(document):
     ]
 
 
+def test_a_layout_that_fits_nothing_is_said(document):
+    sources = (_source(lines=5, events=5, timezone="+09:00"),)
+    fitting = _source(source="access.log", format="log_format", timezone="+09:00")
+    assert list(remarks(_with(document, sources=sources), "$msec $status")) == [
+        "--log-format: no file has lines that fit it; authforensics explain --line shows where one stops to fit"
+    ]
+    assert list(remarks(_with(document, sources=(*sources, fitting)), "$msec $status")) == []
+
+
 def test_a_file_that_breaks_off_is_named(document):
     sources = (_source(broken=True, rejects=1, lines=813, note="gzip stream ends after line 812"),)
     assert list(remarks(_with(document, sources=sources))) == [

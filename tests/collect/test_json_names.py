@@ -193,3 +193,30 @@ def test_keys_that_are_patterns_to_polars_do_no_harm(key, tmp_path):
     assert sources["calls.log"].events == 1
     assert (sources["okta.log"].format, sources["okta.log"].events) in (("okta", 1), (None, 0))
     assert sources["okta.log"].note or sources["okta.log"].events
+
+
+def test_the_text_of_a_log_is_a_message_where_nothing_else_is(tmp_path):
+    log = tmp_path / "app.json.log"
+    log.write_text(
+        '{"log":"Access token has expired","level":"INFO","time":1772359320.04,"request":"GET-7","method":"GET"}\n'
+        '{"log":"bye","level":"INFO","time":1772359321.04,"request":"main"}\n'
+        '{"log":{"level":"INFO"},"message":"refused","log.logger":"auth","time":1772359322.04}\n'
+    )
+    events = collect([log]).events
+    assert events["message"].to_list() == ["Access token has expired", "bye", "refused"]
+    assert events["request_id"].to_list() == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("request_", "request_id"),
+    [
+        ("req-2a5520ff-9c5e-4f0e", "req-2a5520ff-9c5e-4f0e"),
+        # These begin anew with each start of a server.
+        ("GET-7", None),
+        ("/api/orders/12345678", None),
+    ],
+)
+def test_what_tells_requests_apart_may_be_called_request(request_, request_id, tmp_path):
+    log = tmp_path / "app.json.log"
+    log.write_text(f'{{"time":"2026-03-01T10:00:00Z","message":"Token refused","request":"{request_}"}}\n')
+    assert collect([log]).events["request_id"].to_list() == [request_id]

@@ -50,6 +50,19 @@ REGISTRY = [
         f'203.0.113.7 - - [23/Nov/2026:13:45:{second:02} +0000] "GET /v2/ HTTP/1.1" 401 87 "" "containerd/1.7"',
     )
 ]
+#: A layout of the application's own among its messages, which Python's logging takes for one.
+OWN = [
+    line
+    for second in range(10)
+    for line in (
+        f"2026-11-23 13:45:{second:02},123 - shop.auth - 17 - WARNING - token refused",
+        "ValueError: no such thing",
+        f"2026-11-23 13:45:{second:02},456 - shop.http - 31 - INFO - 203.0.113.7 {{u7}} done in 3ms 15B 401 at /api/me by GET",
+        f"2026-11-23 13:45:{second:02},789 - shop.auth - 18 - INFO - bye",
+    )
+]
+OWN_LAYOUT = "$time_iso8601 - shop.http - $line - INFO - $remote_addr {$remote_user} done in $took ${size}B $status at"
+OWN_LAYOUT += " $uri by $request_method"
 
 
 def timed(lines: list[str]) -> list[str]:
@@ -222,3 +235,25 @@ def test_requests_of_the_objects_alone_are_read_with_who_called(tmp_path):
         *("203.0.113.7", "containerd/1.7", "GET", "/v2/b/tags/list", 200, 15),
     )
     assert called["started_at"][0] < called["timestamp"][0]
+
+
+def test_a_layout_that_was_given_takes_the_lines_that_fit_it(tmp_path):
+    assert requests(read(tmp_path, OWN)[1]) == 0
+    source, events = read(tmp_path, OWN, log_format=OWN_LAYOUT)
+    assert (source.format, source.continuations, source.rejects, requests(events)) == ("log_format", 10, 0, 10)
+    assert source.note == "among lines of log_format stand some of python_logging"
+    called = events.filter(events["kind"] == Kind.REQUEST.value)
+    assert called.select("user_id", "method", "path", "status").unique().rows() == [("u7", "GET", "/api/me", 401)]
+    assert [said.partition(" - ")[0] for said in messages(events)] == ["shop.auth"] * 20
+
+
+def test_a_layout_that_no_line_fits_changes_nothing(tmp_path):
+    source, events = read(tmp_path, GUNICORN, log_format=OWN_LAYOUT)
+    assert (source.format, requests(events), len(messages(events))) == ("combined", 8, 3)
+
+
+def test_a_layout_that_fits_fewer_requests_than_are_known_is_not_for_this_file(tmp_path):
+    layout = '$remote_addr - - [$time_local] "$request" $status 15 "-" "okhttp/$version"'
+    lines = [line.replace("okhttp", "curl") if place % 2 else line for place, line in enumerate(GUNICORN)]
+    source, events = read(tmp_path, lines, log_format=layout)
+    assert (source.format, requests(events)) == ("combined", 8)

@@ -103,7 +103,7 @@ def analyzed(
                 analysis = analysis.anonymized(key)
             yield analysis
     if not quiet:
-        for remark in remarks(analysis.document):
+        for remark in remarks(analysis.document, log_format):
             say("warning", remark)
         for note in offers(analysis.document, analysis.environment_files if env_file is None else ()):
             say("note", note)

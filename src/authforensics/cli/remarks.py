@@ -14,8 +14,10 @@ POOR_JOIN = 0.5
 _NAMES_SHOWN = 3
 
 
-def remarks(document: Document) -> Iterator[str]:
-    """Every warning about the input of `document`."""
+def remarks(document: Document, log_format: str | None = None) -> Iterator[str]:
+    """Every warning about the input of `document`; `log_format` is the layout that was given."""
+    if log_format is not None and all(source.format != "log_format" for source in document.sources):
+        yield "--log-format: no file has lines that fit it; authforensics explain --line shows where one stops to fit"
     yield from about(document.sources)
     yield from document.tokens.notes
     for system in document.systems:

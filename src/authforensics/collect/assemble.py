@@ -29,6 +29,7 @@ _HOSTED = re.compile(r"^((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::[0-9]+)?)(/.*)$")
 #: What is called in `GET /pets/{id}`, and how. Reference: API Gateway's $context.routeKey
 _ROUTE_KEY = r"^[A-Z]+ ((?:/|https?://)\S*)$"
 _ROUTE_METHOD = r"^(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) "
+_LONG_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9_:.-]{16,}")
 #: What API Gateway says of requests that AWS's keys signed: no token is at fault.
 # Reference: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 _REQUEST_SIGNATURE = "INVALID_SIGNATURE"
@@ -111,9 +112,11 @@ def assemble(
 
 
 def _tell_requests(found: dict[str, list[str]], values: Mapping[str, Sequence[str]]) -> None:
-    """Put right, by their values, which keys hold request lines, targets, or a method with a path."""
+    """Put right, by their values, which keys hold request lines, targets, a method with a path, or ids of requests."""
     if "request" not in found and _are_lines(found.get("target", []), values):
         found["request"] = found.pop("target")
+    if "request" in found and _are_ids(found["request"], values):
+        found.setdefault("request_id", []).extend(found.pop("request"))
     if "request" in found and _lack_protocol(found["request"], values):
         found.setdefault("route_key", []).extend(found.pop("request"))
 
@@ -122,6 +125,12 @@ def _are_lines(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool
     """Whether what these keys hold are whole request lines, as in tables of S3's log."""
     told = [value for key in keys[:1] for value in values.get(key, ()) if value not in fields.NULLS]
     return bool(told) and all(re.fullmatch(REQUEST_LINE, value) for value in told)
+
+
+def _are_ids(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool:
+    """Whether what these keys hold are ids that no other request has, not even behind a restart."""
+    told = [value for key in keys for value in values.get(key, ()) if value not in fields.NULLS]
+    return bool(told) and all(map(_LONG_ID.fullmatch, told))
 
 
 def _have_hosts(keys: Sequence[str], values: Mapping[str, Sequence[str]]) -> bool:

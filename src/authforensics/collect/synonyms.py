@@ -107,7 +107,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         """,
         "message": """
             msg renderedmessage @m message event body text short_message body.stringvalue @mt messagetemplate
-            full_message log.message payload.message event_message
+            full_message log.message payload.message event_message log
         """,
         "thrown": """
             err.type error.type err.name error.name error.class exception.type exception.class exception_class
