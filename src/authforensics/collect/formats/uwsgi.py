@@ -25,6 +25,18 @@ _LINE = (
     r" in (?P<lasted>[0-9]+) (?P<unit>msecs|micros) (?:via [a-z]+\(\) )?\([^ ()]* (?P<status>[0-9]{1,3})\)"
     r" [0-9]+ headers in [0-9]+ bytes(?: [^=]*)?$"
 )
+#: What it says itself when it starts, reloads and ends. Reference: core/uwsgi.c, core/master.c, plugins/python
+_BANNER = (
+    r"^(?:\*\*\* .* \*\*\*\s*$|!!! .* !!!\s*$"
+    r"|(?:compiled with version|os|nodename|machine|clock source|pcre jit|lock engine|thunder lock|Python version"
+    r"|detected (?:number of CPU cores|binary path|max file descriptor number)|current working directory"
+    r"|PEP 405 virtualenv detected|VACUUM): "
+    r"|your (?:processes number limit|memory page size|server socket listen backlog|mercy for graceful operations) "
+    r"|(?:uWSGI running as root|Set PythonHome to|Python main interpreter initialized|python threads support)\b"
+    r"|\[uWSGI\] getting |uwsgi socket [0-9]+ |uWSGI http bound on |mapped [0-9]+ bytes |WSGI app [0-9]+ \("
+    r"|(?:spawned|Respawned|binary reloading) uWSGI |\.\.\.gracefully killing workers|Gracefully killing worker "
+    r"|SIG[A-Z]+/SIG[A-Z]+ received\.\.\.|worker [0-9]+ (?:buried|killed) |DAMN ! worker |goodbye to uWSGI\.)"
+)
 
 
 #: What stands in front of the address, between it and the time, and behind the path, in most lines.
@@ -90,4 +102,5 @@ FORMAT = Format(
     kinds=(Kind.REQUEST,),
     specificity=0.99,
     prepare=_prepare,
+    header=_BANNER,
 )
