@@ -52,11 +52,11 @@ def once(parts: Sequence[tuple[Format, Parser]], lines: pl.Series) -> list[tuple
         parts: formats and their parsers, the sooner the better.
         lines: lines of all of them.
     """
-    if len(parts) < 2:
+    if len(parts) < 2 or Kind.REQUEST not in parts[1][0].kinds:
         return list(parts)
     told, left = [], lines
     for form, parser in parts[:2]:
-        got = normalize(run(left, parser), form, "", "").collect()
+        got = normalize(run(left, parser), form, "", "").select("kind", "matched", *_CALL, *_WHO).collect()
         told.append(got.filter(pl.col("kind") == Kind.REQUEST.value, "matched"))
         left = left.filter(~got["matched"])
     first, second = told
