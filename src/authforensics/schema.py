@@ -8,8 +8,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from authforensics.states import EVENTS as AUTH_EVENTS
-from authforensics.states import STATES
+from authforensics.states import AuthEvent, AuthState
 
 
 class Kind(StrEnum):
@@ -85,8 +84,8 @@ KIND = pl.Enum([kind.value for kind in Kind])
 DISPOSITION = pl.Enum([disposition.value for disposition in Disposition])
 ENDPOINT_CLASS = pl.Enum([name.value for name in EndpointClass])
 REASON = pl.Enum([reason.value for reason in Reason])
-AUTH_EVENT = pl.Enum([event.value for event in AUTH_EVENTS])
-STATE = pl.Enum([state.value for state in STATES])
+AUTH_EVENT = pl.Enum([event.value for event in AuthEvent])
+STATE = pl.Enum([state.value for state in AuthState])
 TIMESTAMP = pl.Datetime("us", "UTC")
 #: Statuses of a request whose header, the token or cookie in it, is too large: what RFC 6585 section 5 says, and what
 #: nginx writes into its log.
@@ -226,7 +225,7 @@ SESSIONS: dict[str, pl.DataType] = {
     "session": pl.UInt32(),
     "first_seen": TIMESTAMP,
     "last_seen": TIMESTAMP,
-    **{event.value: pl.UInt32() for event in AUTH_EVENTS},
+    **{event.value: pl.UInt32() for event in AuthEvent},
     "state": STATE,
 }
 
