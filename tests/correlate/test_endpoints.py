@@ -48,9 +48,8 @@ def classified(method: str, path: str, action: str | None = None) -> tuple[str |
         ("POST", "/sso/oauth2/access_token", None, "token"),
         ("POST", "/idp/token.oauth2", None, "token"),
         ("POST", "/dex/token", None, "token"),
-        ("GET", "/token", "service=registry.example.com", "token"),
-        ("GET", "/service/token", "service=harbor-registry", "token"),
-        ("GET", "/jwt/auth", "service=container_registry", "token"),
+        # A registry's token is of one pull: none that is refreshed.
+        ("GET", "/token", "service=registry.example.com", None),
         ("GET", "/o/authorize/", None, "authorize"),
         ("GET", "/oidc/auth", None, "authorize"),
         ("GET", "/oidc/auth/{id}", None, "authorize"),

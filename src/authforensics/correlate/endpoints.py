@@ -74,8 +74,6 @@ PATTERNS: tuple[tuple[str, str, EndpointClass], ...] = (
         rf"/({_MOUNTS}|as)/(v\d[\d.]*/|default/v\d/)?(access_)?token(\.oauth2)?$|/oauth2/[\w-]+/v\d/token$|^/token$|/auth/(v\d/)?token$",
         _C.TOKEN,
     ),
-    # The token service of a container registry: the spec's own, Harbor's, GitLab's.
-    ("GET", r"/(token|jwt/auth)\?(.*&)?service=", _C.TOKEN),
     ("ANY", r"/(log[-_]?out|sign[-_]?out|endsession|end[-_]session|session/end)$", _C.LOGOUT),
     # OpenStack's Keystone: a token is created by a login, asked about and ended at one path.
     ("POST", r"/auth/tokens$", _C.LOGIN),

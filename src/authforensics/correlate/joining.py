@@ -88,18 +88,19 @@ def _matched(
         vague: the others.
         keys: what must be known of both.
     """
-    # A 400 or 403 of the API has many meanings, and so has a first call: time alone doesn't tie a message to it.
-    refused = pl.col("status").is_in(REFUSED) & (pl.col("hint") != "challenge")
-    plain = wanted.filter(refused | (pl.col("hint") == "refresh"))
+    # A 400 or 403 of the API has many meanings: neither time nor place alone ties a message to it.
+    placed = wanted.filter(pl.col("status").is_in(REFUSED) | (pl.col("hint") == "refresh"))
+    # Nor does time alone to the first call of a protocol.
+    plain = placed.filter(pl.col("hint") != "challenge")
     # Who names no kind of endpoint may speak of any.
-    free, every = vague.filter(pl.col("hint") == "api"), plain.with_columns(hint=pl.lit("api"))
+    free, every = vague.filter(pl.col("hint") == "api"), pl.lit("api").alias("hint")
     for how, pair, requests, messages, key in (
         ("path_time", _by_place, wanted, named, "stem"),
         ("path_time", _by_time, wanted, named, "stem"),
-        ("class_time", _by_place, plain, vague.filter(pl.col("hint") != "api"), "hint"),
-        ("class_time", _by_place, every, free, "hint"),
+        ("class_time", _by_place, placed, vague.filter(pl.col("hint") != "api"), "hint"),
+        ("class_time", _by_place, placed.with_columns(every), free, "hint"),
         ("class_time", _by_time, plain, vague, "hint"),
-        ("class_time", _by_time, every, free, "hint"),
+        ("class_time", _by_time, plain.with_columns(every), free, "hint"),
     ):
         asked, saying = requests.drop_nulls([*keys, key]), messages.drop_nulls([*keys, key])
         if asked.is_empty() or saying.is_empty():
