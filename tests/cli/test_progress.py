@@ -34,7 +34,7 @@ sys.modules["authforensics.pipeline"] = pipeline
 import authforensics.cli.analyze as command
 command.print_summary = command._exit_code = lambda *_, **__: 0
 sys.modules["authforensics.cli.remarks"] = types.SimpleNamespace(
-    remarks=lambda document: (), offers=lambda document, files: ()
+    remarks=lambda document, log_format: (), offers=lambda document, files: ()
 )
 from authforensics.__main__ import main
 main()

@@ -341,6 +341,13 @@ def test_a_message_that_names_no_kind_of_endpoint_may_speak_of_a_refresh():
     }
 
 
+def test_what_a_log_says_twice_of_one_call_says_nothing_of_another():
+    requests = refused((0, "/a", "api"), (0.5, "/auth/refresh", "refresh"))
+    told = messages((0.1, "JWTExpired: jwt expired"), (0.1, "code: jwt expired"), (0.1, "jwt expired"))
+    assert joined(requests, told) == {0: ("token_expired", "class_time")}
+    assert joined(requests, told.head(2)).keys() == {0, 1}
+
+
 def test_only_token_endpoints_speak_of_grants():
     requests = refused((0, "/a", "api"), (0.5, "/oauth/token", "refresh"))
     assert joined(requests, messages((0, "grant.error invalid_grant"))) == {1: ("refresh_revoked", "class_time")}

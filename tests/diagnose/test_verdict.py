@@ -11,7 +11,7 @@ from authforensics.diagnose import Tally, diagnose, infer, tally, verdict
 from script import play
 
 NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": pl.String})
-ENDPOINTS = {"endpoint_class": pl.String, "refused": pl.UInt32, "forbidden": pl.UInt32}
+ENDPOINTS = pl.DataFrame(schema={"endpoint_class": pl.String, "refused": pl.UInt32, "forbidden": pl.UInt32})
 NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row"}, 0)
 
 
@@ -136,7 +136,7 @@ def test_a_row_of_refreshes_that_fail_is_told(past):
     10:50:05 fleet api_ok
     """
     history, _ = past(play(script, devices=12, stagger=1))
-    told = verdict([], tally(history, pl.DataFrame(schema=ENDPOINTS)), systems=1, told=NOTHING)
+    told = verdict([], tally(history, ENDPOINTS), systems=1, told=NOTHING)
     assert (
         "24 refreshes of 12 devices in a row did not succeed, from 2026-03-01 10:30:01 to 10:30:31 UTC" in told.headline
     )
@@ -145,7 +145,7 @@ def test_a_row_of_refreshes_that_fail_is_told(past):
 def test_refreshes_that_fail_now_and_then_are_no_row(past):
     script = "10:00:00 fleet refresh_failed\n10:00:01 fleet refresh_ok"
     history, _ = past(play(script, devices=30, stagger=2))
-    assert tally(history, pl.DataFrame(schema=ENDPOINTS)).row is None
+    assert tally(history, ENDPOINTS).row is None
 
 
 def test_refusals_that_go_on_of_devices_that_are_all_accepted_again_are_told_so(past):
@@ -164,7 +164,7 @@ def test_refusals_that_go_on_of_devices_that_are_all_accepted_again_are_told_so(
     (one,) = incidents
     assert (one.ongoing, one.outcome, one.devices_recovered) == (True, "relieved", 12)
     assert one.summary.endswith("refusals go on when the log ends, but every device was accepted again.")
-    headline = verdict(incidents, tally(history, pl.DataFrame(schema=ENDPOINTS)), systems=1, told=NOTHING).headline
+    headline = verdict(incidents, tally(history, ENDPOINTS), systems=1, told=NOTHING).headline
     assert headline.endswith("all accepted again, but refusals go on.")
 
 
@@ -194,7 +194,7 @@ def test_where_new_tokens_are_accepted_again_it_says_since_when(past):
     assert one.outcome == "ongoing"
     said = "new tokens accepted since 10:22:00 (9 of 9); 2 devices go on with old ones."
     assert one.summary.endswith(said)
-    assert verdict(incidents, tally(history), systems=1, told=NOTHING).headline.endswith(f"UTC; {said}")
+    assert verdict(incidents, tally(history, ENDPOINTS), systems=1, told=NOTHING).headline.endswith(f"UTC; {said}")
 
 
 def test_new_tokens_that_are_refused_now_and_then_are_no_end(past):

@@ -15,6 +15,8 @@ _ROUNDS = 3
 #: Seconds between two bursts of refusals and messages in one file; how much more often these must begin with a message
 #: and end with a refusal than the other way round, for the file to tell the reason first.
 _PAUSE_SECONDS, _MORE_OFTEN = 1.0, 4
+#: A log with more messages a refusal tells some of them twice.
+_ONCE = 1.2
 #: What messages name clients by, the most telling first.
 _CLIENT = ("device_id", "user_id", "client_ip")
 
@@ -100,7 +102,7 @@ def _matched(
         ("class_time", _by_place, placed, vague.filter(pl.col("hint") != "api"), "hint"),
         ("class_time", _by_place, placed.with_columns(every), free, "hint"),
         ("class_time", _by_time, plain, vague, "hint"),
-        ("class_time", _by_time, plain.with_columns(every), free, "hint"),
+        ("class_time", _by_time, plain.with_columns(every), _said_once(free, placed), "hint"),
     ):
         asked, saying = requests.drop_nulls([*keys, key]), messages.drop_nulls([*keys, key])
         if asked.is_empty() or saying.is_empty():
@@ -110,6 +112,18 @@ def _matched(
         pairs = pair(asked, saying, [*keys, key])
         found = pl.concat([found, pairs.select("row", "reason", "message_row", how=pl.lit(how))])
     return found
+
+
+def _said_once(messages: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+    """Those of logs that don't speak of more refusals than there are.
+
+    Others tell each several times: a trace names it in two lines, two loggers write it. What is left of these says
+    nothing of other calls.
+    """
+    counts = refused.group_by("system").agg(calls=pl.len())
+    often = messages.group_by("system", "source").len().join(counts, on="system", how="left")
+    once = often.filter(pl.col("len") <= _ONCE * pl.col("calls").fill_null(0))
+    return messages.join(once, on=["system", "source"], how="semi", maintain_order="left")
 
 
 def _strangers(told: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
