@@ -32,7 +32,9 @@ FAULT = """
 13:30:00 lonely  api_denied
 """
 
-ENDPOINTS = pl.DataFrame(schema={"endpoint_class": pl.String, "refused": pl.UInt32, "forbidden": pl.UInt32})
+ENDPOINTS = pl.DataFrame(
+    schema={"endpoint_class": pl.String, "requests": pl.UInt32, "refused": pl.UInt32, "forbidden": pl.UInt32}
+)
 
 
 def spread(history, partitions):

@@ -11,7 +11,9 @@ from authforensics.diagnose import Tally, diagnose, infer, tally, verdict
 from script import play
 
 NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": pl.String})
-ENDPOINTS = pl.DataFrame(schema={"endpoint_class": pl.String, "refused": pl.UInt32, "forbidden": pl.UInt32})
+ENDPOINTS = pl.DataFrame(
+    schema={"endpoint_class": pl.String, "requests": pl.UInt32, "refused": pl.UInt32, "forbidden": pl.UInt32}
+)
 NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row"}, 0)
 
 
@@ -121,6 +123,13 @@ def test_messages_alone_are_counted_by_reason():
     assert severity == "unknown"
     assert "3 messages of signature_invalid from 2026-03-01 10:00:00 to 10:02:00 UTC" in headline
     assert "Add the access log" in headline
+
+
+def test_what_is_forbidden_always_is_no_refusal_of_a_token(past):
+    history, _ = past(play("10:00:00 a api_ok"))
+    rows = [("public", 9, 0, 4), ("public", 5, 0, 5), ("api", 9, 2, 3), ("challenge", 9, 6, 1)]
+    counted = tally(history, pl.DataFrame(rows, schema=ENDPOINTS.schema, orient="row"))
+    assert (counted.forbidden, counted.challenged) == (4, 6)
 
 
 def test_a_row_of_refreshes_that_fail_is_told(past):

@@ -34,7 +34,7 @@ class Tally:
     `healed`: refused calls whose device was accepted again; `strangers`: those of devices that showed no session at
     all; the rest of `refused` is left open. `row`: the longest row of refreshes of one system, of several devices, none
     of which succeeded. Not judged are `challenged`, answered 401 as a protocol begins, and `forbidden`, answered 403 on
-    routes that never answer 401.
+    routes that never answer 401, but do answer otherwise: what scanners try is forbidden always.
     """
 
     requests: int
@@ -56,9 +56,10 @@ def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Ta
 
     Args:
         history: of all systems.
-        endpoints: `endpoint_class`, `refused` and `forbidden` of every endpoint.
+        endpoints: `endpoint_class`, `requests`, `refused` and `forbidden` of every endpoint.
         rows: whether to look for `row`, which takes longer than all the rest.
     """
+    answered = endpoints.filter(pl.col("requests") > pl.col("forbidden"))
     # Stragglers are left out, as in the episodes: they say nothing about the token held.
     counted = history.counts.filter(~pl.col("straggler")).group_by(pl.col("auth_event").cast(pl.String))
     events = {event: int(count) for event, count in counted.agg(pl.col("count").sum()).rows()}
@@ -73,7 +74,7 @@ def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Ta
         refreshes_failed=events.get(AuthEvent.REFRESH_FAILED.value, 0),
         logins_refused=events.get(AuthEvent.LOGIN_DENIED.value, 0),
         challenged=_of_class(endpoints, EndpointClass.CHALLENGE, "refused"),
-        forbidden=_of_class(endpoints, EndpointClass.PUBLIC, "forbidden"),
+        forbidden=_of_class(answered, EndpointClass.PUBLIC, "forbidden"),
         row=_row(history) if rows else None,
     )
 
