@@ -203,6 +203,7 @@ def test_where_new_tokens_are_accepted_again_it_says_since_when(past):
     assert one.outcome == "ongoing"
     said = "new tokens accepted since 10:22:00 (9 of 9); 2 devices go on with old ones."
     assert one.summary.endswith(said)
+    assert one.root_causes[0].remediation.startswith("New tokens are accepted again: have the clients")
     assert verdict(incidents, tally(history, ENDPOINTS), systems=1, told=NOTHING).headline.endswith(f"UTC; {said}")
 
 

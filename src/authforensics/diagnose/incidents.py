@@ -64,7 +64,19 @@ def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = Fals
         deploys=case.preceding(began(case)),
         renewed=case.renewed,
         phases=steps,
-        root_causes=ranked,
+        root_causes=_advised(case, ranked),
+    )
+
+
+def _advised(case: Case, ranked: tuple[RootCause, ...]) -> tuple[RootCause, ...]:
+    """What to do where new tokens are accepted again, before what to do about the cause."""
+    if not (case.renewed and case.ill):
+        return ranked
+    first = ranked[0]
+    told = "New tokens are accepted again: have the clients that go on with old ones log in anew, or restart them."
+    return (
+        first.model_copy(update={"remediation": f"{told} If the cause is still there: {first.remediation}"}),
+        *ranked[1:],
     )
 
 

@@ -54,7 +54,7 @@ CAUSE = Cause(
     check=(
         "Does a fresh login help an affected device? Does every instance refuse the same request? Decode one refused"
         " token offline and compare its times, issuer, audience and key id with what the verifier expects. What was"
-        " deployed or restarted just before the onset? (--deploys shows it here.)"
+        " deployed or restarted just before the onset? (If a log or --deploys names it, it is told here.)"
     ),
     remediation=(
         "Change nothing on a guess: a new key or revoked sessions lock out those who are well. If something was"
