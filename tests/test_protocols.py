@@ -78,4 +78,4 @@ def test_tokens_refused_with_403_are_found_where_messages_say_so(tmp_path):
     alone = tmp_path / "alone"
     alone.mkdir()
     verdict = authforensics.analyze(written(alone, access, [])).document.verdict
-    assert (verdict.severity, verdict.headline[:23]) == ("unknown", "No call is answered 401")
+    assert (verdict.severity, verdict.headline[:34]) == ("unknown", "No call of the API is answered 401")

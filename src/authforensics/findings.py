@@ -173,7 +173,9 @@ class Renewed(Frozen):
         """In words, with the number of devices that are still refused."""
         who = {0: "old ones are still refused", 1: "1 device goes on with an old one"}
         rest = who.get(ill, f"{ill:,} devices go on with old ones")
-        return f"new tokens accepted since {self.since:%H:%M:%S} ({self.accepted:,} of {self.used:,}); {rest}"
+        return (
+            f"new tokens accepted since {self.since:%Y-%m-%d %H:%M:%S} UTC ({self.accepted:,} of {self.used:,}); {rest}"
+        )
 
 
 class Incident(Frozen):

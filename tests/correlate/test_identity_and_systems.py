@@ -107,11 +107,11 @@ def served(system: str, clients: range, routes: list[str]) -> pl.DataFrame:
     [
         (range(40), ["/a", "/b", "/c", "/d"], True),
         # A server that was added late, and one of which calls at one route are missing.
-        (range(20, 32), ["/a", "/b", "/c", "/d"], True),
+        (range(15, 40), ["/a", "/b", "/c", "/d"], True),
         (range(40), ["/a", "/b", "/c", "/d", "/e"], True),
         # Other clients; too few of them; another service of the same clients; one that has hardly a route in common.
         (range(38, 80), ["/a", "/b", "/c", "/d"], False),
-        (range(9), ["/a", "/b", "/c", "/d"], False),
+        (range(19), ["/a", "/b", "/c", "/d"], False),
         (range(40), ["/e", "/f", "/g"], False),
         (range(40), ["/a", "/b", "/e", "/f"], False),
         (range(40), ["/a"], False),

@@ -346,6 +346,9 @@ def test_what_a_log_says_twice_of_one_call_says_nothing_of_another():
     told = messages((0.1, "JWTExpired: jwt expired"), (0.1, "code: jwt expired"), (0.1, "jwt expired"))
     assert joined(requests, told) == {0: ("token_expired", "class_time")}
     assert joined(requests, told.head(2)).keys() == {0, 1}
+    # However its files are rotated.
+    rotated = told.with_columns(source=pl.col("row").cast(pl.String))
+    assert joined(requests, rotated).keys() == {0}
 
 
 def test_only_token_endpoints_speak_of_grants():

@@ -52,6 +52,11 @@ BEGIN = datetime(2026, 3, 1, 10, tzinfo=UTC)
         ("Token refresh started", None),
         ("job started at 2026-03-01", None),
         ("clean-up running at 10:00", None),
+        ('Is the server running on host "db" (10.0.0.3) and accepting TCP/IP connections on port 5432?', None),
+        ("dependency redis running on localhost:6379 is down", None),
+        ("connection to server running at 10.0.0.3:5432 refused", None),
+        ("proxying to upstream listening on 10.0.0.4:8080 took 3ms", None),
+        ("we have seen that the primary is now listening on 10.0.0.4:8080", None),
         (None, None),
     ],
 )

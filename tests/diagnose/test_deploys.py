@@ -32,6 +32,13 @@ def test_the_last_before_comes_first():
     assert found[0].chance < BY_CHANCE / 10
 
 
+def test_workers_that_come_and_go_all_day_make_no_deploy_likelier_by_accident():
+    workers = [at(300 * number + 100, "restart of uvicorn") for number in range(-48, 48)]
+    near = {one.name: one.chance for one in preceding([at(-30), *workers], ONSET, BEGIN, END)}
+    assert near["v41"] == preceding([at(-30)], ONSET, BEGIN, END)[0].chance < BY_CHANCE
+    assert near["restart of uvicorn"] > BY_CHANCE
+
+
 def test_one_of_many_is_near_by_accident():
     daily = [at(60 * minute, f"v{minute}") for minute in range(-240, 240, 10)]
     near, *_ = preceding([at(-120), *daily[1:]], ONSET + timedelta(minutes=2), BEGIN, END)

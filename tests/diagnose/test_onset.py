@@ -142,6 +142,12 @@ def test_one_refused_without_a_reason_long_before_the_others_is_no_onset(past):
     assert (incident.devices, began(incident)) == (13, timedelta(minutes=31))
 
 
+def test_nor_are_two_at_the_same_time(past):
+    two = ALONE + ALONE.replace(" lone ", " other ").replace("10:29:00", "10:29:05")
+    (incident,) = made(past, two + KEY, devices=12)
+    assert began(incident) == timedelta(minutes=31)
+
+
 def test_those_refused_without_a_reason_just_before_are_the_onset(past):
     (incident,) = made(past, ALONE.replace("10:29:00", "10:30:10") + KEY, devices=12)
     assert (incident.devices, began(incident)) == (13, timedelta(minutes=30, seconds=10))

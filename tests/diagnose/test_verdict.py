@@ -96,6 +96,7 @@ def test_messages_that_speak_of_tokens_are_no_all_clear(reason, counts, severity
     assert told == severity
     assert words in headline
     assert judge(messages.head(2), devices=8, requests=100, accepted=9)[0] == "none"
+    assert judge(messages, devices=8, requests=100_000, accepted=9)[0] == "none"
 
 
 def test_where_nothing_is_accepted_nothing_is_claimed():
@@ -111,7 +112,7 @@ def test_without_requests_nothing_is_claimed():
 def test_where_much_is_forbidden_and_nothing_refused_nothing_is_claimed():
     severity, headline = judge(devices=2, requests=200, forbidden=10)
     assert severity == "unknown"
-    assert headline.startswith("No call is answered 401, but 10 of 200 calls of 2 devices are answered 403:")
+    assert headline.startswith("No call of the API is answered 401, but 10 of 200 calls of 2 devices are answered 403:")
     assert judge(devices=2, requests=200, forbidden=10, accepted=9, refused=1, healed=1)[0] == "none"
     assert judge(devices=2, requests=200, forbidden=9)[0] == "none"
 
@@ -201,7 +202,7 @@ def test_where_new_tokens_are_accepted_again_it_says_since_when(past):
     incidents = diagnose(history, found, {"case": infer(history.grants, history.devices)})
     (one,) = incidents
     assert one.outcome == "ongoing"
-    said = "new tokens accepted since 10:22:00 (9 of 9); 2 devices go on with old ones."
+    said = "new tokens accepted since 2026-03-01 10:22:00 UTC (9 of 9); 2 devices go on with old ones."
     assert one.summary.endswith(said)
     assert one.root_causes[0].remediation.startswith("New tokens are accepted again: have the clients")
     assert verdict(incidents, tally(history, ENDPOINTS), systems=1, told=NOTHING).headline.endswith(f"UTC; {said}")

@@ -79,7 +79,7 @@ def test_shorten_keeps_both_ends() -> None:
                 "ongoing": True,
                 "renewed": Renewed(since=datetime(2025, 12, 25, 12, 4, 5, tzinfo=UTC), used=40, accepted=39),
             },
-            "new tokens accepted since 12:04:05 (39 of 40); 1 device goes on with an old one",
+            "new tokens accepted since 2025-12-25 12:04:05 UTC (39 of 40); 1 device goes on with an old one",
         ),
         ({"devices_ill": 2}, "no new denials; 2 devices not well again"),
         ({"devices_ill": 0, "devices_recovered": 44}, "over: every affected device is well again"),

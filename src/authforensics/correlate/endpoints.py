@@ -106,8 +106,8 @@ LEARN_REFRESH_SHARE = 0.8
 #: … within this time: an interceptor refreshes within one round trip (semantics: "a token call right after a denial").
 LEARN_REFRESH_SECONDS = 10
 
-#: Messages that speak of tokens at a route which answers 403, before that is taken for a refusal.
-LEARN_FORBIDDEN_MESSAGES = 3
+#: Calls of a route that are answered 403, and messages that speak of tokens there, before that is taken for a refusal.
+LEARN_FORBIDDEN = 3
 
 #: What an endpoint is told by.
 _KEY = ("system", "method", "route")
@@ -220,11 +220,11 @@ def classify(
         nulls_equal=True,
     )
     unnamed = pl.col("endpoint_class").is_null()
-    spoken = reasons.faults_told(table, messages) >= LEARN_FORBIDDEN_MESSAGES
+    spoken = (reasons.faults_told(table, messages) >= LEARN_FORBIDDEN) & (table["forbidden"] >= LEARN_FORBIDDEN)
     behaves = (
         pl.when(pl.col("refreshes").fill_null(value=False))
         .then(pl.lit(EndpointClass.REFRESH.value))
-        .when((pl.col("refused") > 0) | ((pl.col("forbidden") > 0) & spoken))
+        .when((pl.col("refused") > 0) | spoken)
         .then(pl.lit(EndpointClass.API.value))
         .otherwise(pl.lit(EndpointClass.PUBLIC.value))
         .cast(ENDPOINT_CLASS)

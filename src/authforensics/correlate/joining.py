@@ -15,7 +15,7 @@ _ROUNDS = 3
 #: Seconds between two bursts of refusals and messages in one file; how much more often these must begin with a message
 #: and end with a refusal than the other way round, for the file to tell the reason first.
 _PAUSE_SECONDS, _MORE_OFTEN = 1.0, 4
-#: A log with more messages a refusal tells some of them twice.
+#: Where there are more messages a refusal, some of them are told twice.
 _ONCE = 1.2
 #: What messages name clients by, the most telling first.
 _CLIENT = ("device_id", "user_id", "client_ip")
@@ -115,15 +115,15 @@ def _matched(
 
 
 def _said_once(messages: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
-    """Those of logs that don't speak of more refusals than there are.
+    """Those of systems whose messages don't speak of more refusals than there are.
 
     Others tell each several times: a trace names it in two lines, two loggers write it. What is left of these says
     nothing of other calls.
     """
     counts = refused.group_by("system").agg(calls=pl.len())
-    often = messages.group_by("system", "source").len().join(counts, on="system", how="left")
+    often = messages.group_by("system").len().join(counts, on="system", how="left")
     once = often.filter(pl.col("len") <= _ONCE * pl.col("calls").fill_null(0))
-    return messages.join(once, on=["system", "source"], how="semi", maintain_order="left")
+    return messages.join(once, on="system", how="semi", maintain_order="left")
 
 
 def _strangers(told: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

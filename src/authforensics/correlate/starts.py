@@ -31,8 +31,10 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("Nest", r"\bNest application successfully started\b"),
     ("ASP.NET Core", r"\bApplication started\. Press Ctrl\+C"),
     ("an app of pm2", r"\bApp \[[^\]]{1,60}\] online\b"),
-    ("the server", rf"(?i)\b{_AT_WORK}\b[^?=]{{0,60}}{_ADDRESS}"),
+    ("the server", rf"(?i)^\W*(?:[A-Za-z0-9_.-]+:? ){{0,4}}{_AT_WORK}\b[^?=]{{0,60}}{_ADDRESS}"),
 )
+#: Who says so speaks of another server, one that it doesn't reach.
+_OTHERS = r"(?i)\b(?:is the|upstream|refused|failed|failure|error|is down|unable|cannot|connection|waiting)\b"
 #: How `hint` begins where a message tells of a start.
 _HINT = "start of "
 # Words are ASCII: a pattern that asks all of Unicode is several times slower.
@@ -46,7 +48,7 @@ _OF_DEPLOY = timedelta(seconds=300)
 
 def hints(texts: pl.Series) -> pl.Series:
     """`start of ...`, of what tells of a start, for each text; null for all others."""
-    hit = texts.str.contains(_ANY).fill_null(value=False)
+    hit = (texts.str.contains(_ANY) & ~texts.str.contains(_OTHERS)).fill_null(value=False)
     at = hit.arg_true()
     few = texts.gather(at).to_frame("text")
     said = pl.coalesce(

@@ -18,14 +18,16 @@ SHARED = 0.3
 #: … and at least this many ids: small numbers that any system has (user 1) prove nothing.
 SHARED_IDS = 5
 #: Servers among which requests are dealt out have this share of their clients (address and user agent) in common …
-SHARED_CLIENTS, SHARED_COUNT = 0.5, 10
+SHARED_CLIENTS, SHARED_COUNT = 0.5, 20
 #: … and answer this share of all calls at the same routes. One of the two isn't enough: users of one service use
 #: others, and products have the same routes everywhere.
 SHARED_CALLS = 0.8
 #: What is called everywhere by the same callers.
 _EVERYWHERE = (EndpointClass.PROBE.value, EndpointClass.STATIC.value, EndpointClass.PREFLIGHT.value)
-#: Clients a folder that are compared.
-_COMPARED = 1000
+#: Clients and routes a folder that are compared, and how many pairs of such at most; of many folders fewer.
+_COMPARED, _ROUTES, _PAIRS, _LEAST = 1000, 300, 2_000_000, 50
+#: Of the clients that are compared so many must be the same.
+_SAMPLED = 3
 
 
 def join_folders(
@@ -55,14 +57,15 @@ def join_folders(
 
     if len(free) > 1:
         served = requests.select(pl.col("system").unique()).collect(engine="streaming")["system"].cast(pl.String)
+        serving = set(served.to_list())
         for column in ("request_id", "device_id", "user_id"):
             for first, second in _sharing(requests, messages, column, free):
                 # Users are numbered from 1 everywhere: they tie a log of messages to an access log, not two of those.
-                if column == "user_id" and {first, second} <= set(served.to_list()):
+                if column == "user_id" and {first, second} <= serving:
                     continue
                 one, other = sorted((root(first), root(second)))
                 parent[other] = one
-        for first, second in _dealt_out(requests, called, [name for name in free if name in set(served.to_list())]):
+        for first, second in _dealt_out(requests, called, [name for name in free if name in serving]):
             one, other = sorted((root(first), root(second)))
             parent[other] = one
     return named | {folder: root(folder) for folder in free}
@@ -105,7 +108,12 @@ def _dealt_out(requests: pl.LazyFrame, called: pl.DataFrame, free: Sequence[str]
     named = endpoints.by_pattern(own.select("method", "route").unique(), {})
     everywhere = named.filter(pl.col("endpoint_class").is_in(_EVERYWHERE))
     own = own.join(everywhere, on=["method", "route"], how="anti", nulls_equal=True)
-    routes = _in_common(own.select("system", "method", "route", count="requests"))
+    most = max(_PAIRS // len(free) ** 2, _LEAST) if free else 0
+    counted = own.select(
+        "system", "method", "route", share=pl.col("requests") / pl.col("requests").sum().over("system")
+    )
+    counted = counted.sort("share", "method", pl.col("route").cast(pl.String), descending=[True, False, False])
+    routes = _in_common(counted.group_by("system").head(min(most, _ROUTES)))
     alike = routes.filter(pl.min_horizontal("share", "share_other") >= SHARED_CALLS)
     if alike.is_empty():
         return []
@@ -113,23 +121,24 @@ def _dealt_out(requests: pl.LazyFrame, called: pl.DataFrame, free: Sequence[str]
     known = requests.select(pl.col("system").cast(pl.String), client=client).unique().collect(engine="streaming")
     known = known.filter(pl.col("system").is_in([*alike["system"], *alike["system_other"]]))
     # The same ones of all folders.
-    every = max(1, known.height // (_COMPARED * max(1, known["system"].n_unique())))
-    clients = _in_common(known.filter(pl.col("client") % every == 0).with_columns(count=1))
+    every = max(1, known.height // (min(most, _COMPARED) * max(1, known["system"].n_unique())))
+    known = known.filter(pl.col("client") % every == 0)
+    clients = _in_common(known.with_columns(share=1 / pl.len().over("system")))
     found = clients.filter(
-        pl.max_horizontal("share", "share_other") >= SHARED_CLIENTS, pl.col("common") >= SHARED_COUNT
+        pl.max_horizontal("share", "share_other") >= SHARED_CLIENTS,
+        pl.col("common") >= max(_SAMPLED, SHARED_COUNT // every),
     ).join(alike, on=["system", "system_other"], how="semi")
     return found.select("system", "system_other").sort("system", "system_other").rows()
 
 
 def _in_common(counted: pl.DataFrame) -> pl.DataFrame:
-    """What each two systems share, of what is counted per `system` by all columns but `count`.
+    """What each two systems share, of things that are told by all columns but `system` and `share`.
 
     Returns:
-        `system`, `system_other`, how many things are `common`, and the `share` of the count of each that these make.
+        `system`, `system_other`, how many things are `common`, and the `share` of each system that these make.
     """
-    key = [name for name in counted.columns if name not in {"system", "count"}]
-    share = counted.select("system", *key, share=pl.col("count") / pl.col("count").sum().over("system"))
-    pairs = share.join(share, on=key, nulls_equal=True, suffix="_other")
+    key = [name for name in counted.columns if name not in {"system", "share"}]
+    pairs = counted.join(counted, on=key, nulls_equal=True, suffix="_other")
     return (
         pairs.filter(pl.col("system") < pl.col("system_other"))
         .group_by("system", "system_other")

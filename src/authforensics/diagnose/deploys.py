@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -18,17 +19,22 @@ BY_CHANCE = 0.05
 def preceding(deploys: Sequence[Deploy], onset: datetime, begin: datetime, end: datetime) -> tuple[Preceding, ...]:
     """The deploys shortly before `onset`, the last first.
 
-    Their chance: that of so many deploys, at any times from `begin` to `end` of the log, none is as close or closer.
+    Their chance: that of so many of their kind, at any times from `begin` to `end` of the log, one is as close or
+    closer. Restarts that the log tells of are of kinds of their own: a server may restart its workers all day.
     """
     near = timedelta(seconds=NEAR_SECONDS)
     slack = timedelta(seconds=SLACK_SECONDS)
-    inside = max(sum(begin - near <= one.time <= end for one in deploys), 1)
+    inside = Counter(_kind(one) for one in deploys if begin - near <= one.time <= end)
     span = max((end - begin).total_seconds(), 1.0)
     found = []
     for one in sorted(deploys, key=lambda one: (one.time, one.name), reverse=True):
         seconds = (onset - one.time).total_seconds()
         if -slack.total_seconds() <= seconds <= NEAR_SECONDS:
             close = min((abs(seconds) + SLACK_SECONDS) / span, 1.0)
-            chance = round(1 - (1 - close) ** inside, 6)
+            chance = round(1 - (1 - close) ** max(inside[_kind(one)], 1), 6)
             found.append(Preceding(time=one.time, name=one.name, seconds=round(seconds, 3), chance=chance))
     return tuple(found)
+
+
+def _kind(deploy: Deploy) -> str:
+    return deploy.name if deploy.name.startswith("restart of ") else ""

@@ -127,8 +127,8 @@ def agreed(denials: pl.DataFrame) -> pl.DataFrame:
     half = (len(since) - 1) // 2
     most = max(_ALONE, _PAUSES * (since[half] - since[0]) / half)
     ordered = pl.concat([before, since.head(1)])
-    near = ordered.filter((ordered.diff(null_behavior="drop") <= most).extend_constant(value=True, n=1))
-    return denials.filter(at >= near[0])
+    apart = (ordered.diff() > most).fill_null(value=False).arg_true()
+    return denials.filter(at >= ordered[apart[-1] if len(apart) else 0])
 
 
 def _firsts(denials: pl.DataFrame) -> pl.Series:

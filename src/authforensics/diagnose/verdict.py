@@ -16,8 +16,8 @@ from authforensics.schema import TOKEN_FAULTS, Reason
 #: From this share of the calls on it is told that they were answered 403: scanners are everywhere. From the other one
 #: on it may be how tokens are refused, where nothing else is.
 _FORBIDDEN, _MOSTLY_FORBIDDEN = 0.01, 0.05
-#: Messages of which nothing comes are told from so many on.
-_MESSAGES = 3
+#: Messages of which nothing comes are told from so many on, and from this share of the calls: bots send anything.
+_MESSAGES, _TOLD = 3, 0.001
 #: What finds sessions that are accepted and should not be.
 _ACCEPTED = {"logged_out_reuse", "session_shared"}
 _STATE = {
@@ -44,9 +44,10 @@ def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told
         if counted.refused and not counted.accepted:
             return Verdict(severity="unknown", headline=_never_accepted(counted))
         faults = told.filter(pl.col("reason").cast(pl.String).is_in(TOKEN_FAULTS))
-        if faults.height >= _MESSAGES and not counted.refused and not counted.refreshes_refused:
+        refused = counted.refused or counted.refreshes_refused
+        if not refused and faults.height >= max(_MESSAGES, _TOLD * counted.requests):
             return _contradicted(counted, faults)
-        if not counted.refused and counted.forbidden >= _MOSTLY_FORBIDDEN * counted.requests:
+        if not refused and not counted.challenged and counted.forbidden >= _MOSTLY_FORBIDDEN * counted.requests:
             return Verdict(severity="unknown", headline=_forbidden(counted))
         return Verdict(severity=Severity.NONE, headline=_ordinary(counted))
     worst = incidents[0]
@@ -98,7 +99,8 @@ def _ordinary(counted: Tally) -> str:
 def _unjudged(counted: Tally) -> list[str]:
     """What was answered with a refusal that may be one of a token, or not."""
     told = []
-    if counted.challenged:
+    # Of those some are judged where others are refused.
+    if counted.challenged and not counted.refused:
         told.append(
             f"{plural(counted.challenged, 'call')} answered 401 as container registries and git ask for credentials,"
             " not judged"
@@ -123,7 +125,7 @@ def _contradicted(counted: Tally, faults: pl.DataFrame) -> Verdict:
 def _forbidden(counted: Tally) -> str:
     calls = f"{counted.forbidden:,} of {plural(counted.requests, 'call')}"
     return (
-        f"No call is answered 401, but {calls} of {plural(counted.devices, 'device')} are answered 403:"
+        f"No call of the API is answered 401, but {calls} of {plural(counted.devices, 'device')} are answered 403:"
         " if that is how this service refuses tokens, the log does not tell it from a missing permission."
     )
 
