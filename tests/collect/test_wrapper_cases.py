@@ -253,11 +253,23 @@ def test_the_clocks_go_back_in_lines_whose_wrapper_knows_the_zone(tmp_path):
         f"2026-10-25T{utc}:00.123Z 2026-10-25 {local}:00,123 WARNING app.auth: JWT validation failed"
         for local, utc in times
     ]
-    for options in ({}, {"tz": "Europe/Berlin"}):
-        log = tmp_path / "app.log"
-        log.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        told = collect([log], Options(**options)).events["timestamp"].dt.strftime("%H:%M")
-        assert told.to_list() == [utc for _, utc in times]
+    told = _read(tmp_path / "app.log", lines).events["timestamp"].dt.strftime("%H:%M")
+    assert told.to_list() == [utc for _, utc in times]
+
+
+def test_a_zone_that_was_given_counts_whatever_the_wrapper_shows(tmp_path):
+    log = tmp_path / "app.log"
+    log.write_text("2026-03-01T10:00:00.123Z 2026-03-01 10:00:00,123 WARNING app.auth: token expired\n" * 2)
+    told = collect([log], Options(tz="Asia/Tokyo")).events["timestamp"].dt.strftime("%H:%M")
+    assert told.to_list() == ["01:00"] * 2
+
+
+@pytest.mark.parametrize("name", ["fluent_bit", "syslog5424", "splunk"])
+def test_lines_that_a_collector_read_later_keep_their_times(name, tmp_path):
+    lines = [f"2026-03-01 0{hour}:18:00,123 WARNING app.auth: token expired" for hour in range(4, 10)]
+    read = _read(tmp_path / "app.log", [_wrap(name, line) for line in lines])
+    assert read.sources[0].format == "python_logging"
+    assert read.events["timestamp"].dt.strftime("%H:%M").to_list() == [line[11:16] for line in lines]
 
 
 def test_a_line_in_parts_is_one_event_and_the_other_parts_continue_it(tmp_path):

@@ -28,9 +28,10 @@ _BEHIND = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Wrappers from the outermost to the innermost, each with what peels its lines."""
+    """Wrappers from the outermost to the innermost, each with what peels its lines; `zoned` if a zone was given."""
 
     wrappers: tuple[tuple[Wrapper, Peel], ...] = ()
+    zoned: bool = False
 
     @property
     def names(self) -> str | None:
@@ -39,7 +40,7 @@ class Layers:
 
     def under(self, wrapper: Wrapper, peel: Peel) -> Layers:
         """With one more, inside of all."""
-        return Layers((*self.wrappers, (wrapper, peel)))
+        return replace(self, wrappers=(*self.wrappers, (wrapper, peel)))
 
     def after(self, around: Layers) -> Wrapper | None:
         """The wrapper next inside of some others; None if there is none more."""
@@ -72,6 +73,11 @@ class Layers:
         return said & ~peeled["line"].str.contains(self._added) if self._added else said
 
     @property
+    def _shows_zone(self) -> bool:
+        """Whether the time of a wrapper shows of which zone that of a line is, as nobody said."""
+        return not self.zoned and all(wrapper.at_once for wrapper, _ in self.wrappers)
+
+    @property
     def _added(self) -> str | None:
         """A pattern of lines that the wrappers add."""
         return "|".join(f"(?:{wrapper.header})" for wrapper, _ in self.wrappers if wrapper.header) or None
@@ -102,7 +108,7 @@ class Layers:
             if self._added:
                 own = own.set(own.str.contains(self._added), "")
             parsed = run(own, parser)
-            filled = _filled(parsed, peeled, form).with_columns(peeled["line", "within"])
+            filled = _filled(parsed, peeled, form, zones=self._shows_zone).with_columns(peeled["line", "within"])
             return _begun(filled, inner).with_columns(outer["line_number"], outer["line"])
 
         return wrapped, parse
@@ -159,12 +165,12 @@ def _merged(peeled: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format) -> pl.LazyFrame:
+def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format, *, zones: bool) -> pl.LazyFrame:
     """What was parsed, with the time of the wrapper where the line has none: that is when it was written.
 
-    A time without a zone is of the one that the wrapper's time shows. Where a line has no upstream, who wrote it served
-    the request: the wrapper's host, pod or container. But one that says that there was none (`-`) keeps it: that is a
-    proxy's, which answered by itself.
+    A time without a zone is of the one that the wrapper's time shows, if it `zones`. Where a line has no upstream, who
+    wrote it served the request: the wrapper's host, pod or container. But one that says that there was none (`-`) keeps
+    it: that is a proxy's, which answered by itself.
     """
     present = set(parsed.collect_schema().names())
     absent = {name: pl.lit(None, PEELED[name]) for name in _OWN if name not in present}
@@ -176,20 +182,21 @@ def _filled(parsed: pl.LazyFrame, peeled: pl.DataFrame, form: Format) -> pl.Lazy
         peeled.select(pl.col(name).alias(f"_wrapper_{name}") for name in _TOLD)
     )
     lacks = pl.col("time").is_null()
-    known = known.with_columns(_apart=_apart()).with_columns(
-        time=pl.col("time") + pl.col("_apart").fill_null(timedelta()),
-        zone=pl.when(pl.col("_apart").is_null()).then("zone").otherwise("_wrapper_zone"),
-    )
+    if zones:
+        known = known.with_columns(_apart=_apart()).with_columns(
+            time=pl.col("time") + pl.col("_apart").fill_null(timedelta()),
+            zone=pl.when(pl.col("_apart").is_null()).then("zone").otherwise("_wrapper_zone"),
+        )
     return known.with_columns(
         (~lacks).alias("timed"),
         *(pl.when(lacks).then(f"_wrapper_{name}").otherwise(name).alias(name) for name in _OWN),
         at_start=pl.col("at_start") & ~lacks,
         upstream=pl.coalesce(pl.col("upstream").cast(pl.String), "_wrapper_instance"),
-    ).drop("_apart", *(f"_wrapper_{name}" for name in _TOLD))
+    ).drop("^_apart$", *(f"_wrapper_{name}" for name in _TOLD))
 
 
 def _apart() -> pl.Expr:
-    """What to add to a time without a zone, that was read as one of UTC or of the caller's; null if nobody knows.
+    """What to add to a time without a zone, that was read as one of UTC; null if nobody knows.
 
     A line is wrapped when it was written or some minutes later, as long as a buffer holds it: less than `_STEP`. If no
     zone is that far away, it was wrapped at another time altogether, and that tells nothing.

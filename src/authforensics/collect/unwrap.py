@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -30,7 +31,7 @@ Best = Callable[[list[str], Layers, pl.DataFrame, float], "Match | None"]
 
 def unwrapped(sample: pl.Series, settings: Settings, best: Best, around: Layers = BARE) -> Match | None:
     """The best match for `sample`, or for what is inside of its lines, if that makes more sense; inside of `around`."""
-    return _inside(around.peel(sample), settings, best, around, 0.0)
+    return _inside(around.peel(sample), settings, best, replace(around, zoned=settings.tz is not None), 0.0)
 
 
 def _inside(peeled: pl.DataFrame, settings: Settings, best: Best, around: Layers, least: float) -> Match | None:

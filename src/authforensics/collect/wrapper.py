@@ -45,6 +45,7 @@ class Wrapper:
             if that one is no less sure than one for the whole line.
         parts: a long line is cut into several.
         header: a pattern of lines that the wrapper adds to those inside.
+        at_once: its time is when the line was written, not when somebody read it some time later; or it has none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Wrapper:
     taken: Literal["always", "if known", "if no less sure"] = "always"
     parts: bool = False
     header: str | None = None
+    at_once: bool = False
 
 
 @cache

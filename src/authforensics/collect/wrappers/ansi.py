@@ -25,4 +25,5 @@ WRAPPER = Wrapper(
     title="colours of terminals",
     samples=("\x1b[32mINFO\x1b[0m: hello world",),
     prepare=_prepare,
+    at_once=True,
 )

@@ -19,4 +19,5 @@ WRAPPER = Wrapper(
     prepare=by_pattern(_LINE),
     taken="if no less sure",
     header=r"^Attaching to ",
+    at_once=True,
 )

@@ -31,4 +31,5 @@ WRAPPER = Wrapper(
     samples=("2026-03-01T10:02:03.123456789Z stdout F hello world",),
     prepare=_prepare,
     parts=True,
+    at_once=True,
 )

@@ -32,4 +32,5 @@ WRAPPER = Wrapper(
     samples=(r'{"log":"hello \"world\"\n","stream":"stdout","time":"2026-03-01T10:02:03.123456789Z"}',),
     prepare=_prepare,
     parts=True,
+    at_once=True,
 )

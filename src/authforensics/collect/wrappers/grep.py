@@ -17,4 +17,5 @@ WRAPPER = Wrapper(
     prepare=by_pattern(_LINE),
     taken="if known",
     header=r"^--$",
+    at_once=True,
 )

@@ -13,4 +13,5 @@ WRAPPER = Wrapper(
     title="kubectl logs --prefix",
     samples=("[pod/api-6d4b75cb6d-hx8k2/api] hello world",),
     prepare=by_pattern(_LINE),
+    at_once=True,
 )

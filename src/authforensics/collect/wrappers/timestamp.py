@@ -16,4 +16,5 @@ WRAPPER = Wrapper(
     samples=("2026-03-01T10:02:03.123456789Z hello world",),
     prepare=by_pattern(_LINE),
     taken="if no less sure",
+    at_once=True,
 )
