@@ -108,3 +108,14 @@ def test_a_restart_just_before_stands_in_the_verdict(tmp_path: Path):
     document = authforensics.analyze(tmp_path).document
     assert [one.name for one in document.deploys] == ["restart of gunicorn"] * 2
     assert "(5 s after restart of gunicorn)" in document.verdict.headline
+
+
+def test_a_start_of_uwsgi_stands_among_its_requests(tmp_path: Path):
+    call = (
+        "[pid: 17|app: 0|req: 1/1] 10.1.0.7 () {40 vars in 512 bytes} [Sun Mar  1 10:00:08 2026] GET /api/me =>"
+        " generated 14 bytes in 3 msecs (HTTP/1.1 401) 3 headers in 120 bytes (1 switches on core 0)"
+    )
+    start = "*** Starting uWSGI 2.0.28 (64bit) on [Sun Mar  1 10:00:00 2026] ***"
+    (tmp_path / "uwsgi.log").write_text("".join(f"{line}\n" for line in (start, *[call] * 20)))
+    document = authforensics.analyze(tmp_path).document
+    assert [(one.name, one.time) for one in document.deploys] == [("restart of uWSGI", BEGIN)]

@@ -1,9 +1,10 @@
-"""Owns `uwsgi`: uWSGI's own request log; its times are local ones, of the begin of a request."""
+"""Owns `uwsgi`: uWSGI's own request log, and when it says that it starts; its times are local ones, of the begin."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
@@ -12,7 +13,8 @@ from authforensics.collect.cutting import Moment, cutting, restated
 from authforensics.collect.distinct import each_run_of, fits
 from authforensics.collect.format import Format, Parser, Settings
 from authforensics.collect.splitting import words
-from authforensics.schema import Kind
+from authforensics.collect.times import MOMENT
+from authforensics.schema import KIND, Kind
 
 # Reference: https://github.com/unbit/uwsgi/blob/master/core/logging.c (uwsgi_logit_simple): with `vhost` the host is in
 # front, with `memory-report` what is used of it, `log-micros` changes the unit. Who calls writes
@@ -25,6 +27,7 @@ _LINE = (
     r" in (?P<lasted>[0-9]+) (?P<unit>msecs|micros) (?:via [a-z]+\(\) )?\([^ ()]* (?P<status>[0-9]{1,3})\)"
     r" [0-9]+ headers in [0-9]+ bytes(?: [^=]*)?$"
 )
+_START = rf"^(\*\*\* Starting uWSGI .* on \[({_AT})\])"
 #: What it says itself when it starts, reloads and ends. Reference: core/uwsgi.c, core/master.c, plugins/python
 _BANNER = (
     r"^(?:\*\*\* .* \*\*\*\s*$|!!! .* !!!\s*$"
@@ -71,7 +74,27 @@ def _prepare(sample: Sequence[str], settings: Settings) -> Parser | None:
     def moment(values: pl.Series) -> pl.Series:
         return restated(values, _restated, settings.tz)
 
-    return cutting(_LINE, 4, partial(_take, moment=moment), _make, moment, separator="]")
+    requests = cutting(_LINE, 4, partial(_take, moment=moment), _make, moment, separator="]")
+    return replace(requests, parse=partial(_with_starts, requests.parse, moment))
+
+
+def _with_starts(parser: Parser, moment: Moment, lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Requests, and starts as messages."""
+    at = pl.col("line").str.extract(_START, 2)
+    began = at.map_batches(moment, return_dtype=pl.Struct(MOMENT), is_elementwise=True)
+    started = pl.col("_began").struct.field("time").is_not_null()
+    return (
+        parser(lines)
+        .with_columns(_began=began)
+        .with_columns(
+            matched=pl.col("matched") | started,
+            kind=pl.when(started).then(_kind(Kind.MESSAGE)).otherwise("kind"),
+            at_start=~started,
+            message=pl.col("line").str.extract(_START),
+            **{name: pl.coalesce(name, pl.col("_began").struct.field(name)) for name in MOMENT},
+        )
+        .drop("_began")
+    )
 
 
 def _restated(times: pl.Series) -> pl.Series:
@@ -83,15 +106,21 @@ def _restated(times: pl.Series) -> pl.Series:
     return pl.select(pl.concat_str(date, at.str.slice(11, 8), separator=" ")).to_series()
 
 
+def _kind(kind: Kind) -> pl.Expr:
+    return pl.lit(kind.value, KIND)
+
+
 def _make(parts: pl.LazyFrame) -> pl.LazyFrame:
     factor = pl.when(pl.col("unit") == "micros").then(1e-3).otherwise(1.0)
     lasted = pl.col("lasted").cast(pl.Float64, strict=False)
-    return parts.with_columns(duration_ms=lasted * factor).drop("lasted", "unit")
+    return parts.with_columns(duration_ms=lasted * factor, kind=_kind(Kind.REQUEST), at_start=True).drop(
+        "lasted", "unit"
+    )
 
 
 FORMAT = Format(
     name="uwsgi",
-    title="request log of uWSGI",
+    title="request log of uWSGI, and its starts",
     samples=(
         (
             "[pid: 17|app: 0|req: 1/1] 203.0.113.7 () {40 vars in 512 bytes} [Thu Oct  2 12:00:08 2025] GET /api/me =>"
@@ -99,7 +128,7 @@ FORMAT = Format(
         ),
     ),
     time="start",
-    kinds=(Kind.REQUEST,),
+    kinds=(Kind.REQUEST, Kind.MESSAGE),
     specificity=0.99,
     prepare=_prepare,
     header=_BANNER,
