@@ -52,6 +52,16 @@ def test_a_poor_join_is_said(document):
     ]
 
 
+def test_an_id_is_not_said_to_join_messages_that_may_name_no_reason(document):
+    silent = document.systems[0].model_copy(update={"join": Join(messages=3, denials=20, explained=0, how={})})
+    assert list(remarks(_with(document, systems=(silent,), sources=()))) == [
+        (
+            "shop: the application log explains none of 20 denials: "
+            "it names no reason, or lacks what ties it to requests, as a request id in both logs does"
+        )
+    ]
+
+
 def test_clocks_that_are_apart_are_said_where_it_matters(document):
     little = Offset(source="b.log", against="a.log", seconds=0.2, spread=0.1, pairs=40, how="request_id")
     much = little.model_copy(update={"source": "c.log", "note": "the times of c.log are 9 h ahead"})

@@ -23,7 +23,12 @@ def remarks(document: Document, log_format: str | None = None) -> Iterator[str]:
     for system in document.systems:
         yield from (f"{system.system}: {offset.note}" for offset in system.offsets if offset.note)
         join = system.join
-        if join.messages and join.denials and join.explained < POOR_JOIN * join.denials:
+        if join.messages and join.denials and not join.explained:
+            yield (
+                f"{system.system}: the application log explains none of {join.denials:,} denials: "
+                "it names no reason, or lacks what ties it to requests, as a request id in both logs does"
+            )
+        elif join.messages and join.explained < POOR_JOIN * join.denials:
             yield (
                 f"{system.system}: the application log explains {join.explained:,} of {join.denials:,} denials; "
                 "a request id in both logs would join the rest"
