@@ -213,6 +213,12 @@ def test_the_calls_of_another_device_are_no_pattern():
     assert found == {"/x": "api", "/save": "public"}
 
 
+def test_what_was_found_is_what_had_another_answer_than_that_nothing_is_there():
+    statuses = [200, 401, 500, None, 404, 405]
+    requests = pl.DataFrame({"system": "s", "method": "GET", "route": "/a", "status": statuses})
+    assert endpoints.seen(requests).select("requests", "refused", "found").rows() == [(6, 1, 4)]
+
+
 def test_configuration_wins():
     table = classes(
         ("d0", 0, "POST", "/api/login", 200),

@@ -17,8 +17,13 @@ WORDS = [f"{one}{other}" for one in string.ascii_lowercase for other in string.a
 Route = tuple[str, int, int]
 
 
-def called(routes: Iterable[str | Route], system: str = "s", method: str = "GET") -> pl.DataFrame:
-    """Routes with how often they were called, by default once, and how often refused, by default never."""
+def called(
+    routes: Iterable[str | Route], system: str = "s", method: str = "GET", *, there: bool = True
+) -> pl.DataFrame:
+    """Routes with how often they were called, by default once, and how often refused, by default never.
+
+    Counts have the types that `endpoints.seen` gives them. Those that are not `there` were always answered 404.
+    """
     rows = [(route, 1, 0) if isinstance(route, str) else route for route in routes]
     return pl.DataFrame(
         {
@@ -27,7 +32,9 @@ def called(routes: Iterable[str | Route], system: str = "s", method: str = "GET"
             "route": pl.Series([route for route, _, _ in rows], dtype=TEXT),
             "requests": [requests for _, requests, _ in rows],
             "refused": [refused for _, _, refused in rows],
-        }
+            "found": [requests if there else 0 for _, requests, _ in rows],
+        },
+        schema_overrides={"requests": pl.UInt32, "refused": pl.UInt32, "found": pl.UInt32},
     )
 
 
@@ -100,6 +107,25 @@ def test_one_that_is_well_is_a_user_as_others_if_its_calls_are_theirs():
     routes = [(f"/users/{word}{end}", 20, 10) for word in WORDS[:200] for end in ends]
     well = [(f"/users/healthy{end}", 20, 0) for end in ends]
     assert len(of(called([*routes, *well]))) == 402
+
+
+def test_what_a_scanner_tries_makes_no_ids_of_an_api():
+    api = [(f"/api/{word}", 40, 0) for word in WORDS[:61]] + [("/api/reports", 40, 20)]
+    tried = called((f"/api/{word}" for word in WORDS[100:250]), there=False)
+    shells = called((f"/shell{number}.php" for number in range(20)), there=False)
+    assert of(called(api), tried, shells, called(["/b2b/orders", "/b2c/orders"])) == {}
+
+
+def test_what_is_called_very_often_is_none_for_its_digits():
+    often = [("/b2b/orders", 50_000, 300), ("/b2c/orders", 90_000, 0)]
+    rarely = [f"/{one}1/orders" for one in WORDS[:10]]
+    assert of(called([*often, *rarely])) == dict.fromkeys(rarely, "/{id}/orders")
+
+
+def test_products_of_many_calls_are_no_less():
+    users = [(f"/api/{word}7", 257_000, 25_700) for word in WORDS[:199]]
+    found = of(called([*users, ("/api/waa", 257_000, 0)]))
+    assert found == {route: "/api/{id}" for route, _, _ in users}
 
 
 def test_versions_and_names_with_versions_are_no_ids():

@@ -112,10 +112,12 @@ LEARN_FORBIDDEN = 3
 #: What an endpoint is told by.
 _KEY = ("system", "method", "route")
 #: What is counted of each.
-COUNTS = ("requests", "refused", "forbidden")
+COUNTS = ("requests", "refused", "forbidden", "found")
 #: Numbers below this are looked up in a list; of higher ones it would be too long.
 _LISTED = 1 << 22
 _FORBIDDEN = 403
+#: What is answered where nothing is, or nothing that takes such calls.
+_NOTHING_THERE = (404, 405)
 
 
 def _normalised() -> pl.Expr:
@@ -159,10 +161,18 @@ def by_pattern(routes: pl.DataFrame, configured: Mapping[str, EndpointClass]) ->
 
 
 def seen(requests: pl.DataFrame) -> pl.DataFrame:
-    """How often each (system, method, route) was called: `requests`; how many of them were `refused` or `forbidden`."""
+    """How often each (system, method, route) was called: `requests`; how many were `refused`, `forbidden` or `found`.
+
+    `found` is what had any answer but that nothing is there: scanners call what there is not.
+    """
     names = requests.select(pl.col(_KEY).cast(TEXT))
     found = (
-        requests.select(_code(names), refused=pl.col("status").is_in(REFUSED), forbidden=pl.col("status") == _FORBIDDEN)
+        requests.select(
+            _code(names),
+            refused=pl.col("status").is_in(REFUSED),
+            forbidden=pl.col("status") == _FORBIDDEN,
+            found=~pl.col("status").is_in(_NOTHING_THERE).fill_null(value=False),
+        )
         .with_row_index("at")
         .group_by("code")
         .agg(
@@ -170,6 +180,7 @@ def seen(requests: pl.DataFrame) -> pl.DataFrame:
             requests=pl.len(),
             refused=pl.col("refused").sum(),
             forbidden=pl.col("forbidden").sum(),
+            found=pl.col("found").sum(),
         )
     )
     return names[found["at"]].hstack(found.select(COUNTS))

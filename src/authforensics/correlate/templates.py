@@ -80,7 +80,10 @@ def templated(frame: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _unnamed(called: pl.DataFrame, configured: Mapping[str, EndpointClass]) -> pl.DataFrame:
-    """The routes that nothing names, whatever their method: `system`, `route`, `requests`, `refused`."""
+    """The routes that nothing names, whatever their method: `system`, `route`, `requests`, `refused`.
+
+    Without those at which nothing ever was: what a scanner tries says nothing of what looks like an id here.
+    """
     named = endpoints.by_pattern(called.select("method", "route").unique(), configured)
     # That of OPTIONS says nothing of the route.
     named = named.filter(pl.col("endpoint_class").is_not_null() & (pl.col("endpoint_class") != "preflight"))
@@ -88,7 +91,10 @@ def _unnamed(called: pl.DataFrame, configured: Mapping[str, EndpointClass]) -> p
         called.filter(pl.col("route").is_not_null())
         .join(named.select("route").unique(), on="route", how="anti")
         .group_by("system", "route")
-        .agg(pl.col("requests", "refused").sum())
+        # Products of them are beyond what whole numbers hold.
+        .agg(pl.col("requests", "refused").sum().cast(pl.Float64), pl.col("found").sum())
+        .filter(pl.col("found") > 0)
+        .drop("found")
     )
 
 
@@ -133,6 +139,8 @@ def _ids(told: pl.DataFrame, depth: int) -> pl.DataFrame:
     return segments.join(places, on="place").select(
         "place",
         "segment",
-        id=(pl.col("digits") & (pl.col("with_digits") >= _IDS))
-        | (rare & like & (mostly | words) & (pl.col("segment") != "")),
+        id=rare
+        & (
+            (pl.col("digits") & (pl.col("with_digits") >= _IDS)) | (like & (mostly | words) & (pl.col("segment") != ""))
+        ),
     )
