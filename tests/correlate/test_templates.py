@@ -122,6 +122,17 @@ def test_what_is_called_very_often_is_none_for_its_digits():
     assert of(called([*often, *rarely])) == dict.fromkeys(rarely, "/{id}/orders")
 
 
+def test_operations_that_are_called_very_often_are_no_names_however_many():
+    rpc = [(f"/rpc/Get{word.title()}", 2_000 + 10 * at, at % 7) for at, word in enumerate(WORDS[:120])]
+    assert of(called(rpc)) == {}
+    assert of(called([*rpc, *(f"/rpc/List{word.title()}" for word in WORDS[:80])])) == {}
+
+
+def test_users_who_call_very_often_are_names_by_what_they_have_in_common():
+    users = [(f"/users/{word}/orders", 5_000, 300) for word in WORDS[:120]]
+    assert set(of(called(users)).values()) == {"/users/{id}/orders"}
+
+
 def test_products_of_many_calls_are_no_less():
     users = [(f"/api/{word}7", 257_000, 25_700) for word in WORDS[:199]]
     found = of(called([*users, ("/api/waa", 257_000, 0)]))

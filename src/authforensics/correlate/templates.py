@@ -26,6 +26,8 @@ _COLLAPSED = (_ID, "[redacted]")
 _IDS = 10
 #: So many words in one place are names of things; the resources of an API are fewer.
 _WORDS = 100
+#: … unless the most of them are called so often: whether each of these is protected is seen without the others.
+_OFTEN = 500
 #: Share of the calls, and times the usual number of them, that one of many has at most: else it is one by itself.
 _RARELY, _TIMES = 0.02, 3
 #: Calls of which so many should have been refused, if they were like those beside them: one is nearly certain then.
@@ -122,20 +124,22 @@ def _ids(told: pl.DataFrame, depth: int) -> pl.DataFrame:
             | pl.col("segment").is_in(_COLLAPSED)
         )
         .join(shared.unique().with_columns(alike=pl.lit(value=True)), on=["place", "segment"], how="left")
+        .with_columns(pl.col("alike").fill_null(value=False))
     )
     places = segments.group_by("place").agg(
         of=pl.len(),
         with_digits=pl.col("digits").sum(),
         all=pl.col("requests").sum(),
         all_refused=pl.col("refused").sum(),
+        usual=pl.col("requests").filter(~pl.col("digits")).median(),
     )
     # Ids of letters alone stand among those with digits.
     mostly = (pl.col("with_digits") >= _IDS) & (pl.col("with_digits") * 2 >= pl.col("of"))
     rare = pl.col("requests") <= pl.col("all") * pl.max_horizontal(_RARELY, _TIMES / pl.col("of"))
     # What is never refused where those beside it are is public, unless it is what calls of one user have in common.
     expected = pl.col("requests") * pl.col("all_refused") / pl.col("all")
-    like = (pl.col("refused") > 0) | (expected < _EXPECTED) | pl.col("alike").fill_null(value=False)
-    words = (pl.col("of") >= _WORDS) & (depth > 0)
+    like = (pl.col("refused") > 0) | (expected < _EXPECTED) | pl.col("alike")
+    words = (pl.col("of") >= _WORDS) & (depth > 0) & ((pl.col("usual") < _OFTEN) | pl.col("alike"))
     return segments.join(places, on="place").select(
         "place",
         "segment",
