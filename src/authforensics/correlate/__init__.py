@@ -171,7 +171,8 @@ def ground(
         kinds: the format of each source; by default all have the same.
         naive: the sources that carry no zone.
     """
-    folders = systems.join_folders(list(extents), requests, messages, condense.all_seen(seen, {}), options.systems)
+    called = condense.all_seen(seen, {})
+    folders = systems.join_folders(list(extents), requests, messages, called, options.systems)
     requests = _renamed(requests, folders)
     sets = sets or {one: one for one in bases}
     fixed = set(systems.named_folders(list(extents), options.systems).values())
@@ -193,8 +194,8 @@ def ground(
             sums[name] = sums.get(name, 0) + count
     if echoed.originals:
         shares = identity.coverage(requests)
-        seen = [endpoints.seen(requests.select("system", "method", "route", "status").collect())]
-    called = condense.all_seen(seen, folders)
+        called = endpoints.seen(requests.select("system", "method", "route", "status").collect())
+    called = condense.all_seen([called], folders)
     changed = templates.templates(called, options.endpoints)
     names = sorted(whole)
     return Ground(

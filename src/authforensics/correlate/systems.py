@@ -55,19 +55,20 @@ def join_folders(
             folder = parent[folder]
         return folder
 
+    def unite(first: str, second: str) -> None:
+        one, other = sorted((root(first), root(second)))
+        parent[other] = one
+
     if len(free) > 1:
         served = requests.select(pl.col("system").unique()).collect(engine="streaming")["system"].cast(pl.String)
         serving = set(served.to_list())
         for column in ("request_id", "device_id", "user_id"):
             for first, second in _sharing(requests, messages, column, free):
                 # Users are numbered from 1 everywhere: they tie a log of messages to an access log, not two of those.
-                if column == "user_id" and {first, second} <= serving:
-                    continue
-                one, other = sorted((root(first), root(second)))
-                parent[other] = one
+                if column != "user_id" or not {first, second} <= serving:
+                    unite(first, second)
         for first, second in _dealt_out(requests, called, [name for name in free if name in serving]):
-            one, other = sorted((root(first), root(second)))
-            parent[other] = one
+            unite(first, second)
     return named | {folder: root(folder) for folder in free}
 
 
