@@ -18,6 +18,7 @@ _PIECES = (
     "a",
     "users",
     "17",
+    ".webp",
     "4f2a9c1d",
     "0d1e5f7a-1b2c-4d3e-8f90-a1b2c3d4e5f6",
     "eyJhbGciOi",
@@ -69,6 +70,22 @@ def test_plain_request_ids_are_as_if_cleaned(ids):
     values = pl.Series("request_id", ids, dtype=pl.String)
     cleaned = normalize._identifying("request_id")(values)
     assert_series_equal(normalize._request_ids(values), cleaned, check_names=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/images/384293.webp", "/images/{id}.webp"),
+        ("/orders/7/8/9.json", "/orders/{id}/{id}/{id}.json"),
+        ("/avatars/0b8f7c60-1111-2222-3333-444455556666.png", "/avatars/{id}.png"),
+        ("/downloads/7.zip/entries", "/downloads/{id}.zip/entries"),
+        ("/v1.2/feed", "/v1.2/feed"),
+        ("/releases/1.2.3", "/releases/1.2.3"),
+        ("/amounts/12.5", "/amounts/12.5"),
+    ],
+)
+def test_an_id_with_the_suffix_of_a_file_is_an_id(path, route):
+    assert requests.without_ids(pl.Series([path])).to_list() == [route]
 
 
 def test_most_paths_are_plain():

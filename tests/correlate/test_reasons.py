@@ -12,6 +12,20 @@ from authforensics.correlate import joining, reasons
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("path", "stem"),
+    [
+        ("/api/orders/17", "orders"),
+        ("/api/orders/{id}.json", "orders"),
+        ("/api/orders/17.json", "orders"),
+        ("/api/orders/{id}/lines.json", "lines"),
+        ("/api/orders.php?id=17", "orders"),
+    ],
+)
+def test_a_path_is_known_by_its_last_name(path, stem):
+    assert pl.select(reasons.stem(pl.lit(path))).item() == stem
+
+
 def reason_of(text: str) -> str | None:
     return reasons.classify(pl.Series([text])).item()
 

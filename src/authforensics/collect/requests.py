@@ -31,9 +31,14 @@ _HEADER = "ey[A-L]"
 _TOKEN = rf"(^|[^A-Za-z0-9]|%[0-9A-Fa-f]{{2}}){_HEADER}[A-Za-z0-9_-]{{7,}}(?:\.[A-Za-z0-9_-]*)*"
 _REDACTED = "${1}[redacted]"
 
-_IDENTIFIER = r"/(?:\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|[\w.+-]+@[\w.-]+|[A-Za-z0-9_-]{28,})/"
+#: What tells the kind of a file, as in `/images/384293.webp`.
+_SUFFIX = r"\.[A-Za-z][A-Za-z0-9]{1,4}"
+_IDENTIFIER = (
+    r"/(?:\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,}|[\w.+-]+@[\w.-]+|[A-Za-z0-9_-]{28,})"
+    rf"({_SUFFIX})?/"
+)
 #: What any id has, and anything else that is changed in a route; cheap to look for.
-_SUSPECT = r"/\d+/|[@;]|//|[0-9a-fA-F]{8}|[A-Za-z0-9_-]{28}|/\d+$"
+_SUSPECT = r"/\d+[/.]|[@;]|//|[0-9a-fA-F]{8}|[A-Za-z0-9_-]{28}|/\d+$"
 
 #: Query fields that select an operation: without them every call of such an API looks alike.
 ACTIONS = (
@@ -132,7 +137,7 @@ def method_of(method: pl.Expr) -> pl.Expr:
 
 def without_numbers(path: pl.Series) -> pl.Series:
     """Some paths, the numbers between their slashes collapsed to `{id}`: most ids are numbers."""
-    return path.str.replace(r"/[0-9]+$", "/{id}").str.replace_all(r"/[0-9]+/", "/{id}/")
+    return path.str.replace(rf"/[0-9]+({_SUFFIX})?$", "/{id}$1").str.replace_all(r"/[0-9]+/", "/{id}/")
 
 
 def without_ids(path: pl.Series) -> pl.Series:
@@ -144,7 +149,7 @@ def _without_ids(path: pl.Series) -> pl.Series:
     plain = where(path, ";|//", lambda odd: odd.str.replace(r";.*$", "").str.replace_all(r"//+", "/"))
     # Every segment between two slashes of its own, since one slash can't belong to two matches.
     apart = plain.str.replace_all("/", "//", literal=True) + "/"
-    return apart.str.replace_all(_IDENTIFIER, "/{id}/").str.head(-1).str.replace_all("//", "/", literal=True)
+    return apart.str.replace_all(_IDENTIFIER, "/{id}$1/").str.head(-1).str.replace_all("//", "/", literal=True)
 
 
 def where(values: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -245,5 +245,6 @@ def _hint(told: pl.Expr) -> pl.Expr:
 
 def stem(path: pl.Expr) -> pl.Expr:
     """The last segment of a path that isn't an id, without its suffix."""
-    plain = path.str.replace(r"[?#].*$", "").str.replace_all(r"/(\d+|\{id\})(/|$)", "/$2").str.strip_chars_end("/")
+    bare = path.str.replace(r"[?#].*$", "")
+    plain = bare.str.replace_all(r"/(?:\d+|\{id\})(?:\.\w+)?(/|$)", "/$1").str.strip_chars_end("/")
     return plain.str.extract(r"([^/]+)$").str.replace(r"\.\w+$", "").str.to_lowercase()
