@@ -9,7 +9,7 @@ from functools import cached_property
 
 import polars as pl
 
-from authforensics.diagnose import calls, deploys, endings, meanwhile, parts, scope, steps, tokens, witnessed
+from authforensics.diagnose import calls, deploys, endings, issuers, meanwhile, parts, scope, steps, tokens, witnessed
 from authforensics.diagnose.clusters import Cluster
 from authforensics.diagnose.meanwhile import Meanwhile
 from authforensics.diagnose.parts import Part
@@ -334,6 +334,11 @@ class Case:
     def instances(self) -> pl.DataFrame:
         """The known upstreams and what they refused: see `meanwhile.instances`."""
         return meanwhile.instances(self.meanwhile.upstreams, self.denials)
+
+    @cached_property
+    def apart(self) -> issuers.Apart | None:
+        """Instances that accept only the tokens of their own kind: see `issuers.apart`."""
+        return issuers.apart(self.events, self.hit, self.onset, self.last) if self.instances.height > 1 else None
 
     @property
     def refused_refreshes(self) -> pl.DataFrame:

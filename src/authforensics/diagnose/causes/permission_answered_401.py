@@ -39,6 +39,7 @@ _WEIGHTS = {
     "nobody": Weight(-2.0, "nobody is accepted on these paths: it may be the service"),
     "back": Weight(-2.5, "refused tokens are accepted later on the same path"),
     "pace": Weight(-3.0, "it comes at the pace of a timer, to devices that were accepted there: an old token"),
+    "turns": Weight(-3.0, "the same devices are accepted on the same paths in between: no permission comes and goes"),
     "instance": Weight(-3.0, "it is confined to an instance"),
     "token_fault": Weight(-4.0, "the answer names a fault of the token"),
 }
@@ -75,13 +76,7 @@ def _judge(case: Case) -> Judgement:
     _paths(case, found, fresh=fresh)
     if fresh >= FEW:
         found.speaks_for("always", 1.0, f"{plural(fresh, 'new token')} were refused there from their first use on")
-    back = tokens.filter(pl.col("again_at").is_not_null()).height
-    if back > 0.2 * tokens.height:
-        found.speaks_against("back", back / tokens.height, f"{plural(back, 'token')} were accepted there later")
-    again = case.calls.filter(pl.col("steady") > 0.5, pl.col("refusals") >= 5, pl.col("before") + pl.col("between") > 0)
-    timed = int(again["refusals"].sum()) / max(int(case.calls["refusals"].sum()), 1)
-    if timed > 0.5:
-        found.speaks_against("pace", timed, f"{timed:.0%} of the refusals come at a pace, on paths accepted before")
+    _changing(case, found)
     if case.scope.upstream:
         found.speaks_against("instance", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
     other, fault = case.api_share_of(Reason.OTHER), case.api_share_of(*_FAULTS)
@@ -96,6 +91,23 @@ def _judge(case: Case) -> Judgement:
     if not case.reason_counts:
         found.missing.append(LOG_REASON)
     return found
+
+
+def _changing(case: Case, found: Judgement) -> None:
+    """What is refused and accepted to the same device, or with the same token: a permission stays as it is."""
+    back = case.tokens.filter(pl.col("again_at").is_not_null()).height
+    if back > 0.2 * case.tokens.height:
+        found.speaks_against("back", back / case.tokens.height, f"{plural(back, 'token')} were accepted there later")
+    again = case.calls.filter(pl.col("steady") > 0.5, pl.col("refusals") >= 5, pl.col("before") + pl.col("between") > 0)
+    refusals = max(int(case.calls["refusals"].sum()), 1)
+    turns = int(case.calls.filter(pl.col("between") > 0)["refusals"].sum()) / refusals
+    if turns > 0.5:
+        found.speaks_against(
+            "turns", turns, f"{turns:.0%} of the refusals are on paths that accepted the same device in between"
+        )
+    timed = int(again["refusals"].sum()) / refusals
+    if timed > 0.5:
+        found.speaks_against("pace", timed, f"{timed:.0%} of the refusals come at a pace, on paths accepted before")
 
 
 def _call_elsewhere(case: Case) -> bool:
@@ -123,15 +135,18 @@ def _expired(case: Case) -> float:
 def _paths(case: Case, found: Judgement, *, fresh: int) -> None:
     """Whether others are accepted where these are refused."""
     accepted, total = accepted_there(case)
+    accepted -= int(case.calls["between"].sum())
     if total and accepted >= FEW and accepted > 0.05 * total:
         # Old tokens that are refused where new ones would pass are another thing: a connection's first token.
         found.speaks_for(
             "others",
             1.0 if fresh >= FEW else _ALONE,
-            f"{accepted:,} of {total:,} calls on the same paths were accepted meanwhile",
+            f"{accepted:,} of {total:,} calls on the same paths were of others, and accepted, meanwhile",
         )
     elif total:
-        found.speaks_against("nobody", 1.0, f"{accepted:,} of {total:,} calls on these paths were accepted meanwhile")
+        found.speaks_against(
+            "nobody", 1.0, f"{max(accepted, 0):,} of {total:,} calls on these paths were accepted meanwhile"
+        )
 
 
 CAUSE = Cause(

@@ -45,7 +45,7 @@ _WEIGHTS = {
     "everywhere": Weight(0.5, "all instances, versions and platforms: not one stale instance, not one release"),
     "other_reason": Weight(-4.0, "the verifier names something else"),
     "heals": Weight(-2.5, "new tokens work: then the key was rotated without overlap"),
-    "confined": Weight(-3.0, "only one upstream refuses: then its key is stale"),
+    "confined": Weight(-3.0, "only one upstream refuses, or each the tokens of others: then its key is stale"),
     "returns": Weight(-4.0, "refused tokens are accepted again, unchanged: a wrong key never accepts them"),
     "expiry": Weight(-2.0, "tokens die at one age: then it is expiry"),
     "signer": SIGNER,
@@ -69,6 +69,8 @@ def _judge(case: Case) -> Judgement:
     _signer(case, found)
     if case.scope.upstream:
         found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    elif (apart := case.apart) is not None:
+        found.speaks_against("confined", apart.strength, "instances accept the tokens that they issued themselves")
     elif not (case.scope.app_version or case.scope.platform) and len(case.devices) > 2:
         found.speaks_for("everywhere", 1.0, "not confined to an upstream, app version or platform")
     deployed(case, found)

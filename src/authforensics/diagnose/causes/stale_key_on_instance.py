@@ -1,9 +1,10 @@
 """`stale_key_on_instance`: one instance, or one service, verifies with a key that the others don't have.
 
 Deciding: the refusals are confined to some upstreams by Fisher's exact test, or the same token is refused and accepted
-by turns: a key that is wrong everywhere never accepts it. Where a token comes back once, by waiting, it is a clock or a
-replica; where other calls of the same kind are all refused, it is the signer. The place carries it, and the token that
-is good elsewhere; a reason only agrees, for the verifier says the same of any wrong key.
+by turns: a key that is wrong everywhere never accepts it. Where instances issue tokens, too, each accepts its own.
+Where a token comes back once, by waiting, it is a clock or a replica; where other calls of the same kind are all
+refused, it is the signer. The place carries it, and the token that is good elsewhere; a reason only agrees, for the
+verifier says the same of any wrong key.
 Sequence:
     10:00:00  12 phones  login_ok    3 s apart upstream=a
     10:00:05  12 phones  api_ok      3 s apart upstream=a
@@ -20,6 +21,8 @@ Pathologies: 1.2, questions 3 and 5; F1, F2, F4.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from authforensics.diagnose import calls
@@ -30,7 +33,9 @@ from authforensics.diagnose.pieces import DEPLOY, FEW, LOG_UPSTREAM, deployed, r
 from authforensics.diagnose.wording import plural
 
 _WEIGHTS = {
-    "confined": Weight(4.0, "the other instances accept at the same time: the key is wrong in one place", decides=True),
+    "confined": Weight(
+        4.0, "the others accept at the same time, or each its own tokens: the key is wrong in one place", decides=True
+    ),
     "both_ways": Weight(1.5, "the same token is accepted elsewhere: the token is good"),
     "by_turns": Weight(1.0, "refused, accepted, refused: no waiting and no new token changes it", decides=True),
     "key_reason": Weight(1.0, "the verifier names the key or the signature"),
@@ -41,6 +46,8 @@ _WEIGHTS = {
 }
 #: Without the instance in the log, or a reason, tokens that come back may be a clock or a replica as well.
 _ALONE = 0.45
+#: Instances that are named.
+_NAMED = 3
 
 
 def _judge(case: Case) -> Judgement:
@@ -71,6 +78,8 @@ def _judge(case: Case) -> Judgement:
 
 def _place(case: Case, found: Judgement) -> None:
     """Which instances refuse, and which don't; or which service."""
+    if _own_only(case, found):
+        return
     shares = case.instances
     if case.scope.upstream:
         rest = shares.filter(~pl.col("upstream").is_in(case.scope.upstream))
@@ -103,6 +112,34 @@ def _place(case: Case, found: Judgement) -> None:
             f"only {', '.join(case.scope.endpoint)} refuses, and everybody; {elsewhere:,} of"
             f" {plural(case.tokens.height, 'refused token')} were accepted on other paths",
         )
+
+
+def _own_only(case: Case, found: Judgement) -> bool:
+    """Whether instances refuse each other's tokens only."""
+    apart = case.apart
+    if apart is None:
+        return False
+    sides = " and ".join(map(_named, apart.kinds))
+    if apart.changed is None:
+        found.title = f"The keys of {sides} differ: each accepts only the tokens that it issued"
+    else:
+        rest = [name for number, kind in enumerate(apart.kinds) if number != apart.changed for name in kind]
+        changed = _named(apart.kinds[apart.changed])
+        found.title = f"{changed} has another key than {_named(rest)}: neither accepts the other's tokens"
+    (own, kept), (others, lost) = apart.own, apart.others
+    found.speaks_for(
+        "confined",
+        apart.strength,
+        f"{sides}: {lost:,} of {others:,} calls were refused with a token that the other side had issued,"
+        f" {kept:,} of {own:,} accepted with one of its own",
+    )
+    return True
+
+
+def _named(names: Sequence[str]) -> str:
+    """Some instances by name, and how many others there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED])} and {more} more"
 
 
 CAUSE = Cause(
