@@ -11,7 +11,8 @@ Sequence:
     10:01:00  phone     refresh_ok  10x every 30 s  # twice a minute
     10:01:01  phone     api_ok      10x every 30 s
 Why it matters: load and cost for the server, and every rotation is a chance to lose the session.
-False positives: short lifetimes (the devices of a system are the measure: half of them were accepted with an older
+False positives: calls side by side that each refresh (what follows the first of several within two seconds is no second
+refresh); short lifetimes (the devices of a system are the measure: half of them were accepted with an older
 token); several people behind one address (where nothing else tells devices apart, hardly any call may lie in between).
 At the log's edges: nothing to consider, each pause between two refreshes stands for itself; at its end it is ongoing.
 Check: how old tokens are when they are refreshed, compared with their lifetime; the client's clock; the margin by which
@@ -25,6 +26,7 @@ Pathologies: E5.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import polars as pl
 
@@ -45,9 +47,12 @@ from authforensics.detect.runs import (
 from authforensics.detect.several import apart
 from authforensics.findings import duration
 from authforensics.schema import Sessions
-from authforensics.states import AuthEvent
+from authforensics.states import GRACE_SECONDS, AuthEvent
 
 _GRANTS = [AuthEvent.LOGIN_OK.value, AuthEvent.REFRESH_OK.value]
+#: Calls made side by side refresh side by side: what comes so soon after the first of several is one of these.
+_BESIDE = timedelta(seconds=GRACE_SECONDS)
+_BEFORE = ("timestamp", "row", "auth_event", "episode")
 #: Ages are counted in steps of five hundredths.
 _STEP = 1.05
 
@@ -81,7 +86,11 @@ def _early(events: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     steps = events.select(
         "device", *NAMES, "timestamp", "row", "auth_event", "reason", "episode", "clock", "straggler"
     ).filter(kept)
-    again = follows(steps, one_of("auth_event", _GRANTS[1:]), "timestamp", "row", "auth_event", "episode")
+    refresh, since = one_of("auth_event", _GRANTS[1:]), pl.col("timestamp").diff() <= _BESIDE
+    beside = refresh & refresh.shift(fill_value=False) & since & ~changed("device")
+    steps = steps.with_columns(beside=beside.fill_null(value=False))
+    first = pl.when(~pl.col("beside")).then("timestamp").forward_fill()
+    again = follows(steps, refresh & (~pl.col("beside") | (pl.col("timestamp") - first > _BESIDE)), *_BEFORE)
     interval = (pl.col("timestamp") - pl.col("timestamp_before")).dt.total_microseconds() / 1e6
     # Within a tick nobody knows what was refused in between.
     apart_in_time = interval.is_between(tick(), limits["max_pause"], closed="right")
