@@ -24,6 +24,8 @@ from authforensics.states import AuthEvent
 
 #: How long before the log's end a device was refused that still is: clients that poll do so every few minutes.
 _LATELY = timedelta(minutes=15)
+#: Until so many of its refusals had come, what was wrong was so without doubt.
+_MOSTLY = 0.8
 
 
 @dataclass(frozen=True)
@@ -338,7 +340,11 @@ class Case:
     @cached_property
     def apart(self) -> issuers.Apart | None:
         """Instances that accept only the tokens of their own kind: see `issuers.apart`."""
-        return issuers.apart(self.events, self.hit, self.onset, self.last) if self.instances.height > 1 else None
+        if self.instances.height < 2:
+            return None
+        # The last refusals may be of clients that go on with what they were given while it was wrong.
+        until = self.denials["timestamp"].sort()[int(_MOSTLY * (self.denials.height - 1))]
+        return issuers.apart(self.events, self.hit, self.onset, until)
 
     @property
     def refused_refreshes(self) -> pl.DataFrame:

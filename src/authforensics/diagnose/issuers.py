@@ -41,16 +41,16 @@ class Apart:
         return min(self.own[1] / self.own[0], self.others[1] / self.others[0])
 
 
-def apart(events: Sequence[pl.LazyFrame], hit: pl.DataFrame, onset: datetime, last: datetime) -> Apart | None:
+def apart(events: Sequence[pl.LazyFrame], hit: pl.DataFrame, onset: datetime, until: datetime) -> Apart | None:
     """Which instances accept only the tokens of their own kind; None: that is not what happens, or can't be told.
 
     Args:
         events: those of the system.
         hit: the `device_id` of each of the affected devices.
         onset: the first refusal of the incident. Tokens of before may be signed by a key that nobody has any more.
-        last: the last one.
+        until: when it was still wrong.
     """
-    counted = by_part(events, lambda part: _used(part, hit, onset, last))
+    counted = by_part(events, lambda part: _used(part, hit, onset, until))
     summed = counted.group_by("issuer", "upstream").agg(pl.col("accepted", "refused").sum())
     pairs = summed.filter(pl.col("issuer").is_not_null(), pl.sum_horizontal("accepted", "refused") >= _FEW)
     names = sorted({*pairs["issuer"], *pairs["upstream"]})
@@ -72,14 +72,14 @@ def apart(events: Sequence[pl.LazyFrame], hit: pl.DataFrame, onset: datetime, la
     return found if found.strength >= _SHARE else None
 
 
-def _used(part: pl.LazyFrame, hit: pl.DataFrame, onset: datetime, last: datetime) -> pl.LazyFrame:
+def _used(part: pl.LazyFrame, hit: pl.DataFrame, onset: datetime, until: datetime) -> pl.LazyFrame:
     """How many calls with tokens of each `issuer` each `upstream` `accepted` and `refused`, in one part.
 
     Those with tokens of before the onset, too: their issuer is null.
     """
     columns = ("device_id", "timestamp", "auth_event", "upstream", "granted_at", "straggler")
     mine = part.select(columns).filter(
-        pl.col("upstream").is_not_null(), pl.col("timestamp").is_between(onset, last), ~pl.col("straggler")
+        pl.col("upstream").is_not_null(), pl.col("timestamp").is_between(onset, until), ~pl.col("straggler")
     )
     mine = mine.join(hit.lazy().select("device_id"), on="device_id", how="semi")
     issued = mine.filter(pl.col("auth_event").is_in(_GRANTS)).select(

@@ -36,7 +36,7 @@ _WEIGHTS = {
     "new_refused": Weight(-4.0, "new tokens are refused as well: signer and verifier differ"),
     "old_accepted": Weight(-3.0, "tokens from before are still accepted"),
     "again": Weight(-2.5, "it happens again and again: the key is made anew each time"),
-    "confined": Weight(-4.0, "one instance only refuses"),
+    "confined": Weight(-4.0, "one instance only refuses, or each the tokens of others"),
     "other_reason": Weight(-3.0, "the verifier names something that is no key"),
     "deploy": DEPLOY,
 }
@@ -68,6 +68,8 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against("again", 1.0, f"tokens died all at once {len(case.waves)} times")
     if case.scope.upstream:
         found.speaks_against("confined", 1.0, f"only {', '.join(case.scope.upstream)} refuses")
+    elif (apart := case.apart) is not None:
+        found.speaks_against("confined", apart.strength, "instances refuse each other's new tokens")
     deployed(case, found)
     return found
 

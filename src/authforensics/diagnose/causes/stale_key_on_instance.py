@@ -124,8 +124,10 @@ def _own_only(case: Case, found: Judgement) -> bool:
         found.title = f"The keys of {sides} differ: each accepts only the tokens that it issued"
     else:
         rest = [name for number, kind in enumerate(apart.kinds) if number != apart.changed for name in kind]
-        changed = _named(apart.kinds[apart.changed])
-        found.title = f"{changed} has another key than {_named(rest)}: neither accepts the other's tokens"
+        changed = apart.kinds[apart.changed]
+        have = "Instance {} has" if len(changed) == 1 else "Instances {} have"
+        other = f"another key than {_named(rest)}: neither accepts the other's tokens"
+        found.title = f"{have.format(_named(changed))} {other}"
     (own, kept), (others, lost) = apart.own, apart.others
     found.speaks_for(
         "confined",
