@@ -266,6 +266,20 @@ def test_who_never_had_a_session_has_no_token_to_expire():
     assert joined(requests, messages((0, "jwt expired"), clock=1.0)) == {1: ("token_expired", "class_time")}
 
 
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["missing bearer token"], {1: "missing_token"}),
+        (["missing bearer token", "jwt expired"], {0: "missing_token", 2: "token_expired"}),
+    ],
+)
+def test_who_never_had_a_session_is_likely_to_have_sent_no_token(texts, told):
+    calls = ((0, "/a", "api"), (0, "/a", "api"), (0, "/a", "api"))
+    requests = refused(*calls, clock=1.0, sessions=(True, False, True))
+    found = joined(requests, messages(*((0, text) for text in texts), clock=1.0))
+    assert {row: reason for row, (reason, _) in found.items()} == told
+
+
 def test_seconds_only_are_paired_in_order():
     requests = refused(*((index // 3, "/a", "api") for index in range(9)), clock=1.0)
     told = messages(*((index // 3, "jwt expired") for index in range(9)), clock=1.0)

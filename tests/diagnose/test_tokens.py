@@ -38,6 +38,7 @@ CALLS = [
     ("d1", 2, 4, "/a", None, False),
     ("d1", 5, 6, "/b", "s1", True),
     ("d2", 1, 2, "/a", "s1", False),
+    ("d0", None, 6, "/c", "s2", False),
 ]
 
 
@@ -72,6 +73,7 @@ def test_what_becomes_of_tokens_does_not_show_the_parts(parts):
     }
     assert minutes == {"again_at": [2, 4, None], "here_at": [4, 4, None], "good_until": [0, None, None]}
     assert found["between"].to_list() == [1, 0, 0]
+    # What is refused to others doesn't count.
     assert found["elsewhere"].to_list() == [1, 0, 0]
     assert found["used_before"].to_list() == [True, False, False]
 

@@ -98,8 +98,9 @@ def _signs(cases: Sequence[Case], judged: Sequence[Judged], known: Mapping[str, 
 
 
 def _worst_first(one: Incident) -> tuple[object, ...]:
-    """What hurts somebody comes before what could."""
-    return -one.severity.rank, not one.ongoing, not one.requests_denied, one.first_seen, one.system, one.id
+    """What hurts somebody comes before what could, and what hurts many before what hurts few."""
+    worst = (-one.severity.rank, not one.ongoing, not one.requests_denied, -one.devices)
+    return *worst, one.first_seen, one.system, one.id
 
 
 def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:

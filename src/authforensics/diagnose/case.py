@@ -26,6 +26,8 @@ from authforensics.states import AuthEvent
 _LATELY = timedelta(minutes=15)
 #: Until so many of its refusals had come, what was wrong was so without doubt.
 _MOSTLY = 0.8
+#: Reasons of a smaller share of the refusals tell nothing of the others.
+_HARDLY = 0.02
 
 
 @dataclass(frozen=True)
@@ -202,13 +204,16 @@ class Case:
 
     @cached_property
     def reason_counts(self) -> dict[str, int]:
-        """Refusals by stated reason, most first; those without one are left out."""
-        return counts(self.denials)
+        """Refusals by stated reason, most first; those without one are left out.
+
+        None, where hardly any has one: such are of other callers, taken for these by their time.
+        """
+        return _stated(self.denials)
 
     @cached_property
     def reasons_of_new(self) -> dict[str, int]:
         """As `reason_counts`, of tokens refused at their first use."""
-        return counts(self.denials.filter("rejection"))
+        return _stated(self.denials.filter("rejection"))
 
     def api_share_of(self, *reasons: Reason) -> float:
         """As `share_of`, of the refused calls on the API."""
@@ -216,7 +221,7 @@ class Case:
 
     @cached_property
     def _api_reasons(self) -> dict[str, int]:
-        return counts(self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value))
+        return _stated(self.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value))
 
     def refresh_share_of(self, *reasons: Reason) -> float:
         """As `share_of`, of the refused refreshes."""
@@ -225,7 +230,7 @@ class Case:
     @cached_property
     def refresh_reasons(self) -> dict[str, int]:
         """As `reason_counts`, of the refused refreshes."""
-        return counts(self.denials.filter(pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value))
+        return _stated(self.denials.filter(pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value))
 
     def share_of(self, *reasons: Reason) -> float:
         """Share of the refusals with a stated reason that have one of these; 0 where none has any."""
@@ -358,3 +363,9 @@ class Case:
     def refreshing(self, first_login: datetime) -> tuple[int, int]:
         """Devices given a token by a refresh since the onset: with a session begun before `first_login`, and since."""
         return tokens.refreshing(self.grants, self.onset, first_login)
+
+
+def _stated(denials: pl.DataFrame) -> dict[str, int]:
+    """Refusals by stated reason; none, where hardly any has one."""
+    stated = counts(denials)
+    return stated if sum(stated.values()) >= _HARDLY * denials.height else {}

@@ -10,6 +10,7 @@ import polars as pl
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Judgement, Weight
 from authforensics.diagnose.deploys import BY_CHANCE
+from authforensics.diagnose.tokens import refusing
 from authforensics.diagnose.wording import after, instant, plural
 from authforensics.findings import Finding
 from authforensics.schema import Reason
@@ -30,8 +31,6 @@ _EXPIRED = Reason.TOKEN_EXPIRED.value
 FEW = 2
 #: Reasons other than the one looked for that may be there by chance: other users' ordinary trouble.
 _STRAY = 0.1
-#: The same of routes.
-_MOST = 1 - _STRAY
 
 
 def measured(finding: Finding, name: str) -> float:
@@ -128,9 +127,7 @@ def accepted_there(case: Case) -> tuple[int, int]:
 
     Only those with most of the refusals: of others some are there by chance.
     """
-    refused = case.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, pl.col("route").is_not_null())
-    counts = refused.group_by("route").len().sort("len", "route", descending=[True, False])
-    most = counts.filter(pl.col("len").cum_sum() - pl.col("len") < _MOST * pl.col("len").sum())["route"]
+    most = refusing(case.denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value))
     there = case.meanwhile.routes.filter(pl.col("route").is_in(most.implode()))
     return int(there["accepted"].sum()), int(there["total"].sum())
 

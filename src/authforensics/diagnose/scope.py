@@ -75,9 +75,11 @@ def _of_devices(devices: pl.DataFrame, dimension: str) -> tuple[str, ...]:
 
 
 def _of_calls(hits: pl.DataFrame, calls: pl.DataFrame, dimension: str) -> tuple[str, ...]:
-    """For what differs from call to call."""
+    """For what differs from call to call: where anybody is accepted, or refused as a part of the incident."""
     joined = calls.join(hits.group_by(dimension).agg(hit=pl.len()), on=dimension, how="left")
-    return confined(joined.select(pl.col("hit").fill_null(0), "total", value=dimension))
+    # What scanners try is accepted from nobody at any time.
+    there = joined.with_columns(pl.col("hit").fill_null(0)).filter((pl.col("hit") > 0) | (pl.col("accepted") > 0))
+    return confined(there.select("hit", "total", value=dimension))
 
 
 def confined(table: pl.DataFrame) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
 _TOKEN = ["device_id", "granted_at"]
+#: So many of the refusals tell which routes refuse.
+_MOST = 0.9
 #: What is looked at of refused calls.
 _REFUSED = ["granted_at", "granted_by", "timestamp", "route", "upstream", "token"]
 #: More waves than this are no waves: then every new token is refused.
@@ -93,19 +95,33 @@ def refused(events: Sequence[pl.LazyFrame], denials: pl.DataFrame) -> pl.DataFra
     told = denials.filter(pl.col("auth_event") == AuthEvent.API_DENIED.value, ~pl.col("straggler"))
     # One row a device: what is refused to those of one part is all that it is held against.
     calls = told.group_by("device_id").agg(_REFUSED)
-    nothing = _tokens(told.clear(), told.select(*_TOKEN, "timestamp", "route", "upstream", "token").clear())
-    return pl.concat([nothing, *in_order(events, partial(_of_part, calls=calls), PARTS)])
+    often = refusing(told)
+    nothing = _tokens(told.clear(), told.select(*_TOKEN, "timestamp", "route", "upstream", "token").clear(), often)
+    return pl.concat([nothing, *in_order(events, partial(_of_part, calls=calls, often=often), PARTS)])
 
 
-def _of_part(part: pl.LazyFrame, calls: pl.DataFrame) -> pl.DataFrame:
-    """The refused tokens of the devices of one part; `calls` has what was refused, in lists, to each device."""
+def refusing(told: pl.DataFrame) -> pl.Series:
+    """The routes that most of some refusals are on; of others some are there by chance."""
+    counts = told.filter(pl.col("route").is_not_null()).group_by("route").len()
+    ordered = counts.sort("len", "route", descending=[True, False])
+    return ordered.filter(pl.col("len").cum_sum() - pl.col("len") < _MOST * pl.col("len").sum())["route"]
+
+
+def _of_part(part: pl.LazyFrame, calls: pl.DataFrame, often: pl.Series) -> pl.DataFrame:
+    """The refused tokens of the devices of one part.
+
+    Args:
+        part: some of the events.
+        calls: what was refused, in lists, to each device.
+        often: what `refusing` gave.
+    """
     mine = part.join(calls.lazy().select("device_id"), on="device_id", how="semi")
     seen = mine.select(*_TOKEN, "timestamp", "route", "upstream", "token", "auth_event").collect(engine="in-memory")
     told = calls.join(seen.select("device_id").unique(), on="device_id", how="semi").explode(_REFUSED)
-    return _tokens(told, seen.filter(pl.col("auth_event") == AuthEvent.API_OK.value).drop("auth_event"))
+    return _tokens(told, seen.filter(pl.col("auth_event") == AuthEvent.API_OK.value).drop("auth_event"), often)
 
 
-def _tokens(told: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
+def _tokens(told: pl.DataFrame, accepted: pl.DataFrame, often: pl.Series) -> pl.DataFrame:
     """The tokens of the refused calls `told`, and what became of them by the `accepted` calls of the same devices."""
     tokens = told.group_by(_TOKEN).agg(
         pl.col("granted_by").first(),
@@ -134,7 +150,7 @@ def _tokens(told: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
             again_at=pl.col("timestamp").filter(own).min(),
             here_at=pl.col("timestamp").filter(here).min(),
             between=(here & (pl.col("timestamp") < pl.col("last_refused"))).sum(),
-            elsewhere=(since & pl.col("own").is_null()).sum(),
+            elsewhere=(since & pl.col("own").is_null() & ~pl.col("route").is_in(often.implode())).sum(),
             used_before=(~since).any(),
             good_until=pl.col("timestamp").filter(~since).max(),
         )
