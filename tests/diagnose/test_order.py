@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import polars as pl
 import pytest
 
 from authforensics import diagnose
+from authforensics.diagnose.case import _stated
 from authforensics.diagnose.clusters import cluster
 from script import play
 
@@ -83,3 +85,17 @@ def test_a_finding_without_ill_episodes_is_part_of_no_incident(past):
     history, found = past(play(FAULT, devices=3))
     stranger = found[0].model_copy(update={"device_id": "nobody"})
     assert cluster(history.episodes, [stranger], {}) == []
+
+
+def test_of_incidents_as_bad_the_one_that_hits_more_devices_comes_first(past):
+    history, found = past(play(FAULT, devices=12, stagger=5))
+    incident = diagnose.diagnose(history, found, {})[0]
+    few = incident.model_copy(update={"devices": 3, "first_seen": incident.first_seen - timedelta(hours=1)})
+    many = incident.model_copy(update={"devices": 30})
+    assert sorted([few, many], key=diagnose._worst_first) == [many, few]
+
+
+@pytest.mark.parametrize(("stated", "counts"), [(1, {}), (4, {"missing_token": 4})])
+def test_what_hardly_any_refusal_says_is_said_of_none(stated, counts):
+    reasons = ["missing_token"] * stated + [None] * (200 - stated)
+    assert _stated(pl.DataFrame({"reason": reasons})) == counts

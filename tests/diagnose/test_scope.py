@@ -49,6 +49,23 @@ def _script(good: str, bad: str) -> str:
     """
 
 
+def test_what_only_scanners_call_is_nothing_to_be_confined_to(past):
+    script = "\n".join(
+        f"10:{minute}:{second:02} fleet {event} took=0.1 path={path}"
+        for minute, event in [("00", "api_ok"), ("30", "api_denied"), ("31", "api_denied")]
+        for second, path in enumerate(("/api/feed", "/api/orders"))
+    )
+    scanned = "\n".join(
+        f"10:{minute}:{second:02} scanner api_denied took=0.1 path=/{name}"
+        for minute in (30, 31)
+        for second, name in enumerate(("env", "admin", "backup", "wp-login"), start=10)
+    )
+    history, found = past(play(f"{script.replace('fleet', 'fleet-x')}\n{scanned}", devices=12, stagger=1))
+    incidents = diagnose.diagnose(history, found, {})
+    assert incidents
+    assert all(one.scope.endpoint == () for one in incidents)
+
+
 def test_one_version(scope_of):
     scope = scope_of("version=1.0 upstream=u1", "version=2.0 upstream=u1")
     assert (scope.app_version, scope.upstream) == (("2.0",), ())
