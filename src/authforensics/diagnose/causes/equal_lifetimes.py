@@ -94,8 +94,11 @@ def _reason(refused: pl.DataFrame, found: Judgement) -> None:
     share = expired / len(stated)
     if share:
         found.speaks_for("reason", share, f"{expired:,} refused refresh tokens are said to be refresh_expired")
-    if share < 0.9:
-        found.speaks_against("other_reason", 1 - share, "refused refreshes name another reason than expiry")
+    # Servers that forget what has expired say that they don't know it, and `invalid_grant` means any of these.
+    # Reference: RFC 6749 section 5.2
+    unclear = int((stated == Reason.REFRESH_REVOKED.value).sum()) / len(stated)
+    if share + unclear < 0.9:
+        found.speaks_against("other_reason", 1 - share - unclear, "refused refreshes name another reason than expiry")
 
 
 def _sessions(case: Case, refused: pl.DataFrame, found: Judgement) -> None:

@@ -59,8 +59,11 @@ def _judge(case: Case) -> Judgement:
     stated = case.refresh_share_of(Reason.REFRESH_EXPIRED)
     if stated:
         found.speaks_for("reason", stated, f"{stated:.0%} of the refused refreshes with a reason say refresh_expired")
-    if case.refresh_reasons and stated < 0.9:
-        found.speaks_against("other_reason", 1 - stated, "refused refreshes name another reason than expiry")
+    # Servers that forget what has expired say that they don't know it, and `invalid_grant` means any of these.
+    # Reference: RFC 6749 section 5.2
+    unclear = case.refresh_share_of(Reason.REFRESH_REVOKED)
+    if case.refresh_reasons and stated + unclear < 0.9:
+        found.speaks_against("other_reason", 1 - stated - unclear, "refused refreshes name another reason than expiry")
     if access is None:
         found.missing.append("the access lifetime: too few tokens were seen to expire")
     elif rest.limit <= _LONGER * access.high:
