@@ -128,8 +128,12 @@ class Scope(Frozen):
     network: tuple[str, ...] = ()
 
 
+#: How the name of a deploy begins that is none, but the clock of a log that goes back.
+CLOCK = "the step back of the clock of "
+
+
 class Deploy(Frozen):
-    """What was deployed or restarted, and when."""
+    """What was deployed or restarted, and when; or what else changed then."""
 
     time: Moment
     name: str

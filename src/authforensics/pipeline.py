@@ -17,7 +17,7 @@ from authforensics.analysis import Analysis
 from authforensics.config import Config
 from authforensics.document import Document, Lifetimes, Run, Tokens
 from authforensics.errors import BadValue
-from authforensics.findings import Deploy, Finding, Incident, Severity
+from authforensics.findings import CLOCK, Deploy, Finding, Incident, Severity, duration
 from authforensics.parallel import beside
 from authforensics.partitions import WorkDirectory
 from authforensics.plan import Paths, Plan, listed, planned
@@ -141,7 +141,12 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
     history = studied.studies.history(studied.ground)
     carried = studied.carried
     started = correlate.restarts(studied.ground.clocks.set_right(studied.messages), plan.deploys)
-    deploys = tuple(sorted((*plan.deploys, *started), key=lambda one: one.time))
+    set_back = tuple(
+        Deploy(time=one.before, name=f"{CLOCK}{source}, by {duration(one.seconds)}")
+        for source, found in studied.collected.setbacks.items()
+        for one in found
+    )
+    deploys = tuple(sorted((*plan.deploys, *started, *set_back), key=lambda one: one.time))
     formats = local.kinds(studied.collected)
     with beside(lambda: _lifetimes(studied, history)) as lived:
         found = detect.conclude(

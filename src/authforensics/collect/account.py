@@ -15,9 +15,11 @@ from authforensics.collect.found import Shared
 from authforensics.collect.options import Options
 from authforensics.collect.read import Block, File, Taken
 from authforensics.collect.recognize import Match
+from authforensics.collect.setbacks import Setback, certain
 from authforensics.collect.times import EPOCH, NAIVE
 from authforensics.document import RejectSample, Source
 from authforensics.errors import BrokenInput, NothingReadable
+from authforensics.findings import duration
 from authforensics.redact import redact
 from authforensics.schema import REJECTS, Disposition
 
@@ -30,13 +32,15 @@ MOST_TEXTS = 10_000
 class Collected:
     """What became of each file, in the order of their lines; all rejects; and how to read files again.
 
-    `late` is how many events, per source, are earlier than the event before them in the same file.
+    `late` is how many events, per source, are earlier than the event before them in the same file; `setbacks` where the
+    clock of a source goes back.
     """
 
     rejects: pl.DataFrame
     sources: tuple[Source, ...]
     files: Mapping[str, File]
     late: Mapping[str, int]
+    setbacks: Mapping[str, tuple[Setback, ...]] = field(default_factory=dict)
 
     @property
     def bases(self) -> dict[str, int]:
@@ -63,6 +67,7 @@ class Account:
     zones: set[str] = field(default_factory=set)
     rejects: list[pl.DataFrame] = field(default_factory=list)
     texts: int = 0
+    setbacks: list[Setback] = field(default_factory=list)
 
     def add(self, block: Block[Taken]) -> None:
         """Count a block."""
@@ -76,11 +81,17 @@ class Account:
         self.events += block.events
         self.filtered += block.filtered
         self.late += block.late
+        self.setbacks += block.setbacks
         if self.before is not None and block.begins is not None and block.begins < self.before:
             self.late += 1
         self.before = block.ends or self.before
         self.first = min(filter(None, (self.first, block.first)), default=None)
         self.last = max(filter(None, (self.last, block.last)), default=None)
+
+    @property
+    def set_back(self) -> tuple[Setback, ...]:
+        """Where its clock goes back."""
+        return certain(self.setbacks, self.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,7 @@ def source_of(found: Found, match: Match, account: Account, condition: Condition
         notes.append("holds bytes that are not UTF-8: shown as \ufffd")
     if found.shared is not None:
         notes.append(f"{_spelled(found.shared)} in {found.shared.original}, too: counted there")
+    notes += [f"its clock goes back by {duration(one.seconds)} at line {one.line_number:,}" for one in account.set_back]
     samples = [row for part in account.rejects for row in part.head(_SAMPLES).to_dicts()][:_SAMPLES]
     return Source(
         system=found.system,
@@ -212,13 +224,11 @@ def joined(outcomes: Sequence[Outcome]) -> Collected:
         if outcome.source.lines != outcome.source.accounted:
             raise AssertionError(f"{outcome.source.source}: lines without a disposition")
     rejects = [part for one in outcomes if one.account is not None for part in one.account.rejects]
-    late: dict[str, int] = {}
-    for one in outcomes:
-        if one.account is not None:
-            late[one.source.source] = one.account.late
+    accounts = {one.source.source: one.account for one in outcomes if one.account is not None}
     return Collected(
         rejects=pl.concat([pl.DataFrame(schema=REJECTS), *rejects]),
         sources=tuple(one.source for one in outcomes),
         files={one.source.source: one.file for one in outcomes if one.file is not None},
-        late=late,
+        late={source: account.late for source, account in accounts.items()},
+        setbacks={source: account.set_back for source, account in accounts.items() if account.set_back},
     )

@@ -21,6 +21,7 @@ from authforensics.collect.found import Shared
 from authforensics.collect.lay_out import classify, is_event
 from authforensics.collect.normalize import normalize
 from authforensics.collect.recognize import Match
+from authforensics.collect.setbacks import Setback, setbacks
 from authforensics.parallel import in_order
 from authforensics.schema import DISPOSITION, REJECTS, Disposition
 
@@ -50,7 +51,7 @@ class Block(Generic[Taken]):
 
     `counts` has the number of lines by disposition, `filtered` how many events are outside of the window, `late` how
     many are earlier than the one before; `first`, `last` are the earliest and latest time, `begins`, `ends` that of the
-    first and last line.
+    first and last line; `setbacks` is where the clock seems to go back.
     """
 
     rejects: pl.DataFrame
@@ -63,6 +64,7 @@ class Block(Generic[Taken]):
     last: datetime | None = None
     begins: datetime | None = None
     ends: datetime | None = None
+    setbacks: tuple[Setback, ...] = ()
     taken: Taken | None = None
 
 
@@ -128,9 +130,11 @@ def parse(
     if inside.is_empty():
         return block
     times = inside["timestamp"]
+    late = int((times.diff().dt.total_microseconds() < 0).sum())
     return replace(
         block,
-        late=int((times.diff().dt.total_microseconds() < 0).sum()),
+        late=late,
+        setbacks=setbacks(inside) if late else (),
         first=_utc(times.min()),
         last=_utc(times.max()),
         begins=_utc(times[0]),

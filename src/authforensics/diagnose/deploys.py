@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from authforensics.findings import Deploy, Preceding
+from authforensics.findings import CLOCK, Deploy, Preceding
 
 #: How long before an onset a deploy is told: the most common access lifetime, in which every client meets a change.
 NEAR_SECONDS = 900.0
@@ -37,4 +37,4 @@ def preceding(deploys: Sequence[Deploy], onset: datetime, begin: datetime, end: 
 
 
 def _kind(deploy: Deploy) -> str:
-    return deploy.name if deploy.name.startswith("restart of ") else ""
+    return deploy.name if deploy.name.startswith(("restart of ", CLOCK)) else ""

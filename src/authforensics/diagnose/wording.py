@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from authforensics.findings import Preceding, duration
+from authforensics.findings import CLOCK, Preceding, duration
 
 
 def clock(moment: datetime) -> str:
@@ -19,7 +19,8 @@ def instant(moment: datetime) -> str:
 
 def after(deploy: Preceding) -> str:
     """How long after a deploy something was: `0.2 s after deploy v41`."""
-    told = any(word in deploy.name.lower() for word in ("deploy", "restart", "release", "rollout", "rollback"))
+    words = ("deploy", "restart", "release", "rollout", "rollback", CLOCK)
+    told = any(word in deploy.name.lower() for word in words)
     name = deploy.name if told else f"deploy {deploy.name}"
     if deploy.seconds < 0.1:
         return f"at the same time as {name}"

@@ -29,8 +29,8 @@ import polars as pl
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.pieces import FEW, fresh_refused, says
-from authforensics.diagnose.wording import plural
-from authforensics.findings import duration
+from authforensics.diagnose.wording import after, instant, plural
+from authforensics.findings import CLOCK, duration
 from authforensics.schema import Reason
 from authforensics.states import AuthEvent
 
@@ -46,6 +46,7 @@ _WEIGHTS = {
     "expired_refresh": Weight(3.0, "those of refreshes are refused; a client may send an older one", extra=True),
     "expired_login": Weight(4.0, "those of logins are refused: no client sends an older one then", extra=True),
     "login_accepted": Weight(-4.0, "those of logins are accepted: clients send an older one after a refresh"),
+    "stepped": Weight(2.0, "the clock of a log was set back just before", extra=True),
     "client": Weight(-3.0, "one version or platform only: a client that sends an older one"),
 }
 _EXPIRED = "New tokens have expired at once: clocks differ by a lifetime, or it is nearly zero"
@@ -57,6 +58,7 @@ LAG = 5.0
 
 def _judge(case: Case) -> Judgement:
     found = Judgement()
+    _stepped(case, found)
     if _expired(case, found):
         return found
     says(case, found, [Reason.NOT_YET_VALID])
@@ -84,6 +86,14 @@ def _judge(case: Case) -> Judgement:
         found.speaks_against("never", stuck / fresh.height, f"{plural(stuck, 'token')} were still refused after 5 min")
     _old(case, found, fresh.height)
     return found
+
+
+def _stepped(case: Case, found: Judgement) -> None:
+    """Whether a log shows that a clock was set."""
+    for one in case.preceding(case.onset):
+        if one.name.startswith(CLOCK):
+            found.speaks_for("stepped", 1 - one.chance, f"first at {instant(case.onset)} UTC, {after(one)}")
+            return
 
 
 def _expired(case: Case, found: Judgement) -> bool:
