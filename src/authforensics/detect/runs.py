@@ -134,12 +134,16 @@ def with_end(runs: pl.DataFrame, sessions: Sessions, gap_seconds: float) -> pl.D
 
 
 def acting(events: pl.DataFrame, *names: str) -> pl.DataFrame:
-    """The events that change what is known of a session, accepted calls and stragglers left out: `names` of them."""
-    kept = is_event(
+    """The events that change what is known of a session: `names` of them, see `is_acting`."""
+    return events.select(names).filter(events.select(is_acting()).to_series())
+
+
+def is_acting() -> pl.Expr:
+    """Whether an event changes what is known of a session: accepted calls and stragglers don't."""
+    return is_event(
         *(AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK, AuthEvent.REFRESH_DENIED, AuthEvent.REFRESH_FAILED),
         *(AuthEvent.API_DENIED, AuthEvent.API_ANONYMOUS, AuthEvent.LOGOUT),
     )
-    return events.select(names).filter(events.select(kept).to_series())
 
 
 def follows(steps: pl.DataFrame, condition: pl.Expr, *earlier: str) -> pl.DataFrame:

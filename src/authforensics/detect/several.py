@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
-from authforensics.detect.runs import NAMES, acting, changed, is_event
+from authforensics.detect.runs import NAMES, changed, is_acting, is_event, one_of
 from authforensics.schema import Sessions
-from authforensics.states import AuthEvent
+from authforensics.states import GRACE_SECONDS, AuthEvent
 
 #: The rung of the identity ladder on which one device may in truth be many.
 WEAK = "client_ip+user_agent"
@@ -58,11 +60,16 @@ def crowded(sessions: Sessions) -> pl.Series:
     Args:
         sessions: with accepted calls or without.
     """
-    verdicts = acting(sessions.events, "device", "auth_event", "episode", "straggler")
+    columns = ("device", "timestamp", "auth_event", "episode", "straggler")
+    # A refused refresh is no transition where it ran beside a granted one, but an end to the session all the same.
+    refused = one_of("auth_event", [AuthEvent.REFRESH_DENIED.value])
+    verdicts = sessions.events.select(columns).filter(sessions.events.select(is_acting() | refused).to_series())
     before = pl.col("auth_event").shift()
     held = (before == AuthEvent.LOGIN_OK.value) | (before == AuthEvent.REFRESH_OK.value)
+    soon = pl.col("timestamp").shift() - pl.col("timestamp").shift(2) <= timedelta(seconds=GRACE_SECONDS)
+    raced = refused.shift(2, fill_value=False) & soon & ~changed("device").shift(fill_value=True)
     used = pl.col("episode") > pl.col("episode").shift()
-    nowhere = is_event(AuthEvent.LOGIN_OK) & held & used & ~changed("device")
+    nowhere = is_event(AuthEvent.LOGIN_OK) & held & ~raced & used & ~changed("device")
     return verdicts["device"].filter(verdicts.select(nowhere).to_series().fill_null(value=False)).unique()
 
 

@@ -59,7 +59,8 @@ _OTHER = [
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     refused = pl.col("refused").sum()
     runs = occurrences(
-        apart(_races(sessions.events, limits), sessions),
+        # No two people can use one token up: where that is stated it was one session.
+        apart(_races(sessions.events, limits), sessions, sure=one_of("reason", [Reason.REFRESH_REUSED.value])),
         limits["max_pause"],
         siblings_refused=refused,
         weak=pl.col("weak").first(),
