@@ -58,6 +58,8 @@ def steps(events: Sequence[pl.LazyFrame], hit: pl.DataFrame) -> pl.DataFrame:
 def siblings(steps: pl.DataFrame, events: Sequence[pl.LazyFrame], onset: datetime, last: datetime) -> pl.DataFrame:
     """The refreshes refused from `onset` to `last`: `device_id`, `timestamp`, `reason`, whether `beside` a granted one.
 
+    Of those with nothing granted in between the first.
+
     Beside is what is near in time, unless the token that was granted had been refused before: who is given a token,
     calls with it in vain and refreshes again does one after the other.
 
@@ -75,11 +77,15 @@ def siblings(steps: pl.DataFrame, events: Sequence[pl.LazyFrame], onset: datetim
     beside = (since.dt.total_microseconds() <= AFTER * 1e6).fill_null(value=False) | (
         until.dt.total_microseconds() <= BEFORE * 1e6
     ).fill_null(value=False)
+    given = pl.col("auth_event").is_in([AuthEvent.REFRESH_OK.value, AuthEvent.LOGIN_OK.value])
     told = (
-        steps.filter(pl.col("auth_event").is_in(REFRESHES))
-        .join(mine, on="device_id", how="semi", maintain_order="left")
+        steps.join(mine, on="device_id", how="semi", maintain_order="left")
+        .with_columns(given=given.cum_sum().over("device_id"))
+        .filter(pl.col("auth_event").is_in(REFRESHES))
         .with_columns(beside=beside)
         .filter(refused, pl.col("timestamp").is_between(onset, last))
+        # What comes after the first is of a session that is at its end.
+        .unique(["device_id", "given"], keep="first", maintain_order=True)
     )
     later = _after_a_trial(events, told.filter("beside").select("device_id").unique(), onset, last)
     return told.select(
