@@ -303,7 +303,7 @@ class Case:
 
     @cached_property
     def siblings(self) -> pl.DataFrame:
-        """Their refused refreshes, the first after each grant, and whether it was `beside` a granted one: see `steps.siblings`."""
+        """Their refused refreshes, and whether each was `beside` a granted one: see `steps.siblings`."""
         return steps.siblings(self.steps, self.events, self.onset, self.last)
 
     @cached_property
