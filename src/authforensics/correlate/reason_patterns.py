@@ -87,7 +87,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
         Reason.REFRESH_REVOKED,
         (
             r"\bstale refresh token|\bsession expired (?:revoked|low aal)|\buser must sign in again",
-            r"\bauthorization(?: grant)?(?: \w+){1,16} (?:invalid|no longer valid)\b",
+            r"\bauthorization (?:grant|associated)(?: \w+){1,16} (?:invalid|no longer valid)\b",
         ),
     ),
     (None, (r"\b(?:invalid|revoked) or expired|\bexpired (?:or )?(?:invalid|revoked)\b",)),
@@ -125,7 +125,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
                 rf"unsupported|jws|jwt|token|header))* {_ALG}"
             ),
             (
-                rf"{_ALG}(?: \w+){{0,6}} (?:not (?:allowed|supported|valid|match)|doesnt match|missing|"
+                rf"{_ALG}(?: \w+){{0,6}} (?:not (?:allowed|supported|valid|match)|doesnt match|missing|invalid|"
                 rf"unsupported|mismatch)"
             ),
             r"\bsigning method\b|\bsignature type is not|\bunsigned(?: \w+)? token|\btoken has no signatures?\b",
