@@ -160,3 +160,37 @@ def test_objects_that_have_nothing_of_a_log_are_no_error():
     assert isinstance(made, Cutting)
     assert made.cut("\n".join(lines).encode()) is None
     assert made(pl.LazyFrame({"line_number": range(3), "line": lines})).collect().height == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "trace", "said"),
+    [
+        (
+            "exc_info",
+            (
+                'Traceback (most recent call last):\n  File "/srv/a.py", line 7\njwt.InvalidAudienceError: Audience doesn\'t '
+                "match\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent "
+                'call last):\n  File "/srv/a.py", line 9\napp.NotAuthorized: 401: Invalid token\n'
+            ),
+            "app.NotAuthorized: 401: Invalid token: jwt.InvalidAudienceError: Audience doesn't match",
+        ),
+        (
+            "stack_trace",
+            (
+                "ServletException: Filter failed\n\tat app.Filter.f(Filter.java:26)\nCaused by: app.Wrapped: wrapped\n\tat "
+                "app.Filter.g(Filter.java:17)\nCaused by: ExpiredJwtException: JWT expired\n\t... 24 more\n"
+            ),
+            "ServletException: Filter failed: ExpiredJwtException: JWT expired",
+        ),
+        (
+            "exc_info",
+            "Traceback (most recent call last):\n  The above exception was the direct cause\nValueError: bad",
+            "ValueError: bad",
+        ),
+    ],
+)
+def test_a_trace_tells_what_caused_its_exception(key, trace, said, tmp_path):
+    log = tmp_path / "app.log"
+    line = {"time": "2026-03-02T10:00:12Z", "level": "ERROR", "message": "refused", key: trace}
+    log.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    assert collect([log]).events["message"].to_list() == [f"refused: {said}"]

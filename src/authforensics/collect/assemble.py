@@ -8,7 +8,7 @@ from functools import partial, reduce
 
 import polars as pl
 
-from authforensics.collect import calls, fields, synonyms, times, units
+from authforensics.collect import calls, continuations, fields, synonyms, times, units
 from authforensics.collect.cutting import by_pair
 from authforensics.collect.distinct import mapped
 from authforensics.collect.format import Settings
@@ -222,7 +222,7 @@ def _own(name: str) -> pl.Expr:
 
 
 def _gist(errors: pl.Series) -> pl.Series:
-    """What errors say: the message of those that are an object, the exception of those that are a stack trace."""
+    """What errors say: the message of those that are an object; the exception of stack traces, and what caused it."""
     if errors.null_count() == len(errors):
         return errors
     error = pl.col("error")
@@ -230,7 +230,9 @@ def _gist(errors: pl.Series) -> pl.Series:
     # Python has the exception below its trace, all others above.
     last = error.str.strip_chars_end().str.extract(r"([^\n]*)$")
     first = pl.when(error.str.contains(r"^Traceback")).then(last).otherwise(error.str.extract(r"^([^\r\n]*)"))
-    traced = pl.when(error.str.contains("\n", literal=True)).then(first)
+    traced = pl.when(error.str.contains("\n", literal=True)).then(
+        pl.concat_str(first, continuations.causes(error), separator=": ", ignore_nulls=True)
+    )
     return errors.to_frame("error").select(pl.coalesce(inner, traced, error)).to_series()
 
 

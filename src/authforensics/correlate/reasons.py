@@ -189,7 +189,7 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
         stem=pl.coalesce(
             stem(route),
             stem(text.str.extract(r"(?:GET|POST|PUT|PATCH|DELETE)\s+(/\S*)")),
-            stem(text.str.extract(r"\b(?:path|url|uri|route)[=:]\s*\"?(/[^\s\"]+)")),
+            stem(text.str.extract(r"\b(?:path|url|uri|route)[=:]\s*['\"]?(/[^\s'\"]+)")),
             text.str.extract(r"^(?:\[[^\]]*\]\s*)*([A-Za-z_][\w-]{2,})\s*[:(]").str.to_lowercase(),
         ),
     )
