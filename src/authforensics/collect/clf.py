@@ -6,9 +6,13 @@ it. Both give the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import polars as pl
 
 from authforensics.collect import times
+from authforensics.collect.behind import Behind, behind, told
 from authforensics.collect.blocks import split
 from authforensics.collect.cutting import client
 from authforensics.collect.distinct import each_of, each_run_of
@@ -35,54 +39,45 @@ _RESULT = r" (?P<status>\d{1,3}|-)(?: (?P<bytes>\d+|-))?"
 # A line may be cut off within its user agent.
 _AGENTS = r" (?:\"(?:[^\"\\]|\\.)*\"|-) (?:\"(?P<agent>(?:[^\"\\]|\\.)*)(?:\"|$)|-)"
 
-_FORWARDED = r"(?:^|\s)\"((?:\[?[0-9A-Fa-f]{0,4}[:.][0-9A-Fa-f:.]+\]?(?::\d+)?(?:,\s*|))+)\""
-_SECONDS = r"(?:^|\s)\"?(?:rt=|request_time=|urt=)?\"?(\d+\.\d{1,6})\"?(?:\s|$)"
-_MILLISECONDS = r"(?:^|\s)([0-9]+)ms$"
-# Reference: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/log-format/
-_INGRESS = r"^\d+ \d+\.\d+ \[[^\]]*\] \[[^\]]*\] ((?:[^\s,]+, )*[^\s,]+) .*?([0-9a-f]{32})$"
-#: The same where one upstream answered: nine words, none of which any other of these patterns could mean.
-_PLAIN_INGRESS = (
-    r"^[0-9]+ [0-9]+\.[0-9]{1,6} \[[^\]\s\"]*\] \[[^\]\s\"]*\] [^\s,\"]+ [^\s\"]+ [^\s\"]+ [^\s\"]+ [0-9a-f]{32}$"
-)
-
 #: `[10/Oct/2000:13:55:36 -0700] `, the end of what stands before the request.
 _TIME_LENGTH = 29
 
 
-def parser(agents: bool) -> Cutting:
+def parser(sample: Sequence[str], agents: bool) -> Cutting:
     """A parser of common lines; with `agents` of combined ones too, whatever follows on the line."""
     optional = f"(?:{_AGENTS})?" if agents else ""
     pattern = rf"^{_VHOST}{_WHO}{_WHAT}{_RESULT}{optional}(?:\s+(?P<rest>.*))?$"
+    sought = behind(sample)
 
     def parse(lines: pl.LazyFrame) -> pl.LazyFrame:
         own = lines.collect_schema().names()
         groups = lines.with_columns(groups=pl.col("line").str.extract_groups(pattern)).unnest("groups")
-        return _with_rest(groups.select(*own, **_matched(agents)), rest=True)
+        return _with_rest(groups.select(*own, **_matched(agents)), sought, rest=True)
 
-    return Cutting(parse, _cut_combined if agents else _cut_common)
+    return Cutting(parse, partial(_cut_combined if agents else _cut_common, sought=sought))
 
 
-def _cut_combined(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
+def _cut_combined(data: bytes, sought: Behind) -> tuple[pl.LazyFrame, pl.Series]:
     """Combined lines, and which of them are plain: six pieces between quotes, no escapes, no proxies' list in front."""
     cut = columns(data, '"', ("before", "request", "result", None, "between", "user_agent", "behind"))
     parts, plain = _apart(cut, data, r" $")
     plain &= cut["between"] == " "
     rest = bool((cut["behind"] != "").any())
     if rest:
-        behind = cut["behind"].alias("rest")
+        rests = cut["behind"].alias("rest")
         # Unless every line has six quotes and no more, what stands behind goes on beyond a seventh.
-        if not (behind != "").all() or data.count(b'"') != 6 * len(behind):
-            behind = split(data).str.splitn('"', 7).struct.field("field_6").alias("rest")
-        plain &= (behind == "") | behind.str.contains(r"^\s")
-        parts = parts.with_columns(behind.str.strip_chars_start())
-    return _with_rest(_with_bytes(parts), rest=rest), plain
+        if not (rests != "").all() or data.count(b'"') != 6 * len(rests):
+            rests = split(data).str.splitn('"', 7).struct.field("field_6").alias("rest")
+        plain &= (rests == "") | rests.str.contains(r"^\s")
+        parts = parts.with_columns(rests.str.strip_chars_start())
+    return _with_rest(_with_bytes(parts), sought, rest=rest), plain
 
 
-def _cut_common(data: bytes) -> tuple[pl.LazyFrame, pl.Series]:
+def _cut_common(data: bytes, sought: Behind) -> tuple[pl.LazyFrame, pl.Series]:
     """Common lines, and which of them are plain: two quotes, no escapes, no proxies' list in front."""
     parts, plain = _apart(columns(data, '"', ("before", "request", "result")), data, "$")
     plain &= split(data).str.count_matches('"', literal=True) == 2
-    return _with_rest(_with_bytes(parts), rest=False), plain
+    return _with_rest(_with_bytes(parts), sought, rest=False), plain
 
 
 def _apart(cut: pl.DataFrame, data: bytes, end: str) -> tuple[pl.DataFrame, pl.Series]:
@@ -124,55 +119,20 @@ def _moment(values: pl.DataFrame) -> pl.DataFrame:
     return times.clf_moments(values, plain)
 
 
-_BEHIND: dict[str, pl.DataType] = {
-    "duration_ms": pl.Float64(),
-    "upstream": pl.String(),
-    "request_id": pl.String(),
-    "forwarded": pl.String(),
-}
-
-
-def _with_rest(parts: pl.LazyFrame, rest: bool) -> pl.LazyFrame:
+def _with_rest(parts: pl.LazyFrame, sought: Behind, rest: bool) -> pl.LazyFrame:
     """`PARSED` of these parts, with what stands in their `rest`: times, upstream, the addresses of proxies."""
     parts = parts.with_columns(clock=pl.lit(1.0, pl.Float32))
     if not rest:
         return parts
-    told = pl.col("rest").map_batches(_behind, return_dtype=pl.Struct(_BEHIND), is_elementwise=True)
-    parts = parts.with_columns(told.alias("rest"), pl.col("client_ip").cast(pl.String)).unnest("rest")
+    dtype = pl.Struct(sought.columns)
+    said = pl.col("rest").map_batches(partial(told, sought=sought), return_dtype=dtype, is_elementwise=True)
+    own = pl.col("client_ip").cast(pl.String)
+    if "user_id" in sought.keys:
+        parts = parts.rename({"user_id": "_user"})
+    parts = parts.with_columns(said.alias("rest"), own).unnest("rest")
+    if "user_id" in sought.keys:
+        parts = parts.with_columns(user_id=pl.coalesce("user_id", pl.col("_user").cast(pl.String))).drop("_user")
     return parts.with_columns(client_ip=client("client_ip", "forwarded")).drop("forwarded")
-
-
-def _behind(rest: pl.Series) -> pl.Series:
-    """What stands in texts behind a line."""
-    plain = rest.str.contains(_PLAIN_INGRESS).fill_null(value=False)
-    if not plain.any():
-        return each_of(rest, _sought, _BEHIND)
-    words = rest.str.splitn(" ", 9).struct
-    cut = pl.DataFrame(
-        {
-            "duration_ms": words.field("field_1").cast(pl.Float64, strict=False) * 1000,
-            "upstream": words.field("field_4"),
-            "request_id": words.field("field_8"),
-            "forwarded": pl.Series([None], dtype=pl.String).new_from_index(0, len(rest)),
-        }
-    )
-    if not plain.all():
-        odd = each_of(rest.set(plain, None), _sought, _BEHIND).struct.unnest()
-        cut = pl.DataFrame([cut[name].zip_with(plain, odd[name]) for name in _BEHIND])
-    return cut.to_struct(rest.name)
-
-
-def _sought(values: pl.DataFrame) -> pl.DataFrame:
-    """The same by patterns, which find it wherever it stands."""
-    behind = pl.col("value")
-    millis = behind.str.extract(_MILLISECONDS).cast(pl.Float64)
-    seconds = behind.str.extract(_SECONDS).cast(pl.Float64, strict=False) * 1000
-    return values.select(
-        duration_ms=pl.coalesce(millis, seconds),
-        upstream=behind.str.extract(_INGRESS, 1),
-        request_id=behind.str.extract(_INGRESS, 2),
-        forwarded=behind.str.extract(_FORWARDED),
-    )
 
 
 def _matched(agents: bool) -> dict[str, pl.Expr]:

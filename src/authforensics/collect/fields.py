@@ -63,7 +63,7 @@ def agent(value: pl.Expr) -> pl.Expr:
 
 def _sent(agents: pl.Series) -> pl.Series:
     decoded = where(agents, r"%20|\+\(", _decoded)
-    return where(decoded, r"\\", _unescaped)
+    return unescaped(decoded)
 
 
 def _decoded(agents: pl.Series) -> pl.Series:
@@ -73,6 +73,11 @@ def _decoded(agents: pl.Series) -> pl.Series:
     spaced = pl.when(encoded).then(unencoded(agent)).otherwise(agent.str.replace_all("+", " ", literal=True))
     plain = pl.when(agent.str.contains(" ", literal=True)).then(agent).otherwise(spaced)
     return agents.to_frame("agent").select(plain.alias("agent")).to_series()
+
+
+def unescaped(values: pl.Series) -> pl.Series:
+    """Texts as they were before nginx or Apache escaped them."""
+    return where(values, r"\\", _unescaped)
 
 
 def _unescaped(values: pl.Series) -> pl.Series:

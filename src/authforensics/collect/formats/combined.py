@@ -13,7 +13,7 @@ _AGENTS = re.compile(r'" (?:\d{1,3}|-)(?: (?:\d+|-))? (?:"(?:[^"\\]|\\.)*"|-) "'
 
 
 def _prepare(sample: Sequence[str], _settings: Settings) -> Parser | None:
-    return clf.parser(agents=True) if any(_AGENTS.search(line) for line in sample) else None
+    return clf.parser(sample, agents=True) if any(_AGENTS.search(line) for line in sample) else None
 
 
 FORMAT = Format(

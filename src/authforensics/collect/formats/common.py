@@ -13,7 +13,7 @@ _MEANT = re.compile(r"[^\[]*\[\d{2}/[A-Za-z]{3}/\d{4}:")
 
 
 def _prepare(sample: Sequence[str], _settings: Settings) -> Parser | None:
-    return clf.parser(agents=False) if any(map(_MEANT.match, sample)) else None
+    return clf.parser(sample, agents=False) if any(map(_MEANT.match, sample)) else None
 
 
 FORMAT = Format(
