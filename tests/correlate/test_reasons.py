@@ -139,6 +139,7 @@ def test_messages_of_success_have_no_reason():
 @pytest.mark.parametrize(
     ("text", "hint", "stem"),
     [
+        ('AH01631: user joe: authorization failure for "/api/v1/messages": ', "api", "messages"),
         ("Uncaught exception (connection_type=http, path='/api/cart'): 401", "api", "cart"),
         ("[auth] check_session: JWT decode failed: Expired token", "api", "check_session"),
         ("[auth] refresh_token: JWT decode failed: Expired token", "refresh", "refresh_token"),

@@ -19,6 +19,15 @@ _AUD = r"\baud(?:ience)?s?\b"
 _ISS = r"\biss(?:uer)?\b"
 _ALG = r"\balg(?:orithm)?\b"
 _WRONG = r"(?:invalid|unexpected|wrong|incorrect|unknown|bad)"
+#: Whose tokens are refused because of what became of them: not because of anything that the token says.
+_STATE = r"(?:disabled|deactivated|blocked|locked|suspended|banned|inactive)"
+_SUBJECT = r"(?:user|account|tenant|client|member)(?: account)?"
+_REFUSED = (
+    r"(?:refused|rejected|denied|unauthorized|forbidden|not allowed|(?:auth|authentication|login|refresh|token) failed)"
+)
+#: What a request comes with, or without.
+_KINDS = r"(?: (?:an?|any|bearer|auth|access|jwt))*"
+_CREDENTIALS = r"(?:token|jwt|credentials|authorization header)"
 
 #: In this order: the first group with a match decides. Tokens and signatures of other kinds say nothing. A provider's
 #: code is unmistakable. What speaks of permissions, passwords, clients or the kind of token is not a broken token,
@@ -122,7 +131,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
         (
             (
                 rf"\b(?:{_WRONG}|unsupported|disallowed|empty|different|missing|no)(?: (?:or|invalid|"
-                rf"unsupported|jws|jwt|token|header))* {_ALG}"
+                rf"unsupported|jws|jwt|token|header|signing|signature))* {_ALG}"
             ),
             (
                 rf"{_ALG}(?: \w+){{0,6}} (?:not (?:allowed|supported|valid|match)|doesnt match|missing|invalid|"
@@ -163,14 +172,15 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
             (
                 r"\bsignatures?(?: \w+){0,6} "
                 r"(?:failed|invalid|mismatch|raised|error|incorrect|(?:doesnt|does not) match|"
-                r"not valid|(?:not be|cannot be) verified)\b"
+                r"not valid|(?:not be|cannot be) (?:verified|validated))\b"
             ),
             r"\b(?:invalid|bad|wrong|incorrect|failed|decoding)(?: (?:jwt|jws|token))? signature\b",
             r"\b(?:verify|validate)(?: (?:the|a|id|jwt|jws|token|message|using|any|of))* signatures?\b",
             r"\b(?:rsa|ecdsa|ed25519|hmac) verification error",
             r"\bverification failed (?:hmac|rsa|ecdsa)",
             r"\bjwt verification fails",
-            r"\bcryptographic (?:primitive|operation)|\bdecryption (?:failed|secret)|\bdecrypt(?: \w+){1,2} token",
+            r"\bcryptographic (?:primitive|operation)|\bdecryption (?:operation )?(?:failed|secret)",
+            r"\bdecrypt(?: \w+){1,2} token",
             r"\bnot issued by this server|\bnot a recogni[sz]ed fernet token",
         ),
     ),
@@ -189,7 +199,7 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
         Reason.ISSUER_MISMATCH,
         (
             rf"{_ISS}(?: \w+){{0,10}} (?:not|mismatch|invalid|doesnt|failed)\b",
-            rf"\b(?:{_WRONG}|expected|untrusted)(?: token| claim)? {_ISS}",
+            rf"\b(?:{_WRONG}|expected|untrusted)(?: jwt| token| claim)? {_ISS}",
             r"\bissued by (?:a different|the given)",
         ),
     ),
@@ -201,6 +211,15 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
             r"\brefresh token(?: \w+){0,3} (?:revoked|not valid)\b",
         ),
     ),
+    (
+        Reason.REVOKED,
+        (
+            rf"\b{_REFUSED}(?: \w+){{0,6}} {_SUBJECT} (?:{_STATE}|deleted)\b",
+            rf"\b{_REFUSED}(?: \w+){{0,6}} (?:{_STATE}|deleted) {_SUBJECT}\b",
+        ),
+    ),
+    # Somebody did that just now.
+    (None, (rf"\b(?:{_STATE}|deleted) (?:by (?:admin|operator|user)\b|successfully)",)),
     (
         Reason.REVOKED,
         (
@@ -216,7 +235,8 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
             r"\bsession not (?:active|found)\b",
             r"\bsession (?:\w+ ){0,6}(?:does not exist|doesnt exist|terminated|invalidated)\b",
             r"\bsession (?:invalid for|doesnt have required)",
-            r"\buser (?:account )?(?:is |has been )?(?:disabled|banned|inactive)\b",
+            rf"\b(?:user|account|tenant)(?: account)? {_STATE}\b",
+            rf"\b{_SUBJECT} (?:is|was|has been)(?: \w+ly)? {_STATE}\b",
             r"\buser (?:from|corresponding to)(?: \w+){1,5} (?:does not exist|not found)",
             r"\bfor the given token",
             r"\bfind consumer for",
@@ -261,8 +281,24 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        None,
+        (
+            (
+                r"\b(?:no|without)(?: \w+){0,2} (?:tokens?|credentials) (?:rotation|refresh|renewal|validation|check|"
+                r"limit|bucket|left|needed|configured|cached|rotated|store)\b"
+            ),
+        ),
+    ),
+    (
         Reason.MISSING_TOKEN,
         (
+            (
+                rf"\bno{_KINDS} (?:tokens?|jwt|credentials|authorization(?: header| token)?) in (?:the )?(?:\w+ )?"
+                r"(?:request|headers?|cookies?)\b"
+            ),
+            rf"\b(?:request|call|called|connection|came|sent)(?: \w+){{0,3}} without{_KINDS} {_CREDENTIALS}\b",
+            rf"\bwithout (?:an? |any )?bearer token\b|\b(?:sent|carries|carried|contains) no{_KINDS} {_CREDENTIALS}\b",
+            r"\bno (?:auth|bearer) token$|\b(?:unauthorized|exception) no (?:auth|access|bearer|jwt) token\b",
             rf"\b{_WITH} (?:tokens?|jwt|authorization|authentication|bearer|cookie|credentials?)\b",
             (
                 r"\bno(?: \w+){0,3} (?:tokens?|jwt|authorization|authentication|credentials|cookies?)(?: \w+){0,2} "
@@ -279,6 +315,14 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
     (Reason.REFRESH_EXPIRED, (r"\bfertft\b",)),
     (Reason.SIGNATURE_INVALID, (r"\bbad jwt\b",)),
     (Reason.REFRESH_REVOKED, (r"\binvalid grant\b",)),
+    # Files, tables and buckets deny access, too.
+    (
+        Reason.OTHER,
+        (
+            r"\bauthorization (?:failure|denied) for\b",
+            r"\bsecurity (?:\w+ ){1,2}(?:access|authorization) denied exception\b",
+        ),
+    ),
 )
 
 #: What a library says in words that would tell nothing, or something else, if another had said them. Its name is looked
@@ -301,6 +345,7 @@ DIALECTS: dict[str, tuple[tuple[Reason, str], ...]] = {
     r"\bduende\b": ((Reason.REVOKED, r"\bhas been disabled$"),),
     r"\b(?:warden|devise)\b": ((Reason.REVOKED, r"\bnil user"),),
     r"\b(?:go ?true|supabase)\b": ((Reason.MALFORMED, r"^refresh token is not valid"),),
+    r"\betcd(?:server)?\b": ((Reason.REVOKED, r"\binvalid auth token"), (Reason.OTHER, r"\bpermission denied")),
     r"\bkeycloak\b": ((Reason.REVOKED, r"^invalid token$|\buser not found"),),
     r"\b(?:grant token|securetoken|identitytoolkit)\b": (
         (Reason.REFRESH_REVOKED, r"\btoken expired$|\buser not found"),

@@ -190,6 +190,8 @@ def read_messages(messages: pl.DataFrame) -> pl.DataFrame:
             stem(route),
             stem(text.str.extract(r"(?:GET|POST|PUT|PATCH|DELETE)\s+(/\S*)")),
             stem(text.str.extract(r"\b(?:path|url|uri|route)[=:]\s*['\"]?(/[^\s'\"]+)")),
+            # Apache's authorization names it so.
+            stem(text.str.extract(r"\bfor \"(/[^\s\"]+)\"")),
             text.str.extract(r"^(?:\[[^\]]*\]\s*)*([A-Za-z_][\w-]{2,})\s*[:(]").str.to_lowercase(),
         ),
     )
