@@ -181,6 +181,31 @@ def test_of_lines_that_lack_nothing_but_a_time_that_is_said(line, name, tmp_path
         collect([tmp_path])
 
 
+TIMELESS = 'INFO:     203.0.113.7:0 - "GET /api/me HTTP/1.1" 200 OK\n'
+RECORD = (
+    "2026-03-02 10:00:{:02},461 - app - ERROR - Uncaught exception\nTraceback (most recent call last):\n"
+    '  File "/srv/app.py", line 7, in f\njwt.exceptions.InvalidAudienceError: Audience doesn\'t match\n'
+)
+
+
+@pytest.mark.parametrize("beginning", [TIMELESS, "unpacking a package\n"])
+def test_what_tells_a_time_is_read_also_behind_a_beginning_that_tells_none(beginning, tmp_path):
+    records = "".join(RECORD.format(second % 60) + TIMELESS for second in range(200))
+    (tmp_path / "app.log").write_text(beginning * 1000 + records)
+    collected = collect([tmp_path])
+    (source,) = collected.sources
+    assert (source.format, source.rejects, collected.events.height) == ("python_logging", 1200, 200)
+    assert collected.events["message"].str.ends_with("Audience doesn't match").all()
+    said = "not its lines of uvicorn, which have none: `docker logs -t`"
+    assert (said in (source.note or "")) == (beginning == TIMELESS)
+
+
+def test_a_few_times_further_on_make_no_log(tmp_path):
+    (tmp_path / "app.log").write_text(TIMELESS * 1000 + RECORD.format(1) + TIMELESS * 1000 + "so much for that\n" * 90)
+    with pytest.raises(NothingReadable, match="lines of uvicorn, but none tells a time"):
+        collect([tmp_path])
+
+
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_odd_lines_of_a_wrapper_are_never_surely_something_else(name, tmp_path):
     """A case of a wrapper has all kinds of lines inside: what they are can't be told, but what is around them can."""

@@ -29,12 +29,12 @@ from authforensics.collect.discover import Found, discover
 from authforensics.collect.duplicates import duplicates, lines_of
 from authforensics.collect.filters import narrowed
 from authforensics.collect.format import Settings
-from authforensics.collect.further import recognized
+from authforensics.collect.further import PUT_IN_FRONT, recognized, timeless
 from authforensics.collect.left_alone import by_content, by_name
 from authforensics.collect.options import Options
 from authforensics.collect.overlaps import overlaps
 from authforensics.collect.read import Digest, Taken, read
-from authforensics.collect.recognize import ENOUGH, Match, named, no_events, recognize
+from authforensics.collect.recognize import ENOUGH, Match, named, no_events
 from authforensics.collect.sample import Sample, take
 from authforensics.collect.step import Progress, Step
 from authforensics.collect.tables import columns_of
@@ -45,8 +45,6 @@ from authforensics.schema import COLLECTED
 _DEFAULTS = Options()
 #: How much smaller logs are when compressed, about.
 _PACKED = 15
-#: A time that lines are given to see whether that is all they lack, and the share of requests that they must be then.
-_SOME_TIME, _REQUESTS = "2000-01-01T00:00:00Z", 0.2
 
 
 def collect(
@@ -223,22 +221,11 @@ def _guess(sample: Sample, match: Match | None, settings: Settings) -> str:
     known = no_events(sample.lines)
     if known is not None:
         return f"no request in it: {known}"
-    if (timeless := _timeless(sample, settings)) is not None:
-        return timeless
+    if (name := timeless(sample.lines, settings)) is not None:
+        return f"lines of {name}, but none tells a time: {PUT_IN_FRONT}"
     if match is None or match.confidence == 0:
         return "no known log format"
     return f"no known log format: best guess {match.form.name} at {match.confidence:.0%}"
-
-
-def _timeless(sample: Sample, settings: Settings) -> str | None:
-    """What is said of requests that lack nothing but a time; None if that is not all."""
-    match = recognize([f"{_SOME_TIME} {line}" for line in sample.lines], settings)
-    if match is None or match.confidence < ENOUGH or match.requests < _REQUESTS or match.form.name == "inferred":
-        return None
-    return (
-        f"lines of {match.form.name}, but none tells a time: `docker logs -t`, `kubectl logs --timestamps` and"
-        " `journalctl -o short-iso` put one in front"
-    )
 
 
 def _last(found: Sequence[Found], options: Options, settings: Settings) -> datetime | None:

@@ -26,7 +26,7 @@ from authforensics.schema import Disposition, Kind
 #: Below this confidence a file is no log of any known format.
 ENOUGH = 0.2
 #: Up to this specificity a format takes lines of any kind.
-_ANY = 0.5
+ANY = 0.5
 #: So many lines are few. The share of lines which look like requests that must be some.
 _FEW, _MOST_CALLS = 2, 0.4
 #: By how much a format that knows the requests in lines may be less sure than one that takes them for messages.
@@ -92,7 +92,7 @@ def recognize(sample: Sequence[str], settings: Settings, only: str | None = None
     found = _found(whole, settings, only) if only else _with_others(whole, _found(whole, settings), settings)
     if found is None:
         return None
-    if not only and found.form.specificity <= _ANY and no_events(sample) is not None:
+    if not only and found.form.specificity <= ANY and no_events(sample) is not None:
         # Formats for any words would take them for messages.
         return replace(found, confidence=0.0)
     if found.beside:
@@ -122,7 +122,7 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
         return found
     own, layers = formats()[first.form.name], first.layers
     # Layouts are inferred from requests alone; elsewhere messages have keys of their own.
-    inside = layers.bare(layers.peel(sample.filter(calls(sample)) if own.specificity <= _ANY else sample))
+    inside = layers.bare(layers.peel(sample.filter(calls(sample)) if own.specificity <= ANY else sample))
     parser = own.prepare(inside, settings)
     if parser is None:
         return found
@@ -136,7 +136,7 @@ def _with_others(sample: pl.Series, found: Match | None, settings: Settings) -> 
     asked, events = _fates(laid)
     before = (0, 0) if found is None or found.confidence < ENOUGH else _fates(_laid(sample, found.form, found.parser))
     # What takes any words takes the lines of traces for messages, too: it can't be asked how many events there are.
-    surer = declared is not None or (_wordy(found) and own.specificity > _ANY)
+    surer = declared is not None or (_wordy(found) and own.specificity > ANY)
     if asked < before[0] or not (surer or max(asked - before[0], events - before[1]) >= _FEW):
         return found
     # Traces may have more lines than all else.
@@ -177,7 +177,7 @@ def _first(sample: pl.Series, found: Match | None, settings: Settings) -> Match 
 
 def _wordy(found: Match | None) -> bool:
     """Whether any words are taken for what was found."""
-    return found is not None and found.form.specificity <= _ANY
+    return found is not None and found.form.specificity <= ANY
 
 
 def headed(match: Match) -> bool:
@@ -207,7 +207,7 @@ def _messages(left: pl.Series, layers: Layers, settings: Settings, first: Format
         return None
     best, found = ENOUGH, None
     for form in formats().values():
-        if Kind.MESSAGE not in form.kinds or form.specificity <= _ANY or form.declares or form is first:
+        if Kind.MESSAGE not in form.kinds or form.specificity <= ANY or form.declares or form is first:
             continue
         parser = form.prepare(lines, settings)
         if parser is not None:
