@@ -9,11 +9,14 @@ import polars as pl
 
 from authforensics.findings import Deploy
 
-_AT_WORK = r"(?:listening|running|serving|(?:starting|development) server) (?:on|at)"
+_AT_WORK = r"(?:(?:listening|running|serving|(?:starting|development) server) (?:on|at)|starting on)"
+#: The same with no more than the number of a port, and nothing behind it: others listen on many things.
+_PORT_ALONE = r"(?:listening|running|serving) on [0-9]{3,5}\W*$"
 _ADDRESS = r"(?:https?://|\bport [0-9]|(?:\.[0-9]{1,3}|localhost|[\]* ]):[0-9]{2,5}\b)"
 #: What each server says once whenever it is started or reads its configuration anew, the most telling first.
 #: Reference: gunicorn/arbiter.py, uvicorn/server.py, uwsgi/core/uwsgi.c, StartupInfoLogger.java (Spring Boot),
-#: Catalina.java, Puma's runner.rb, nginx's ngx_process_cycle.c, Apache's mpm_common.c, fpm.c, PM2's God.js.
+#: Catalina.java, Puma's runner.rb, nginx's ngx_process_cycle.c, Apache's mpm_common.c, fpm.c, PM2's God.js,
+#: HAProxy's proxy.c and mworker.c, InfluxDB's cmd/influxd/run/command.go, etcd's server/embed/etcd.go.
 PATTERNS: tuple[tuple[str, str], ...] = (
     ("gunicorn", r"\bStarting gunicorn [0-9]"),
     ("uWSGI", r"\*\*\* Starting uWSGI "),
@@ -31,7 +34,13 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("Nest", r"\bNest application successfully started\b"),
     ("ASP.NET Core", r"\bApplication started\. Press Ctrl\+C"),
     ("an app of pm2", r"\bApp \[[^\]]{1,60}\] online\b"),
-    ("the server", rf"(?i)^\W*(?:[A-Za-z0-9_.-]+:? ){{0,4}}{_AT_WORK}\b[^?=]{{0,60}}{_ADDRESS}"),
+    ("HAProxy", r"\bNew worker (?:#[0-9]+ )?\([0-9]+\) forked|\bProxy \S{1,60} stopped \(cumulated conns"),
+    ("InfluxDB", r"\bInfluxDB starting\b"),
+    ("etcd", r"\bstarting an etcd server\b"),
+    (
+        "the server",
+        rf"(?i)^\W*(?:[A-Za-z0-9_.-]+:? ){{0,4}}(?:{_AT_WORK}\b[^?=]{{0,60}}{_ADDRESS}|{_PORT_ALONE})",
+    ),
 )
 #: Who says so speaks of another server, one that it doesn't reach.
 _OTHERS = r"(?i)\b(?:is the|upstream|refused|failed|failure|error|is down|unable|cannot|connection|waiting)\b"
