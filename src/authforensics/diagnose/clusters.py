@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from authforensics.diagnose import witnessed
-from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, KINDS, ill
+from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, KINDS, hiccups, ill
 from authforensics.diagnose.reach import lasts, reached, without_chance
 from authforensics.findings import Finding
 from authforensics.schema import TIMESTAMP
@@ -18,8 +18,8 @@ from authforensics.schema import TIMESTAMP
 #: Episodes further apart than this are another incident: the most common access lifetime, the pace at which devices
 #: that share a fault run into it.
 GAP_SECONDS = 3600.0
-#: Detectors of fleets that are about refusals of every kind.
-_OF_FLEET: Mapping[str, str | None] = {"denial_surge": None}
+#: Of fleets, it is about refusals of every kind, or of those whose refreshes got no verdict where it counts them.
+_OF_FLEET = "denial_surge"
 #: What is benign makes no incident but for these: whoever had to log in again asks why.
 _INFORMS = frozenset({"mass_logout", "expired_refresh_storm"})
 #: Whoever logs in all day long asks why, even if it is by design.
@@ -106,6 +106,8 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding], begins: Mapping[str
         if home is not None:
             groups.setdefault((finding.system, *home), []).append(finding)
     members = _members(groups, numbered, begins)
+    if any(kind == "unanswered" for _, kind, _ in groups):
+        members = _with_hiccups(list(groups), members, hiccups(episodes).drop("why"))
     told = _merge_unexplained(
         [
             Cluster(system=system, kind=kind, findings=tuple(found), episodes=members[index])
@@ -216,7 +218,7 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
                 one.device_id,
                 one.first_seen,
                 one.last_seen,
-                "key" if one.reason in faults else _OF_FLEET.get(one.detector, "refresh"),
+                "key" if one.reason in faults else _kind_of(one),
             )
             for index, one in enumerate(findings)
             if one.detector in _INFORMS or not one.measures.get("benign")
@@ -258,6 +260,13 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
     return [homes.get(index) for index in range(len(findings))]
 
 
+def _kind_of(finding: Finding) -> str | None:
+    """The kind of episodes that a finding about the fleet is about, where no reason tells; None: any."""
+    if finding.detector != _OF_FLEET:
+        return "refresh"
+    return "unanswered" if 2 * float(finding.measures.get("unanswered", 0)) >= finding.devices else None
+
+
 def _members(
     groups: dict[tuple[str, str, int], list[Finding]], episodes: pl.DataFrame, begins: Mapping[str, datetime]
 ) -> list[pl.DataFrame]:
@@ -280,6 +289,18 @@ def _members(
         ).drop("why")
         for index, ((system, kind, number), found) in enumerate(groups.items())
     ]
+
+
+def _with_hiccups(
+    groups: list[tuple[str, str, int]], members: list[pl.DataFrame], found: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """While refreshes of some get no answer for long, those of others, who have one sooner, are the same outage's."""
+    told = []
+    for (system, kind, _), rows in zip(groups, members, strict=True):
+        begin, end = rows.select(pl.col("first_seen").min(), pl.col("last_seen").max()).row(0)
+        mine = found.filter(pl.col("system") == system, pl.col("first_seen") <= end, pl.col("last_seen") >= begin)
+        told.append(pl.concat([rows, mine.select(rows.columns)]) if kind == "unanswered" else rows)
+    return told
 
 
 def _merge_unexplained(clusters: list[Cluster]) -> list[Cluster]:

@@ -28,7 +28,6 @@ def _kind() -> pl.Expr:
     """
     faults = [fault.value for fault in KEY_FAULTS]
     key = pl.col("reason").is_in(faults) | pl.col("refresh_reason").is_in(faults)
-    soon = (pl.col("closed_at") - pl.col("first_seen")).dt.total_seconds() <= _HICCUP_SECONDS
     refreshed = _refreshes()
     tried = refreshed | (pl.col("login_ok") > 0)
     # Who logs in for the first time is no client that lost its session.
@@ -41,11 +40,17 @@ def _kind() -> pl.Expr:
         .then(pl.lit("rejected", KINDS))
         .when(pl.col("refresh_denied") > 0)
         .then(pl.lit("refresh", KINDS))
-        .when((pl.col("refresh_failed") > 0) & ((pl.col("refresh_ok") == 0) | ~soon.fill_null(value=False)))
+        .when((pl.col("refresh_failed") > 0) & ~_hiccup())
         .then(pl.lit("unanswered", KINDS))
         .when((~tried | late) & pl.col("session_seen"))
         .then(pl.lit("ignored", KINDS))
     )
+
+
+def _hiccup() -> pl.Expr:
+    """Whether refreshes got no verdict, and one was granted soon: nothing by itself, but part of an outage."""
+    soon = (pl.col("closed_at") - pl.col("first_seen")).dt.total_seconds() <= _HICCUP_SECONDS
+    return (pl.col("refresh_failed") > 0) & (pl.col("refresh_ok") > 0) & soon.fill_null(value=False)
 
 
 def _calls_on() -> pl.Expr:
@@ -69,9 +74,10 @@ def keep(episodes: pl.DataFrame) -> pl.DataFrame:
 
     Of what is `_unproven` only that of devices of which there is something else, too.
     """
-    found = episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_not_null() | _unproven())
-    others = found.filter(pl.col("kind").is_not_null()).select(DEVICE)
-    return found.join(others, on=DEVICE, how="semi", maintain_order="left").drop("kind")
+    found = episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_not_null() | _unproven() | _hiccup())
+    others = found.filter(pl.col("kind").is_not_null()).select(DEVICE, other=pl.lit(value=True)).unique()
+    told = found.join(others, on=DEVICE, how="left", maintain_order="left")
+    return told.filter(pl.col("other") | _hiccup()).drop("kind", "other")
 
 
 def ill(episodes: pl.LazyFrame) -> pl.DataFrame:
@@ -83,24 +89,9 @@ def ill(episodes: pl.LazyFrame) -> pl.DataFrame:
     # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
     # One that left there did no harm either.
     obeyed = (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
-    found = (
-        episodes.with_columns(kind=_kind())
-        .filter(pl.col("kind").is_not_null() | _unproven())
-        .select(
-            *DEVICE,
-            "episode",
-            "first_seen",
-            "last_seen",
-            "closed_at",
-            "kind",
-            obeyed=obeyed & (pl.col("kind") == "refresh"),
-            told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
-            # That a token expired says nothing of an incident.
-            why=pl.coalesce(
-                pl.when(pl.col(name) != Reason.TOKEN_EXPIRED.value).then(name) for name in ("refresh_reason", "reason")
-            ).cast(pl.String),
-        )
-        .collect(engine="streaming")
+    found = _described(
+        episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_not_null() | _unproven()),
+        obeyed & (pl.col("kind") == "refresh"),
     )
     if not found["kind"].null_count():
         return found
@@ -109,3 +100,26 @@ def ill(episodes: pl.LazyFrame) -> pl.DataFrame:
         next=following.shift(-1).over(DEVICE), obeyed=pl.col("obeyed").fill_null(value=False)
     )
     return ordered.with_columns(kind=pl.coalesce("kind", "next")).filter(pl.col("kind").is_not_null()).drop("next")
+
+
+def hiccups(episodes: pl.LazyFrame) -> pl.DataFrame:
+    """As `ill`, the ordinary expiries in which refreshes got no verdict, but soon one was granted."""
+    found = episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_null() & _hiccup())
+    return _described(found.with_columns(kind=pl.lit("unanswered", KINDS)), pl.lit(value=False))
+
+
+def _described(episodes: pl.LazyFrame, obeyed: pl.Expr) -> pl.DataFrame:
+    return episodes.select(
+        *DEVICE,
+        "episode",
+        "first_seen",
+        "last_seen",
+        "closed_at",
+        "kind",
+        obeyed=obeyed,
+        told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
+        # That a token expired says nothing of an incident.
+        why=pl.coalesce(
+            pl.when(pl.col(name) != Reason.TOKEN_EXPIRED.value).then(name) for name in ("refresh_reason", "reason")
+        ).cast(pl.String),
+    ).collect(engine="streaming")

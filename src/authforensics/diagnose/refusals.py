@@ -23,6 +23,9 @@ _CYCLES = timedelta(minutes=10)
 #: many times the usual pause between the first refusals of two devices.
 _ALONE = timedelta(minutes=1)
 _PAUSES = 5
+#: Until when a refresh after a refusal is the answer to it.
+_AT_ONCE = timedelta(minutes=1)
+_TRIES = [AuthEvent.REFRESH_FAILED.value, AuthEvent.REFRESH_OK.value]
 #: Fewer devices have no pace.
 _PACE = 3
 #: Beside `loop`, the refusal of a token that a refresh gave, at its first use, and `obeyed` of its episode.
@@ -55,8 +58,9 @@ def denials(
     Those in its ill episodes, in no order: stragglers, too; of those before the first refusal that is none, those from
     which the client went on to ask for new tokens, as a loop does from its first cycle on.
     Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it. Nor is
-    it where new tokens are refused, unless these are said to be expired, too. Of an
-    incident that detectors witnessed, what they say is part of it, refused or not.
+    it where new tokens are refused, unless these are said to be expired, too. Where refreshes got no answer, those are
+    left out that one answered at once when they did again. Of an incident that detectors witnessed, what they say is
+    part of it, refused or not.
     """
     if not clusters:
         return
@@ -79,6 +83,7 @@ def _found(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> list[
             incident=pl.lit(index, pl.UInt32),
             key=pl.lit(one.kind == "key"),
             fresh=pl.lit(one.kind == "rejected"),
+            unanswered=pl.lit(one.kind == "unanswered"),
             seen=pl.lit(one.kind in witnessed.KINDS),
         )
         for index, one in enumerate(clusters)
@@ -89,6 +94,7 @@ def _found(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> list[
     challenged = pl.col("state") == AuthState.CHALLENGED.value
     loop = pl.col("rejection") & (pl.col("granted_by") == AuthEvent.REFRESH_OK.value).fill_null(value=False)
     columns = ("incident", *_COLUMNS, "granted_at", "granted_by")
+    unanswered = ill.filter("unanswered")
 
     def refused(part: pl.LazyFrame) -> pl.LazyFrame:
         of_episodes = (
@@ -96,8 +102,10 @@ def _found(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> list[
             .join(ill.drop("end").lazy(), on=[*DEVICE, "episode"])
             .filter((pl.col("timestamp") >= pl.col("begin")) | _cycling())
             .filter(~(expired & (pl.col("key") | (pl.col("fresh") & (challenged | pl.col("straggler"))))))
-            .select(*columns, loop=loop)
         )
+        if unanswered.height:
+            of_episodes = _in_vain(of_episodes, part, unanswered)
+        of_episodes = of_episodes.select(*columns, loop=loop)
         if not kinds:
             return of_episodes
         return pl.concat([of_episodes, witnessed.events(part, kinds, seen.drop("episode")).select(*columns, loop=loop)])
@@ -106,6 +114,22 @@ def _found(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> list[
     if len(clusters) == 1:  # the usual case, and there may be millions
         return [found.drop("incident")]
     return [found.filter(pl.col("incident") == index).drop("incident") for index in range(len(clusters))]
+
+
+def _in_vain(refusals: pl.LazyFrame, part: pl.LazyFrame, unanswered: pl.DataFrame) -> pl.LazyFrame:
+    """Without what a granted refresh answered at once, after the last that got no verdict: an ordinary expiry."""
+    own, moment = [*DEVICE, "episode"], pl.col("timestamp")
+    tries = (
+        part.filter(pl.col("auth_event").is_in(_TRIES))
+        .join(unanswered.lazy().select(own).unique(), on=own, how="semi")
+        .group_by(own)
+        .agg(
+            failed_at=moment.filter(pl.col("auth_event") == AuthEvent.REFRESH_FAILED.value).max(),
+            renewed_at=moment.filter(pl.col("auth_event") == AuthEvent.REFRESH_OK.value).max(),
+        )
+    )
+    healed = (moment > pl.col("failed_at")) & (pl.col("renewed_at") - moment).is_between(timedelta(), _AT_ONCE)
+    return refusals.join(tries, on=own, how="left").filter(~(pl.col("unanswered") & healed.fill_null(value=False)))
 
 
 def _cycling() -> pl.Expr:

@@ -3,9 +3,10 @@
 What it sees: devices with a session whose call or refresh is refused and that get no new token soon (by a refresh, or
 by a login unless a refresh without a verdict came before it), or that log in because a refresh had no verdict or was
 refused for showing no token soon after the last, or because the token it gave was refused, or whose calls are refused
-for the size of their header; their share
-of the devices there in five minutes, far above its own baseline. What findings of other detectors explain is left out,
-and a surge at a time when those explain more devices than not.
+for the size of their header; their share of the devices there in five minutes, far above its own baseline. And, without
+one, devices whose refreshes get no verdict for longer than a minute and whose calls are refused meanwhile, if they are
+enough, and a share of those there. What findings of other detectors explain is left out, and a surge at a time when
+those explain more devices than not.
 Evidence: `api_denied|refresh_denied|refresh_failed|forbidden|ignored`, the first line of each of the first five
 devices (a header that is too large is no event of the session).
 Sequence:
@@ -21,8 +22,8 @@ False positives: ordinary expiry, whose baseline it is; the release of a new pro
 nobody was ever granted before, or not an hour before they began, do not count); callers without a session; a missing
 permission, whose 403 is followed by calls that are accepted; the rhythm of night and day, which moves both sides of the
 share.
-At the log's edges: less than an hour of log is no baseline and gives no finding; of a surge longer than half the log
-nothing is seen; one in the last ten minutes is ongoing.
+At the log's edges: less than an hour of log is no baseline, and of a surge longer than half the log nothing is seen,
+but for refreshes without a verdict, which are never usual; one in the last ten minutes is ongoing.
 Check: what answered the first lines shown (upstream, status, age of the answer), and what was released, restarted or
 cached just before.
 Remediation: undo what was released or restarted just before; then see the root cause.
@@ -42,7 +43,7 @@ from authforensics.detect.runs import NAMES, changed, is_event, seconds, tick, w
 from authforensics.detect.surges import UNUSUAL, surging, together, window
 from authforensics.findings import duration
 from authforensics.schema import ROW, TEXT, TOO_LARGE, Reason, Sessions
-from authforensics.states import AuthEvent
+from authforensics.states import GRACE_SECONDS, AuthEvent
 
 _REFUSALS = (AuthEvent.API_DENIED, AuthEvent.REFRESH_DENIED)
 _GRANTS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
@@ -82,7 +83,8 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     stepping = events.select((is_event(*_STEPS) | _TOO_LARGE).fill_null(value=False)).to_series() | _barred(events)
     steps = events.select(_OF_STEP).filter(stepping)
     hits = (
-        steps.filter(_unhealed(steps, limits))
+        steps.with_columns(unanswered=_unanswered(steps, sessions.spans, limits))
+        .filter(_unhealed(steps, limits))
         .with_columns(at=window(limits["window"]), route=pl.when(is_event(*_ON_ROUTE)).then("route"))
         .group_by("device", "at", "route", maintain_order=True)
         .agg(
@@ -92,6 +94,7 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
             count=pl.len(),
             too_large=_TOO_LARGE.sum(),
             forbidden=is_event(AuthEvent.FORBIDDEN).sum(),
+            unanswered=pl.col("unanswered").any(),
             reason=pl.col("reason").drop_nulls().first(),
             row=pl.col("row").first(),
         )
@@ -156,17 +159,47 @@ def _unhealed(steps: pl.DataFrame, limits: Limits) -> pl.Series:
     ).to_series()
 
 
+def _unanswered(steps: pl.DataFrame, spans: pl.DataFrame, limits: Limits) -> pl.Series:
+    """Which steps are of a stretch without a new token in which refreshes got no verdict for longer than `patience`.
+
+    The device tried again, or called on and was refused, later than a round trip: one that left waits for nothing.
+    """
+    failed, tried = is_event(AuthEvent.REFRESH_FAILED), is_event(AuthEvent.REFRESH_FAILED, *_REFUSALS)
+    moment, last = pl.col("timestamp"), changed("device").shift(-1, fill_value=True)
+    place = pl.when(is_event(*_GRANTS) | last).then(pl.int_range(pl.len())).backward_fill()
+    stretches = (
+        steps.select("system", "timestamp", place=place, failed=failed, tried=tried, granted=is_event(*_GRANTS))
+        .join(spans.select("system", "end"), on="system", how="left", maintain_order="left")
+        .with_columns(until=pl.when(pl.col("granted").gather("place")).then(moment.gather("place")).otherwise("end"))
+    )
+    tries = moment.filter("tried")
+    told = (
+        stretches.group_by("place")
+        .agg(
+            waited=(pl.col("until").first() - moment.filter("failed").min()).dt.total_seconds(),
+            tries=(tries.max() - tries.min()).dt.total_seconds(),
+        )
+        .filter(pl.col("waited") > limits["patience"], pl.col("tries") > GRACE_SECONDS)
+    )
+    return stretches["place"].is_in(told["place"].implode())
+
+
 def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
     named = observed.with_columns(pl.col(*NAMES, "route").cast(pl.String))
     hits = _on_old_routes(named, fleet, limits)
     explained = _explained(hits, fleet, limits)
     open_ = hits.filter(~explained)
+    silent = open_.filter("unanswered")
     total = named.filter(pl.col("total").is_not_null()).group_by("system", "at").agg(pl.col("total").sum())
     hit = open_.group_by("system", "at").agg(hit=pl.col("device_id").n_unique())
     series = total.join(hit, on=["system", "at"], how="left").with_columns(pl.col("hit").fill_null(0))
-    found = together(surging(series, {**limits, "min_share": 0.0})).join(total, on=["system", "at"])
+    unusual = surging(series, {**limits, "min_share": 0.0})
+    never_usual = _silences(silent, total, limits).join(unusual, on=["system", "at"], how="anti")
+    both = pl.concat([unusual, never_usual], how="diagonal").sort("system", "at")
+    found = together(both).join(total, on=["system", "at"])
     others = _devices(hits.filter(explained), found).rename({"devices": "others"})
-    mine = _since_onset(open_.join(found, on=["system", "at"]))
+    met = open_.join(found, on=["system", "at"])
+    mine = _since_onset(met.filter(pl.col("usual").is_not_null() | pl.col("unanswered")))
     surges = (
         _devices(mine, found)
         .join(others, on=["system", "burst"], how="left")
@@ -182,11 +215,19 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
             "share",
             "usual",
             refused=pl.col("count"),
+            unanswered=pl.when(pl.col("unanswered") > 0).then("unanswered"),
             too_large=pl.when(pl.col("too_large") > 0).then("too_large"),
             forbidden=pl.when(pl.col("forbidden") > 0).then("forbidden"),
             seconds=seconds(),
         ),
     )
+
+
+def _silences(silent: pl.DataFrame, total: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """The windows in which so many devices, and of those there, had refreshes that got no verdict."""
+    hit = silent.group_by("system", "at").agg(hit=pl.col("device_id").n_unique())
+    enough = pl.col("hit") >= limits["min_devices"], pl.col("hit") >= limits["min_share"] * pl.col("total")
+    return hit.join(total, on=["system", "at"]).filter(*enough).select("system", "at")
 
 
 def _on_old_routes(named: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFrame:
@@ -215,14 +256,16 @@ def _on_old_routes(named: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.Data
 def _explained(hits: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.Series:
     """Whether a finding of another detector, of that device or of the fleet, is about the time of each hit.
 
-    Then it is about all hits of that device until a call of it is accepted.
+    Then it is about all hits of that device until a call of it is accepted. What fleets are found to meet are verdicts:
+    they explain no refresh that got none.
     """
     margin = pl.duration(seconds=limits["window"])
     found = fleet.found.select(*NAMES, begin=pl.col("first_seen") - margin, until=pl.col("last_seen") + margin)
-    asked = hits.select(*NAMES, "episode", "first_seen", "last_seen")
+    asked = hits.select(*NAMES, "episode", "first_seen", "last_seen", "unanswered")
     inside = (pl.col("first_seen") <= pl.col("until")) & (pl.col("last_seen") >= pl.col("begin"))
     of_device = asked.join(found, on=NAMES)
-    of_fleet = asked.join(found.filter(pl.col("device_id").is_null()).drop("device_id"), on="system")
+    answered = asked.filter(~pl.col("unanswered").any().over(*NAMES, "episode"))
+    of_fleet = answered.join(found.filter(pl.col("device_id").is_null()).drop("device_id"), on="system")
     episode = [*NAMES, "episode"]
     told = pl.concat(
         part.filter(inside).select(*episode, explained=pl.lit(value=True)) for part in (of_device, of_fleet)
@@ -240,7 +283,7 @@ def _devices(hits: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 def _since_onset(hits: pl.DataFrame) -> pl.DataFrame:
     """Hits in order, without the first ones of each burst's first window that the baseline alone lets expect."""
     ordered = hits.sort("system", "burst", "first_seen", "row")
-    expected = (pl.col("usual") * pl.col("total")).floor().first().over("system", "burst")
+    expected = (pl.col("usual").fill_null(0) * pl.col("total")).floor().first().over("system", "burst")
     in_first = pl.col("at") == pl.col("at").first().over("system", "burst")
     return ordered.filter(~in_first | (pl.int_range(pl.len()).over("system", "burst") >= expected))
 
@@ -254,6 +297,7 @@ def _told(hits: pl.DataFrame) -> pl.DataFrame:
         count=pl.col("count").sum().cast(pl.UInt32),
         too_large=pl.col("too_large").sum(),
         forbidden=pl.col("forbidden").sum(),
+        unanswered=pl.col("device_id").filter("unanswered").n_unique(),
         rows=pl.col("row").gather(pl.col("device_id").is_first_distinct().arg_true()).head(5).cast(ROW),
         usual=pl.col("usual").max(),
         share=(pl.col("device_id").n_unique() / pl.col("total").max()).clip(upper_bound=1.0),
@@ -261,9 +305,11 @@ def _told(hits: pl.DataFrame) -> pl.DataFrame:
 
 
 def _describe(measures: Mapping[str, float]) -> str:
+    usual = measures.get("usual")
+    why = "their refreshes got no verdict" if usual is None else f"usual are {usual:.1%} in five minutes"
     return (
         f"{measures['devices']:.0f} devices were refused over {duration(measures['seconds'])} and not helped by a"
-        f" refresh, {measures['share']:.0%} of those there; usual are {measures['usual']:.1%} in five minutes"
+        f" refresh, {measures['share']:.0%} of those there; {why}"
     )
 
 
