@@ -41,6 +41,7 @@ def test_a_case_gives_its_incident_and_cause(path, past):
             "first_seen": one.first_seen.strftime("%H:%M:%S"),
             "upstream": list(one.scope.upstream),
             "app_version": list(one.scope.app_version),
+            "title": cause.title,
         }
         assert {key: told[key] for key in expected if key in told} == {
             key: expected[key] for key in expected if key in told
@@ -49,6 +50,7 @@ def test_a_case_gives_its_incident_and_cause(path, past):
             assert any(word in sentence for sentence in cause.for_), (word, cause.for_)
         for word in expected.get("missing", []):
             assert any(word in sentence for sentence in cause.missing), (word, cause.missing)
+        assert expected.get("remediation", "") in cause.remediation
         for name in expected.get("not_first", []):
             assert cause.cause != name
         assert path.name.split(".")[0] in {cause.cause, *expected.get("not_first", [])}

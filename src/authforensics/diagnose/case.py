@@ -115,6 +115,11 @@ class Case:
         return scope.measure(hits, self.meanwhile, self.fleet)
 
     @cached_property
+    def failing(self) -> tuple[str, ...]:
+        """The instances to which refreshes without a verdict are confined, if they are to some."""
+        return scope.confined(self.meanwhile.failing())
+
+    @cached_property
     def part(self) -> Part | None:
         """The version or platform on which it weighs, confined to it or not."""
         return parts.heaviest(self.fleet, self.hit)

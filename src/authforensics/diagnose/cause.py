@@ -38,13 +38,15 @@ class Weight:
 class Judgement:
     """Evidence as it is found: pieces by the name of their weight, each with its strength (0 to 1) and a sentence.
 
-    `title`: that of the form which the cause takes here; null: the usual one.
+    `title`, `check`, `remediation`: those of the form which the cause takes here; null: the usual ones.
     """
 
     for_: list[tuple[str, float, str]] = field(default_factory=list)
     against: list[tuple[str, float, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     title: str | None = None
+    check: str | None = None
+    remediation: str | None = None
 
     def speaks_for(self, weight: str, strength: float, sentence: str) -> None:
         """Record a piece that supports the cause."""
@@ -95,8 +97,8 @@ class Cause:
             for_=tuple(text for *_, text in sorted(plus, key=lambda piece: -piece[0].value * piece[1])),
             against=tuple(text for *_, text in minus),
             missing=tuple(found.missing),
-            check=self.check,
-            remediation=self.remediation,
+            check=found.check or self.check,
+            remediation=found.remediation or self.remediation,
         )
 
 

@@ -13,7 +13,7 @@ from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import CARRIES, UNDETERMINED, WORTH_A_LOOK, Cause
 from authforensics.diagnose.phases import phases
 from authforensics.diagnose.wording import clock, plural
-from authforensics.findings import Finding, Incident, RootCause, Severity, duration
+from authforensics.findings import Finding, Incident, RootCause, Scope, Severity, duration
 
 _TITLES = {
     "key": "Tokens are refused: their signature does not verify",
@@ -60,7 +60,7 @@ def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = Fals
         writes_lost=case.writes_lost,
         device_seconds=round(ill_seconds, 3),
         findings=tuple(one.id for one in findings),
-        scope=case.scope,
+        scope=_scope(case),
         deploys=case.preceding(began(case)),
         renewed=case.renewed,
         phases=steps,
@@ -78,6 +78,13 @@ def _advised(case: Case, ranked: tuple[RootCause, ...]) -> tuple[RootCause, ...]
         first.model_copy(update={"remediation": f"{told} If the cause is still there: {first.remediation}"}),
         *ranked[1:],
     )
+
+
+def _scope(case: Case) -> Scope:
+    """What it is confined to: where refreshes get no answer, the instances that give none, not those that say so."""
+    if case.cluster.kind != "unanswered":
+        return case.scope
+    return case.scope.model_copy(update={"upstream": case.failing})
 
 
 def began(case: Case) -> datetime:

@@ -13,6 +13,7 @@ from authforensics.parallel import PARTS, in_order
 from authforensics.states import AuthEvent
 
 _API = [AuthEvent.API_OK.value, AuthEvent.API_DENIED.value]
+_FAILED = pl.col("auth_event") == AuthEvent.REFRESH_FAILED.value
 _CALLS = [*_API, AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value]
 _ATTEMPTS = [
     AuthEvent.REFRESH_OK.value,
@@ -28,6 +29,7 @@ _COLUMNS = (
     "device_id",
     "timestamp",
     "row",
+    "status",
     "upstream",
     "route",
     "app_version",
@@ -49,11 +51,11 @@ class Meanwhile:
     the API, per `route`; `keys`: that of the first with a token that can be read, per `key_id` that it names; of all,
     how many calls on the API were `accepted`.
     `devices`, one row each: whether it made such a `call`, showed a `session`, had a `login`, was refused one
-    (`login_denied`), and its `platform` and `app_version`. `attempts`: `count` of refreshes and logins per `auth_event`
-    and `when`. `tokens`: of those given, per `granted_by` and `when`, how many were `refused` at first use, and
-    `accepted` at all. `refused`: GRANTS of affected devices that ended in a refused refresh, `session_age` seconds
-    after their login, and whether they were `used` before. `proofs`: when affected devices were first accepted after
-    the last refusal, sorted.
+    (`login_denied`), and its `platform` and `app_version`. `attempts`: `count` of refreshes and logins per
+    `auth_event`, `when`, `status` and `upstream`. `tokens`: of those given, per `granted_by` and `when`, how many were
+    `refused` at first use, and `accepted` at all. `refused`: GRANTS of affected devices that ended in a refused
+    refresh, `session_age` seconds after their login, and whether they were `used` before. `proofs`: when affected
+    devices were first accepted after the last refusal, sorted.
     """
 
     upstreams: pl.DataFrame
@@ -79,6 +81,17 @@ class Meanwhile:
             "denied": found.get(AuthEvent.REFRESH_DENIED.value, 0),
             "failed": found.get(AuthEvent.REFRESH_FAILED.value, 0),
         }
+
+    def unanswered(self) -> dict[int | None, int]:
+        """Refreshes that got no verdict since the onset, by status, the most frequent first."""
+        failed = self.attempts.filter(_FAILED, _stretch(before=False)).group_by("status").agg(pl.col("count").sum())
+        return dict(failed.sort("count", "status", descending=[True, False]).rows())
+
+    def failing(self) -> pl.DataFrame:
+        """Refreshes since the onset per upstream, its `value`: the `total`, and as `hit` those without a verdict."""
+        tried = self.attempts.filter(pl.col("auth_event").is_in(_ATTEMPTS[:3]), _stretch(before=False))
+        count = pl.col("count")
+        return tried.group_by(value="upstream").agg(hit=count.filter(_FAILED).sum(), total=count.sum())
 
     def logins(self, *, before: bool) -> dict[str, int]:
         """How many were `ok`, `denied`."""
@@ -137,7 +150,7 @@ def measure(
         keys=keys.group_by("key_id").agg(pl.col("total", "accepted").sum()),
         accepted=int(routes["accepted"].sum()),
         devices=devices,
-        attempts=attempts.group_by("auth_event", "when").agg(pl.col("count").sum()),
+        attempts=attempts.group_by("auth_event", "when", "status", "upstream").agg(pl.col("count").sum()),
         tokens=_tokens(grants, onset, last),
         refused=_refused(grants.join(affected.lazy(), on="device_id", how="semi"), onset, last),
         proofs=proofs["timestamp"].sort(),
@@ -163,7 +176,9 @@ def _seen(part: pl.LazyFrame, affected: pl.DataFrame, stretch: _Stretch) -> list
             .group_by("key_id")
             .agg(total=pl.len(), accepted=accepted.sum()),
             _devices(now),
-            attempts.group_by("auth_event", when=_when("timestamp", stretch.onset)).agg(count=pl.len()),
+            attempts.group_by("auth_event", "status", "upstream", when=_when("timestamp", stretch.onset)).agg(
+                count=pl.len()
+            ),
             _proofs(events.filter(accepted), stretch).join(affected.lazy(), on="device_id", how="semi"),
         ],
         engine="in-memory",

@@ -11,7 +11,7 @@ Sequence:
     12:21:01  20 phones  api_ok          60 s apart, 60x every 60 s
 Look-alikes: `refresh_blocked_by_policy`, `client_secret_expired` and `token_store_lost`, whose refusals are verdicts;
 an outage of everything.
-References: RFC 6749 section 5.2; RFC 9110 section 15.6.
+References: RFC 6749 section 5.2; RFC 9110 sections 10.2.3 and 15.6; RFC 6585 section 4.
 Pathologies: E6.
 """
 
@@ -48,6 +48,18 @@ _WEIGHTS = {
 YOUNG = 0.5
 #: How much it counts that others refresh, where those affected get no verdict at all: then it is a part of the service.
 _SOME = 0.3
+#: At most so many statuses are told, in a title those of this share of the refreshes without a verdict.
+_TOLD, _USUAL = 3, 0.1
+#: Too many requests; and from where on a service failed. Others are of clients that did not wait.
+_LIMIT, _ERROR = 429, 500
+_CHECK_LIMIT = (
+    "See which limit answers 429 (proxy, gateway or service), what it counts, and what was deployed just before the"
+    " onset: where the client's address is no longer taken from X-Forwarded-For, one limit is for all clients."
+)
+_RAISE_LIMIT = (
+    "Raise or lift the limit on the refresh endpoint, and let it count sessions or clients, not addresses that many"
+    " share. Send Retry-After; clients: retry with growing pauses and jitter, and take a 429 for no logout."
+)
 
 
 def _judge(case: Case) -> Judgement:
@@ -70,9 +82,7 @@ def _judge(case: Case) -> Judgement:
         )
     _sessions(case, found, failed=during["failed"] > 0)
     if during["failed"]:
-        found.speaks_for(
-            "no_verdict", during["failed"] / bad, f"{during['failed']:,} got no verdict (5xx, 429, timeout)"
-        )
+        _unanswered(case, found, during["failed"], bad)
     if case.accepted > case.denials.height:
         found.speaks_for("api_works", 1.0, f"{case.accepted:,} API calls were accepted meanwhile")
     verdicts = {
@@ -86,9 +96,28 @@ def _judge(case: Case) -> Judgement:
             found.speaks_against(
                 weight, share, f"{share:.0%} of the refused refreshes with a reason say {reason.value}"
             )
-    if not case.reason_counts:
+    if during["denied"] and not case.reason_counts:
         found.missing.append("why refreshes are refused: log the error that the refresh endpoint answers")
     return found
+
+
+def _unanswered(case: Case, found: Judgement, failed: int, bad: int) -> None:
+    """What it was answered instead, and by whom; a limit is another matter than a failure."""
+    statuses = case.meanwhile.unanswered()
+    named = [f"{count:,} times {status}" for status, count in statuses.items() if status is not None]
+    found.speaks_for(
+        "no_verdict", failed / bad, f"{failed:,} got no verdict: {', '.join(named[:_TOLD] or ['timeouts'])}"
+    )
+    if failed <= 0.5 * bad:
+        return
+    answers = {status: count for status, count in statuses.items() if status and (status == _LIMIT or status >= _ERROR)}
+    usual = [status for status, count in answers.items() if count >= _USUAL * failed][:_TOLD]
+    where = f" at {' and '.join(case.failing)}" if case.failing else ""
+    if usual:
+        told = " or ".join(map(str, sorted(usual)))
+        found.title = f"The refresh endpoint answers {told}{where}, whatever token it is given"
+    if usual[:1] == [_LIMIT]:
+        found.check, found.remediation = _CHECK_LIMIT, _RAISE_LIMIT
 
 
 def _others(during: Mapping[str, int], found: Judgement) -> None:
