@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from authforensics.diagnose import witnessed
-from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, KINDS, hiccups, ill
+from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, KINDS, failing, ill
 from authforensics.diagnose.reach import lasts, reached, without_chance
 from authforensics.findings import Finding
 from authforensics.schema import TIMESTAMP
@@ -107,7 +107,7 @@ def cluster(episodes: pl.LazyFrame, findings: list[Finding], begins: Mapping[str
             groups.setdefault((finding.system, *home), []).append(finding)
     members = _members(groups, numbered, begins)
     if any(kind == "unanswered" for _, kind, _ in groups):
-        members = _with_hiccups(list(groups), members, hiccups(episodes).drop("why"))
+        members = _with_failing(list(groups), members, failing(episodes).drop("why"))
     told = _merge_unexplained(
         [
             Cluster(system=system, kind=kind, findings=tuple(found), episodes=members[index])
@@ -291,10 +291,10 @@ def _members(
     ]
 
 
-def _with_hiccups(
+def _with_failing(
     groups: list[tuple[str, str, int]], members: list[pl.DataFrame], found: pl.DataFrame
 ) -> list[pl.DataFrame]:
-    """While refreshes of some get no answer for long, those of others, who have one sooner, are the same outage's."""
+    """While refreshes of some get no answer for long, those of others, who had one at last, are the same outage's."""
     told = []
     for (system, kind, _), rows in zip(groups, members, strict=True):
         begin, end = rows.select(pl.col("first_seen").min(), pl.col("last_seen").max()).row(0)
@@ -316,9 +316,26 @@ def _merge_unexplained(clusters: list[Cluster]) -> list[Cluster]:
             done.append(one)
             continue
         other = done[host]
-        rows = without_chance(one.episodes, other.episodes) if one.kind == "ignored" else one.episodes
-        done[host] = replace(other, findings=other.findings + one.findings, episodes=pl.concat([other.episodes, rows]))
+        rows = _shared(one, other)
+        episodes = pl.concat([other.episodes, rows]).unique([*DEVICE, "episode"], keep="first", maintain_order=True)
+        done[host] = replace(other, findings=other.findings + one.findings, episodes=episodes)
     return done
+
+
+def _shared(one: Cluster, other: Cluster) -> pl.DataFrame:
+    """The episodes of one cluster that belong to the other that it is joined to.
+
+    Before and after refreshes get no answer a few are refused, as on any day, and their devices log in.
+    """
+    if one.kind == "ignored":
+        return without_chance(one.episodes, other.episodes)
+    if (one.kind, other.kind) != ("refresh", "unanswered"):
+        return one.episodes
+    begin, end = other.episodes.select(pl.col("first_seen").min(), pl.col("last_seen").max()).row(0)
+    meanwhile = (pl.col("first_seen") <= end) & (pl.col("last_seen") >= begin)
+    inside, others = one.episodes.filter(meanwhile), one.episodes.filter(~meanwhile & pl.col("obeyed"))
+    few = others["device_id"].n_unique() < inside["device_id"].n_unique()
+    return one.episodes.filter(meanwhile | ~pl.col("obeyed")) if few else one.episodes
 
 
 def _same(one: Cluster, other: Cluster) -> bool:

@@ -102,10 +102,12 @@ def ill(episodes: pl.LazyFrame) -> pl.DataFrame:
     return ordered.with_columns(kind=pl.coalesce("kind", "next")).filter(pl.col("kind").is_not_null()).drop("next")
 
 
-def hiccups(episodes: pl.LazyFrame) -> pl.DataFrame:
-    """As `ill`, the ordinary expiries in which refreshes got no verdict, but soon one was granted."""
-    found = episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_null() & _hiccup())
-    return _described(found.with_columns(kind=pl.lit("unanswered", KINDS)), pl.lit(value=False))
+def failing(episodes: pl.LazyFrame) -> pl.DataFrame:
+    """As `ill`, the others in which refreshes got no verdict: one was granted soon, or refused for no stated reason."""
+    unexplained = pl.col("reason").is_null() & pl.col("refresh_reason").is_null()
+    refused = (pl.col("kind") == "refresh") & (pl.col("refresh_failed") > 0) & unexplained
+    found = episodes.with_columns(kind=_kind()).filter((pl.col("kind").is_null() & _hiccup()) | refused)
+    return _described(found.with_columns(pl.col("kind").fill_null(pl.lit("unanswered", KINDS))), pl.lit(value=False))
 
 
 def _described(episodes: pl.LazyFrame, obeyed: pl.Expr) -> pl.DataFrame:
