@@ -14,7 +14,7 @@ NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": 
 ENDPOINTS = pl.DataFrame(
     schema={"endpoint_class": pl.String, "requests": pl.UInt32, "refused": pl.UInt32, "forbidden": pl.UInt32}
 )
-NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row"}, 0)
+NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row", "failing"}, 0)
 
 
 def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
@@ -150,6 +150,27 @@ def test_a_row_of_refreshes_that_fail_is_told(past):
     assert (
         "24 refreshes of 12 devices in a row did not succeed, from 2026-03-01 10:30:01 to 10:30:31 UTC" in told.headline
     )
+
+
+def test_refreshes_that_fail_at_one_instance_are_told_with_it(past):
+    script = """
+    09:55:00 fleet api_ok          upstream=10.0.0.1:80 every=30 times=9
+    10:00:00 fleet api_denied      upstream=10.0.0.1:80
+    10:00:01 fleet refresh_failed  upstream=10.0.0.2:80 status=500
+    10:00:03 fleet refresh_ok      upstream=10.0.0.1:80
+    10:00:04 fleet api_ok          upstream=10.0.0.1:80 every=30 times=9
+    10:10:00 fleet refresh_ok      upstream=10.0.0.2:80
+    """
+    history, found = past(play(script, devices=12, stagger=1))
+    assert diagnose(history, found, {"case": infer(history.grants, history.devices)}) == []
+    told = verdict([], tally(history, ENDPOINTS), systems=1, told=NOTHING).headline
+    assert (
+        "; 12 refreshes without a verdict (500), 12 of 12 at 10.0.0.2:80 from 2026-03-01 10:00:01 to 10:00:12" in told
+    )
+    assert told.endswith("UTC, 0 of 10 elsewhere: look there.")
+    anywhere, _ = past(play(script.replace("10.0.0.2", "10.0.0.1"), devices=12, stagger=1))
+    plain = verdict([], tally(anywhere, ENDPOINTS), systems=1, told=NOTHING).headline
+    assert plain.endswith("; 12 refreshes without a verdict (500).")
 
 
 def test_refreshes_that_fail_now_and_then_are_no_row(past):

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import polars as pl
 
+from authforensics.among import is_event
+from authforensics.diagnose import scope
 from authforensics.parallel import by_part
 from authforensics.schema import EndpointClass, History
 from authforensics.states import AuthEvent
@@ -28,13 +30,30 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Failing:
+    """Refreshes that got no verdict: their `statuses`, most first, and the `instances` to which they are confined.
+
+    From the first to the last of them so many of all refreshes were `there`, and so many `elsewhere`: how many failed,
+    and their total.
+    """
+
+    statuses: tuple[int | None, ...]
+    instances: tuple[str, ...]
+    there: tuple[int, int]
+    elsewhere: tuple[int, int]
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True)
 class Tally:
     """Counts over all systems.
 
     `healed`: refused calls whose device was accepted again; `strangers`: those of devices that showed no session at
     all; the rest of `refused` is left open. `row`: the longest row of refreshes of one system, of several devices, none
-    of which succeeded. Not judged are `challenged`, answered 401 as a protocol begins, and `forbidden`, answered 403 on
-    routes that never answer 401, but do answer otherwise: what scanners try is forbidden always.
+    of which succeeded; `failing`: those without a verdict. Not judged are `challenged`, answered 401 as a protocol
+    begins, and `forbidden`, answered 403 on routes that never answer 401, but do answer otherwise: what scanners try is
+    forbidden always.
     """
 
     requests: int
@@ -49,6 +68,7 @@ class Tally:
     challenged: int
     forbidden: int
     row: Row | None = None
+    failing: Failing | None = None
 
 
 def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Tally:
@@ -76,11 +96,53 @@ def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Ta
         challenged=_of_class(endpoints, EndpointClass.CHALLENGE, "refused"),
         forbidden=_of_class(answered, EndpointClass.PUBLIC, "forbidden"),
         row=_row(history) if rows else None,
+        failing=_failing(history) if rows and events.get(AuthEvent.REFRESH_FAILED.value) else None,
     )
 
 
 def _of_class(endpoints: pl.DataFrame, name: EndpointClass, count: str) -> int:
     return int(endpoints.filter(pl.col("endpoint_class") == name.value)[count].sum())
+
+
+def _failing(history: History) -> Failing:
+    failed, moment = is_event(AuthEvent.REFRESH_FAILED), pl.col("timestamp")
+    # As all that is counted here.
+    current = ~pl.col("straggler")
+    found = by_part(
+        history.events,
+        lambda part: (
+            part.filter(failed, current)
+            .group_by("system", "status")
+            .agg(count=pl.len(), first=moment.min(), last=moment.max())
+        ),
+    )
+    counts = found.group_by("status").agg(pl.col("count").sum()).sort("count", "status", descending=[True, False])
+    first, last = found["first"].min(), found["last"].max()
+    tried = by_part(
+        history.events,
+        lambda part: (
+            part.filter(current, pl.col("auth_event").is_in(_REFRESHES), moment.is_between(first, last))
+            .join(found.lazy().select("system").unique(), on="system", how="semi")
+            .group_by(value="upstream")
+            .agg(hit=failed.sum(), total=pl.len())
+        ),
+    )
+    table = tried.group_by("value").agg(pl.col("hit", "total").sum())
+    # What one system calls an instance is another one's.
+    instances = scope.confined(table) if found["system"].n_unique() == 1 else ()
+    mine = pl.col("value").cast(pl.String).is_in(instances).fill_null(value=False)
+    return Failing(
+        statuses=tuple(counts["status"]),
+        instances=instances,
+        there=_counts(table.filter(mine)),
+        elsewhere=_counts(table.filter(~mine)),
+        first_seen=first,  # type: ignore[arg-type]
+        last_seen=last,  # type: ignore[arg-type]
+    )
+
+
+def _counts(table: pl.DataFrame) -> tuple[int, int]:
+    return int(table["hit"].sum()), int(table["total"].sum())
 
 
 def _row(history: History) -> Row | None:

@@ -18,6 +18,8 @@ from authforensics.schema import TOKEN_FAULTS, Reason
 _FORBIDDEN, _MOSTLY_FORBIDDEN = 0.01, 0.05
 #: Messages of which nothing comes are told from so many on, and from this share of the calls: bots send anything.
 _MESSAGES, _TOLD = 3, 0.001
+#: At most so many statuses are told.
+_STATUSES = 3
 #: What finds sessions that are accepted and should not be.
 _ACCEPTED = {"logged_out_reuse", "session_shared"}
 _STATE = {
@@ -80,7 +82,7 @@ def _ordinary(counted: Tally) -> str:
         told.append(f"{plural(counted.refused, 'call')} refused, {', '.join(parts)}")
     for count, what in (
         (counted.refreshes_refused, "refresh{es} refused"),
-        (counted.refreshes_failed, "refresh{es} without a verdict (5xx, 429, timeout)"),
+        (counted.refreshes_failed, f"refresh{{es}} without a verdict ({_failing(counted)}"),
         (counted.logins_refused, "login{s} refused"),
     ):
         told += (
@@ -94,6 +96,19 @@ def _ordinary(counted: Tally) -> str:
             " look at the refresh endpoint"
         )
     return f"{seen} {'; '.join([*told, *unjudged])}."
+
+
+def _failing(counted: Tally) -> str:
+    """What refreshes without a verdict were answered, and at which instances, if at some only."""
+    found = counted.failing
+    if not found:
+        return "5xx, 429, timeout)"
+    told = ", ".join("timeout" if status is None else str(status) for status in found.statuses[:_STATUSES])
+    if not found.instances:
+        return f"{told})"
+    when = f"from {found.first_seen:%Y-%m-%d} {clock(found.first_seen)} to {clock(found.last_seen)} UTC"
+    there, elsewhere = (f"{failed:,} of {total:,}" for failed, total in (found.there, found.elsewhere))
+    return f"{told}), {there} at {' and '.join(found.instances)} {when}, {elsewhere} elsewhere: look there"
 
 
 def _unjudged(counted: Tally) -> list[str]:
