@@ -6,6 +6,7 @@ import polars as pl
 
 from authforensics.diagnose.reach import lasts
 from authforensics.schema import Reason
+from authforensics.states import GRACE_SECONDS
 
 DEVICE = ["system", "device_id"]
 #: What a key that doesn't fit is called by verifiers.
@@ -88,10 +89,12 @@ def ill(episodes: pl.LazyFrame) -> pl.DataFrame:
     """
     # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
     # One that left there did no harm either.
-    obeyed = (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
+    few = (pl.col("refresh_denied") <= OBEYS) & (pl.col("zombie_denied") <= OBEYS)
+    # What is refused within a round trip was sent side by side: one attempt, however many lines it has.
+    at_once = (pl.col("last_seen") - pl.col("first_seen")).dt.total_microseconds() <= GRACE_SECONDS * 1e6
     found = _described(
         episodes.with_columns(kind=_kind()).filter(pl.col("kind").is_not_null() | _unproven()),
-        obeyed & (pl.col("kind") == "refresh"),
+        (few | at_once) & (pl.col("kind") == "refresh"),
     )
     if not found["kind"].null_count():
         return found

@@ -37,14 +37,18 @@ from authforensics.detect.runs import (
 )
 from authforensics.findings import duration
 from authforensics.schema import Sessions
-from authforensics.states import AuthEvent
+from authforensics.states import WAY_SECONDS, AuthEvent
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
     refused = numbered(sessions.events.filter(is_event(AuthEvent.REFRESH_DENIED)), "device", "grant", "episode")
     waited = (pl.col("started_at") - pl.col("timestamp").shift()).dt.total_microseconds() / 1e6
-    beside = pl.col("timed") & (waited < pl.when(tick() >= 1).then(tick()).otherwise(0.0))
-    rows = refused.with_columns(again=changed("run") | ~beside.fill_null(value=False))
+    beside = waited < pl.when(tick() >= 1).then(tick()).otherwise(0.0)
+    # Without durations, what is refused within a tick of the clock, or a round trip, may have been sent together.
+    since = (pl.col("timestamp") - pl.col("timestamp").first().over("run")).dt.total_microseconds() / 1e6
+    rows = refused.with_columns(turn=since // pl.max_horizontal(tick(), WAY_SECONDS))
+    again = pl.when("timed").then(~beside.fill_null(value=False)).otherwise(changed("turn"))
+    rows = rows.with_columns(again=changed("run") | again)
     runs = (
         rows.group_by("run", maintain_order=True)
         .agg(
