@@ -33,6 +33,7 @@ def test_a_case_gives_its_incident_and_cause(path, past):
             "confidence": cause.confidence.value,
             "severity": one.severity.value,
             "devices": one.devices,
+            "devices_seen": one.devices_seen,
             "ongoing": one.ongoing,
             "devices_recovered": one.devices_recovered,
             "requests_denied": one.requests_denied,

@@ -126,8 +126,8 @@ class Case:
 
     @cached_property
     def active(self) -> int:
-        """Devices with a session that were seen between onset and end, and those affected."""
-        others = self.meanwhile.devices.filter("session").join(self.hit, on="device_id", how="anti")
+        """Devices with a session that were seen between onset and end, or some minutes around, and those affected."""
+        others = self.meanwhile.there.join(self.hit, on="device_id", how="anti")
         return others.height + self.hit.height
 
     @cached_property

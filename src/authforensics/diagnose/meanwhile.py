@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import polars as pl
@@ -25,6 +25,7 @@ _ATTEMPTS = [
 #: What callers without a session may meet, too.
 _OF_NONE = [AuthEvent.LOGIN_DENIED.value, AuthEvent.IGNORED.value]
 _GRANTS = [AuthEvent.LOGIN_OK.value, AuthEvent.REFRESH_OK.value]
+_PROOFS = [*_GRANTS, AuthEvent.API_OK.value]
 _COLUMNS = (
     "device_id",
     "timestamp",
@@ -39,6 +40,8 @@ _COLUMNS = (
     "auth_event",
     "straggler",
 )
+#: What is over sooner meets few: apps that are in use call every minute or two.
+_LEAST = timedelta(minutes=3)
 #: Values of `when`. The onset is part of what was before it, and of what came with it.
 _BEFORE, _ONSET, _SINCE = range(3)
 
@@ -50,12 +53,13 @@ class Meanwhile:
     `upstreams`: the `total` of the calls that show whether a token is good, per `upstream`; `routes`: that of those on
     the API, per `route`; `keys`: that of the first with a token that can be read, per `key_id` that it names; of all,
     how many calls on the API were `accepted`.
-    `devices`, one row each: whether it made such a `call`, showed a `session`, had a `login`, was refused one
-    (`login_denied`), and its `platform` and `app_version`. `attempts`: `count` of refreshes and logins per
-    `auth_event`, `when`, `status` and `upstream`. `tokens`: of those given, per `granted_by` and `when`, how many were
-    `refused` at first use, and `accepted` at all. `refused`: GRANTS of affected devices that ended in a refused
-    refresh, `session_age` seconds after their login, and whether they were `used` before. `proofs`: when affected
-    devices were first accepted after the last refusal, sorted.
+    `devices`, one row each: whether it made such a `call`, had a `login`, was refused one (`login_denied`), and its
+    `platform` and `app_version`; `there`: the `device_id` of those with a session, and where the time was short of
+    those that were accepted within some minutes around. `attempts`: `count` of refreshes and logins per `auth_event`,
+    `when`, `status` and `upstream`. `tokens`: of those given, per `granted_by` and `when`, how many were `refused` at
+    first use, and `accepted` at all. `refused`: GRANTS of affected devices that ended in a refused refresh,
+    `session_age` seconds after their login, and whether they were `used` before. `proofs`: when affected devices were
+    first accepted after the last refusal, sorted.
     """
 
     upstreams: pl.DataFrame
@@ -63,6 +67,7 @@ class Meanwhile:
     keys: pl.DataFrame
     accepted: int
     devices: pl.DataFrame
+    there: pl.DataFrame
     attempts: pl.DataFrame
     tokens: pl.DataFrame
     refused: pl.DataFrame
@@ -142,7 +147,7 @@ def measure(
     """
     stretch = _Stretch(onset, last, last_row)
     seen = list(in_order(events, partial(_seen, affected=affected, stretch=stretch), PARTS))
-    upstreams, routes, keys, devices, attempts, proofs = map(pl.concat, zip(*seen, strict=True))
+    upstreams, routes, keys, devices, there, attempts, proofs = map(pl.concat, zip(*seen, strict=True))
     routes = routes.group_by("route").agg(pl.col("total", "accepted").sum())
     return Meanwhile(
         upstreams=upstreams.group_by("upstream").agg(pl.col("total", "accepted").sum()),
@@ -150,6 +155,7 @@ def measure(
         keys=keys.group_by("key_id").agg(pl.col("total", "accepted").sum()),
         accepted=int(routes["accepted"].sum()),
         devices=devices,
+        there=there,
         attempts=attempts.group_by("auth_event", "when", "status", "upstream").agg(pl.col("count").sum()),
         tokens=_tokens(grants, onset, last),
         refused=_refused(grants.join(affected.lazy(), on="device_id", how="semi"), onset, last),
@@ -158,7 +164,7 @@ def measure(
 
 
 def _seen(part: pl.LazyFrame, affected: pl.DataFrame, stretch: _Stretch) -> list[pl.DataFrame]:
-    """`upstreams`, `routes`, `keys`, `devices`, `attempts` and `proofs` of a part of the events."""
+    """`upstreams`, `routes`, `keys`, `devices`, `there`, `attempts` and `proofs` of a part of the events."""
     # Read once, with no more than is needed: five times would take as long again.
     events = part.select(_COLUMNS).collect(engine="in-memory").lazy()
     now = events.filter(pl.col("timestamp").is_between(stretch.onset, stretch.last))
@@ -176,6 +182,7 @@ def _seen(part: pl.LazyFrame, affected: pl.DataFrame, stretch: _Stretch) -> list
             .group_by("key_id")
             .agg(total=pl.len(), accepted=accepted.sum()),
             _devices(now),
+            _there(events, stretch),
             attempts.group_by("auth_event", "status", "upstream", when=_when("timestamp", stretch.onset)).agg(
                 count=pl.len()
             ),
@@ -189,12 +196,18 @@ def _devices(events: pl.LazyFrame) -> pl.LazyFrame:
     call = pl.col("auth_event").is_in(_CALLS)
     return events.group_by("device_id").agg(
         call=call.any(),
-        session=(~pl.col("auth_event").is_in(_OF_NONE)).any(),
         login=(pl.col("auth_event") == AuthEvent.LOGIN_OK.value).any(),
         login_denied=(pl.col("auth_event") == AuthEvent.LOGIN_DENIED.value).any(),
         app_version=pl.when(call).then("app_version").drop_nulls().last(),
         platform=pl.when(call).then("platform").drop_nulls().last(),
     )
+
+
+def _there(events: pl.LazyFrame, stretch: _Stretch) -> pl.LazyFrame:
+    around = max(_LEAST - (stretch.last - stretch.onset), timedelta()) / 2
+    now = pl.col("timestamp").is_between(stretch.onset, stretch.last) & ~pl.col("auth_event").is_in(_OF_NONE)
+    near = pl.col("timestamp").is_between(stretch.onset - around, stretch.last + around)
+    return events.filter(now | (near & pl.col("auth_event").is_in(_PROOFS))).select("device_id").unique()
 
 
 def instances(upstreams: pl.DataFrame, denials: pl.DataFrame) -> pl.DataFrame:
