@@ -151,3 +151,19 @@ def test_nor_are_two_at_the_same_time(past):
 def test_those_refused_without_a_reason_just_before_are_the_onset(past):
     (incident,) = made(past, ALONE.replace("10:29:00", "10:30:10") + KEY, devices=12)
     assert (incident.devices, began(incident)) == (13, timedelta(minutes=30, seconds=10))
+
+
+def test_refreshes_without_an_answer_are_an_incident_though_all_were_also_refused_once(past):
+    script = """
+    09:55:00 fleet login_ok
+    09:55:05 fleet api_ok          every=20 times=29
+    10:05:00 fleet api_denied
+    10:05:01 fleet refresh_failed  status=500 every=20 times=3
+    10:06:20 fleet refresh_denied  reason=other
+    10:06:30 fleet refresh_failed  status=500 every=20 times=3
+    10:08:20 fleet refresh_ok
+    10:08:21 fleet api_ok          every=10 times=60
+    """
+    history, found = past(play(script, devices=8, stagger=5))
+    incidents = diagnose.diagnose(history, found, {"case": diagnose.infer(history.grants, history.devices)})
+    assert [(one.devices, f"{one.first_seen:%H:%M:%S}", one.ongoing) for one in incidents] == [(8, "10:05:00", False)]

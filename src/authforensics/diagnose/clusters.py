@@ -210,53 +210,63 @@ def _homes(findings: list[Finding], episodes: pl.DataFrame) -> list[tuple[str, i
     By its device's episodes; for one about the fleet by its reason, or by what began in its time.
     """
     faults = {fault.value for fault in KEY_FAULTS}
-    asked = pl.DataFrame(
-        [
-            (
-                index,
-                one.system,
-                one.device_id,
-                one.first_seen,
-                one.last_seen,
-                "key" if one.reason in faults else _kind_of(one),
-            )
-            for index, one in enumerate(findings)
-            if one.detector in _INFORMS or not one.measures.get("benign")
-        ],
-        schema={
-            "finding": pl.UInt32,
-            "system": pl.String,
-            "device_id": pl.String,
-            "begin": TIMESTAMP,
-            "end": TIMESTAMP,
-            "kind": KINDS,
-        },
-        orient="row",
-    ).cast({name: episodes.schema[name] for name in DEVICE})
+    asked = (
+        pl.DataFrame(
+            [
+                (
+                    index,
+                    one.system,
+                    one.device_id,
+                    one.first_seen,
+                    one.last_seen,
+                    "key" if one.reason in faults else _kind_of(one),
+                )
+                for index, one in enumerate(findings)
+                if one.detector in _INFORMS or not one.measures.get("benign")
+            ],
+            schema={
+                "finding": pl.UInt32,
+                "system": pl.String,
+                "device_id": pl.String,
+                "begin": TIMESTAMP,
+                "end": TIMESTAMP,
+                "kind": KINDS,
+            },
+            orient="row",
+        )
+        .cast({name: episodes.schema[name] for name in DEVICE})
+        .lazy()
+    )
+    like = episodes.lazy()
     of_device, of_fleet = pl.col("device_id").is_not_null(), pl.col("device_id").is_null()
-    columns = ("finding", "kind", "cluster", "first_seen", "last_seen", "begin", "end")
-    of_any = pl.col("kind").is_null()
+    columns = ("finding", "kind", "cluster", "first_seen", "last_seen", "begin", "end", "other")
+    # Who got no answer may have been refused as well, all of them.
+    of_any = pl.col("kind").is_null() | (pl.col("kind") == "unanswered")
     began = pl.col("first_seen") >= pl.col("begin")
     pairs = [
-        asked.lazy().filter(of_device).drop("kind").join(episodes.lazy(), on=DEVICE).select(columns),
-        asked.lazy().filter(of_fleet).drop("device_id").join(episodes.lazy(), on=["system", "kind"]).select(columns),
-        asked.lazy()
-        .filter(of_fleet & of_any)
+        asked.filter(of_device).drop("kind").join(like, on=DEVICE).with_columns(other=False).select(columns),
+        asked.filter(of_fleet)
+        .drop("device_id")
+        .join(like, on=["system", "kind"])
+        .with_columns(other=False)
+        .select(columns),
+        asked.filter(of_fleet & of_any)
         .drop("device_id", "kind")
-        .join(episodes.lazy(), on="system")
+        .join(like, on="system")
         .filter(began)
+        .with_columns(other=True)
         .select(columns),
     ]
     near = (
         pl.concat(pairs)
         .filter(pl.col("first_seen") <= pl.col("end"), pl.col("last_seen") >= pl.col("begin"))
-        .group_by("finding", "kind", "cluster")
+        .group_by("finding", "kind", "cluster", "other")
         .len()
         .collect(engine="streaming")
-        .sort("finding", "len", "kind", "cluster", descending=[False, True, False, False])
+        .sort("finding", "other", "len", "kind", "cluster", descending=[False, False, True, False, False])
         .unique("finding", keep="first")
     )
-    homes = {index: (str(kind), int(number)) for index, kind, number, _ in near.rows()}
+    homes = {index: (str(kind), int(number)) for index, kind, number, *_ in near.rows()}
     return [homes.get(index) for index in range(len(findings))]
 
 
