@@ -255,7 +255,8 @@ GRANTS: dict[str, pl.DataType] = {
 }
 
 #: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again)
-#: or to its logout.
+#: or to its logout. `barred_at`: when its login was refused last, after a refused refresh; null: it was not, or another
+#: login was granted since.
 EPISODES: dict[str, pl.DataType] = {
     "system": TEXT,
     "device_id": TEXT,
@@ -277,6 +278,7 @@ EPISODES: dict[str, pl.DataType] = {
     "reason": REASON,
     "refresh_reason": REASON,
     "session_seen": pl.Boolean(),
+    "barred_at": TIMESTAMP,
 }
 
 #: Events per minute: what must be seen across devices, small however many events there are.

@@ -23,6 +23,8 @@ _WIDTH = len(states.EVENTS)
 #: In seconds: no token that ships expires so soon after it was given. What is refused as expired by then is older
 #: (pathologies A2), or two clocks differ by a lifetime (A4).
 NEVER_EXPIRED = 5
+#: The states from which only a login helps.
+_DUE = (AuthState.REFRESH_DENIED.value, AuthState.ZOMBIE.value)
 #: No state: what a few events lead to depends on the state before them.
 _OPEN = len(states.STATES)
 
@@ -263,7 +265,18 @@ def episodes(turns: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     for name, rows in (("reason", refusals), ("refresh_reason", refusals.filter("refresh_denied"))):
         told = most_frequent(rows, "in_episode", "reason").rename({"reason": name})
         found = found.hstack(_placed(told, "in_episode", len(first), hit))
+    found = found.hstack(_placed(_barred(turns), "in_episode", len(first), hit))
     return _conform(found, names, EPISODES)
+
+
+def _barred(turns: pl.DataFrame) -> pl.DataFrame:
+    """The episodes (`in_episode`) whose last login was refused where one was due, and when: `barred_at`."""
+    denied = is_event(AuthEvent.LOGIN_DENIED) & pl.col("state").is_in(_DUE)
+    tried = turns.select("in_episode", "timestamp", denied=denied, given=is_event(AuthEvent.LOGIN_OK)).filter(
+        pl.col("denied") | pl.col("given")
+    )
+    _, last = _ends(tried["in_episode"])
+    return tried[last].filter("denied").select("in_episode", barred_at="timestamp")
 
 
 def _proven(turns: pl.DataFrame, devices: int, places: pl.Series) -> pl.Series:

@@ -34,13 +34,15 @@ _HARDLY = 0.02
 class Case:
     """One incident's cluster within the history of its system.
 
-    `denials` is every refusal that belongs to it, in no order; `begin` and `end` are the log's; `fleet` is
-    DEVICES of the system, `deploys` all that are known, `findings` those of the system, `signed` who signed tokens,
-    `witnessed_at` the first event that findings of other kinds saw of its devices.
+    `denials` is every refusal that belongs to it, in no order, `barred` those of the logins of who is refused these,
+    too; `begin` and `end` are the log's; `fleet` is DEVICES of the system, `deploys` all that are known, `findings`
+    those of the system, `signed` who signed tokens, `witnessed_at` the first event that findings of other kinds saw of
+    its devices.
     """
 
     cluster: Cluster
     denials: pl.DataFrame
+    barred: pl.DataFrame
     events: Sequence[pl.LazyFrame]
     grants: pl.LazyFrame
     begin: datetime
@@ -67,7 +69,12 @@ class Case:
     @cached_property
     def last(self) -> datetime:
         """The last refusal."""
-        return self.denials["timestamp"].max()  # type: ignore[return-value]
+        return self._moments["timestamp"].max()  # type: ignore[return-value]
+
+    @cached_property
+    def _moments(self) -> pl.DataFrame:
+        """When each device was refused, a call, a refresh or a login: `device_id`, `timestamp`, `row`."""
+        return pl.concat([self.denials.select(self.barred.columns), self.barred])
 
     def preceding(self, moment: datetime) -> tuple[Preceding, ...]:
         """The deploys shortly before `moment`, the last first."""
@@ -98,7 +105,7 @@ class Case:
     @cached_property
     def meanwhile(self) -> Meanwhile:
         """What else happened in the system."""
-        last_row = int(self.denials.filter(pl.col("timestamp") == self.last)["row"].max())  # type: ignore[arg-type]
+        last_row = int(self._moments.filter(pl.col("timestamp") == self.last)["row"].max())  # type: ignore[arg-type]
         return meanwhile.measure(
             self.events,
             self.grants,
@@ -177,7 +184,7 @@ class Case:
         if self.quiet:
             return 0
         lately = self.end - _LATELY
-        seen = self.denials.group_by("device_id").agg(pl.col("timestamp").max()).filter(pl.col("timestamp") >= lately)
+        seen = self._moments.group_by("device_id").agg(pl.col("timestamp").max()).filter(pl.col("timestamp") >= lately)
         return seen.join(self.ends.filter(pl.col("closed_at").is_null()), on="device_id", how="semi").height
 
     @cached_property
@@ -191,7 +198,7 @@ class Case:
 
         Long enough: a minute, and ten times the longest pause between refusals of the last half; an hour at most.
         """
-        times = self.denials["timestamp"].sort().tail(max(self.denials.height // 2, 2))
+        times = self._moments["timestamp"].sort().tail(max(self._moments.height // 2, 2))
         longest = times.diff().max()
         needed = max(60.0, 10 * longest.total_seconds()) if isinstance(longest, timedelta) else 60.0
         return (self.end - self.last).total_seconds() >= min(needed, 3600.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import polars as pl
 
@@ -12,7 +11,7 @@ from authforensics.diagnose import recalled, witnessed
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.clusters import Cluster, cluster
 from authforensics.diagnose.lifetimes import applying
-from authforensics.diagnose.refusals import EXPIRED, agreed, denials, reasons
+from authforensics.diagnose.refusals import EXPIRED, Refusals, agreed, reasons, refusals
 from authforensics.diagnose.signed import Signed
 from authforensics.document import Lifetimes
 from authforensics.findings import Deploy, Finding
@@ -29,10 +28,10 @@ def cases(
     """One case a cluster that has refusals; what is asked for is what `diagnose` gets."""
     clusters = cluster(history.episodes, findings, dict(history.spans.select("system", "begin").rows()))
     found = []
-    for one, (told, witnessed_at) in zip(clusters, denials(history.events, clusters), strict=True):
+    for one, told in zip(clusters, refusals(history.events, clusters), strict=True):
         known = lifetimes.get(one.system, Lifetimes())
-        refused = _belonging(one, told, known)
-        if not refused.is_empty():
+        refused = replace(told, denials=_belonging(one, told.denials, known))
+        if not refused.denials.is_empty():
             of_system = [each for each in findings if each.system == one.system]
             found.append(
                 _case(
@@ -43,14 +42,13 @@ def cases(
                     deploys=deploys,
                     findings=of_system,
                     signed=signers,
-                    witnessed_at=witnessed_at,
                 )
             )
     return found
 
 
 def _belonging(one: Cluster, told: pl.DataFrame, lifetimes: Lifetimes) -> pl.DataFrame:
-    """Of the refusals that `denials` gives those that make an incident."""
+    """Of the refusals that `refusals` gives those that make an incident."""
     if one.kind == recalled.KIND:
         return recalled.early(told, lifetimes.access)
     if one.kind in {"key", "rejected"}:
@@ -60,30 +58,30 @@ def _belonging(one: Cluster, told: pl.DataFrame, lifetimes: Lifetimes) -> pl.Dat
 
 def _case(
     one: Cluster,
-    denials: pl.DataFrame,
+    refused: Refusals,
     history: History,
     lifetimes: Lifetimes,
     *,
     deploys: Sequence[Deploy],
     findings: Sequence[Finding],
     signed: Signed,
-    witnessed_at: datetime | None,
 ) -> Case:
     mine = pl.col("system") == one.system
     fleet = history.devices.filter(mine)
     if one.kind in witnessed.FLEET:
-        one = replace(one, episodes=witnessed.of_devices(one.episodes, denials))
+        one = replace(one, episodes=witnessed.of_devices(one.episodes, refused.denials))
     return Case(
         cluster=one,
-        denials=denials,
+        denials=refused.denials,
+        barred=refused.barred,
         events=[part.filter(mine) for part in history.events],
         grants=history.grants.filter(mine),
         begin=history.spans.filter(mine)["begin"][0],
         end=history.spans.filter(mine)["end"][0],
         fleet=fleet,
-        lifetimes=applying(lifetimes, denials, fleet),
+        lifetimes=applying(lifetimes, refused.denials, fleet),
         deploys=deploys,
         findings=findings,
         signed=signed,
-        witnessed_at=witnessed_at,
+        witnessed_at=refused.besides,
     )

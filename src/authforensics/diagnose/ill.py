@@ -70,6 +70,11 @@ def _unproven() -> pl.Expr:
     return (pl.col("episode") == 0) & pl.col("reason").is_null() & ~_refreshes() & _calls_on()
 
 
+def barred() -> pl.Expr:
+    """Whether a device that had been accepted was refused the login, too, when one was due."""
+    return (pl.col("episode") > 0) & pl.col("barred_at").is_not_null()
+
+
 def keep(episodes: pl.DataFrame) -> pl.DataFrame:
     """Of EPISODES those that can be part of an incident: all but ordinary expiries.
 
@@ -84,8 +89,9 @@ def keep(episodes: pl.DataFrame) -> pl.DataFrame:
 def ill(episodes: pl.LazyFrame) -> pl.DataFrame:
     """Each episode with its `kind`, whether the client `obeyed`, and whether the log `told` a reason.
 
-    Obeyed: the refresh was refused and a login followed, or nothing. What is `_unproven` is what its device does next,
-    if that is to call on, too.
+    Obeyed: the refresh was refused and a login followed, or nothing. Not so of who is `barred`, refused the login as
+    well: that lasts until the last of these. What is `_unproven` is what its device does next, if that is to call on,
+    too.
     """
     # Refused once or twice, perhaps a call still in flight, then the login: a client that does what it should.
     # One that left there did no harm either.
@@ -114,17 +120,23 @@ def failing(episodes: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _described(episodes: pl.LazyFrame, obeyed: pl.Expr) -> pl.DataFrame:
-    return episodes.select(
-        *DEVICE,
-        "episode",
-        "first_seen",
-        "last_seen",
-        "closed_at",
-        "kind",
-        obeyed=obeyed,
-        told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
-        # That a token expired says nothing of an incident.
-        why=pl.coalesce(
-            pl.when(pl.col(name) != Reason.TOKEN_EXPIRED.value).then(name) for name in ("refresh_reason", "reason")
-        ).cast(pl.String),
-    ).collect(engine="streaming")
+    locked_out = ((pl.col("kind") == "refresh") & barred()).fill_null(value=False)
+    return (
+        episodes.with_columns(barred=locked_out)
+        .select(
+            *DEVICE,
+            "episode",
+            "first_seen",
+            pl.when("barred").then(pl.max_horizontal("last_seen", "barred_at")).otherwise("last_seen"),
+            "closed_at",
+            "kind",
+            "barred",
+            obeyed=obeyed & ~pl.col("barred"),
+            told=pl.col("reason").is_not_null() | pl.col("refresh_reason").is_not_null(),
+            # That a token expired says nothing of an incident.
+            why=pl.coalesce(
+                pl.when(pl.col(name) != Reason.TOKEN_EXPIRED.value).then(name) for name in ("refresh_reason", "reason")
+            ).cast(pl.String),
+        )
+        .collect(engine="streaming")
+    )

@@ -13,7 +13,7 @@ from functools import partial
 import polars as pl
 
 from authforensics.devices import IllDevice, Outcome, Recovery, RecoveryCell
-from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, OBEYS
+from authforensics.diagnose.ill import DEVICE, KEY_FAULTS, OBEYS, barred
 from authforensics.diagnose.wording import plural
 from authforensics.findings import Incident
 from authforensics.parallel import PARTS, in_order
@@ -116,7 +116,7 @@ def _mild() -> pl.Expr:
     untried = _sum("refresh_ok", "refresh_denied", "refresh_failed", "login_ok") == 0
     rejected = _sum("rejected_refresh", "rejected_login") > 0
     obedient = pl.col("refresh_denied").is_between(1, OBEYS) & (pl.col("zombie_denied") <= OBEYS) & ~rejected
-    return ((untried & (lasted < _CUT_OFF)) | obedient) & ~key.fill_null(value=False)
+    return ((untried & (lasted < _CUT_OFF)) | (obedient & ~barred())) & ~key.fill_null(value=False)
 
 
 def _follow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -15,6 +16,9 @@ from authforensics.schema import Reason
 from authforensics.states import AuthEvent, AuthState
 
 _REFUSALS = [AuthEvent.API_DENIED.value, AuthEvent.REFRESH_DENIED.value]
+_LOGIN_DENIED = AuthEvent.LOGIN_DENIED.value
+#: The states from which only a login helps.
+_DUE = [AuthState.REFRESH_DENIED.value, AuthState.ZOMBIE.value]
 #: What sessions end by some day: where they do so together, and log in again, there is no incident.
 EXPIRED = {Reason.TOKEN_EXPIRED.value, Reason.REFRESH_EXPIRED.value}
 #: What the first cycles of a loop may take, of which nobody can tell that they are one: two, of five minutes at most.
@@ -50,12 +54,23 @@ _COLUMNS = (
 )
 
 
-def denials(
-    events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]
-) -> Iterator[tuple[pl.DataFrame, datetime | None]]:
-    """Every refusal that belongs to each incident, and when the first event was that findings saw `besides`.
+@dataclass(frozen=True)
+class Refusals:
+    """What belongs to one incident.
 
-    Those in its ill episodes, in no order: stragglers, too; of those before the first refusal that is none, those from
+    `denials`: every refusal, in no order; `barred`: `device_id`, `timestamp`, `row` of those of the logins of who is
+    refused these, too; `besides`: when the first event was that findings saw besides.
+    """
+
+    denials: pl.DataFrame
+    barred: pl.DataFrame
+    besides: datetime | None
+
+
+def refusals(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> Iterator[Refusals]:
+    """What belongs to each incident.
+
+    Refusals are those in its ill episodes: stragglers, too; of those before the first refusal that is none, those from
     which the client went on to ask for new tokens, as a loop does from its first cycle on.
     Of a key fault, only those that say so or say nothing: the expiry that began the episode is not part of it. Nor is
     it where new tokens are refused, unless these are said to be expired, too. Where refreshes got no answer, those are
@@ -70,14 +85,26 @@ def denials(
         besides = found[at : at + len(one.besides)]
         at += len(one.besides)
         firsts = [each["timestamp"].min() for each in besides if not each.is_empty()]
-        yield refused, min(firsts, default=None)  # type: ignore[misc, type-var]
+        barred = _barred(one, refused["auth_event"])
+        yield Refusals(
+            refused.filter(~barred),
+            refused.filter(barred).select("device_id", "timestamp", "row"),
+            min(firsts, default=None),  # type: ignore[arg-type, type-var]
+        )
+
+
+def _barred(one: Cluster, events: pl.Series) -> pl.Series:
+    """Which are refused logins of who is barred: of an incident about logins they are its refusals."""
+    if one.kind in witnessed.KINDS:
+        return pl.repeat(value=False, n=len(events), eager=True)
+    return events == _LOGIN_DENIED
 
 
 def _found(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> list[pl.DataFrame]:
     """The refusals of each cluster, besides or not."""
     members = [
         one.episodes.select(
-            *(*DEVICE, "episode", "obeyed"),
+            *(*DEVICE, "episode", "obeyed", "barred"),
             begin="first_seen",
             end="last_seen",
             incident=pl.lit(index, pl.UInt32),
@@ -96,10 +123,13 @@ def _found(events: Sequence[pl.LazyFrame], clusters: Sequence[Cluster]) -> list[
     columns = ("incident", *_COLUMNS, "granted_at", "granted_by")
     unanswered = ill.filter("unanswered")
 
+    login = (pl.col("auth_event") == _LOGIN_DENIED) & pl.col("state").is_in(_DUE)
+
     def refused(part: pl.LazyFrame) -> pl.LazyFrame:
         of_episodes = (
-            part.filter(pl.col("auth_event").is_in(_REFUSALS))
+            part.filter(pl.col("auth_event").is_in(_REFUSALS) | login)
             .join(ill.drop("end").lazy(), on=[*DEVICE, "episode"])
+            .filter(~login | pl.col("barred"))
             .filter((pl.col("timestamp") >= pl.col("begin")) | _cycling())
             .filter(~(expired & (pl.col("key") | (pl.col("fresh") & (challenged | pl.col("straggler"))))))
         )

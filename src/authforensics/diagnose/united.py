@@ -67,4 +67,5 @@ def _joined(one: Case, other: Case) -> Case:
         witnessed_at=min(firsts, default=None),
         cluster=replace(mine, findings=mine.findings + theirs.findings, episodes=episodes),
         denials=pl.concat([one.denials, other.denials]).unique("row", keep="first"),
+        barred=pl.concat([one.barred, other.barred]).unique("row", keep="first"),
     )

@@ -142,7 +142,7 @@ def episodes(findings: Sequence[Finding], like: pl.DataFrame) -> pl.DataFrame:
             *_span(one),
             # An acceptance is the last line of a finding of no other kind.
             one.last_seen if kind(one) == "early" else None,
-            *(False, one.reason is not None),
+            *(False, False, one.reason is not None),
         )
         for number, one in enumerate(findings)
     ]
@@ -155,6 +155,7 @@ def episodes(findings: Sequence[Finding], like: pl.DataFrame) -> pl.DataFrame:
             "first_seen": TIMESTAMP,
             "last_seen": TIMESTAMP,
             "closed_at": TIMESTAMP,
+            "barred": pl.Boolean,
             "obeyed": pl.Boolean,
             "told": pl.Boolean,
         },

@@ -1,6 +1,6 @@
-"""`expired_refresh_storm`: the refresh tokens of many devices turn out expired, and a login doesn't follow.
+"""`expired_refresh_storm`: the refresh tokens of many devices turn out dead, and a login doesn't follow.
 
-What it sees: refreshes refused as expired (or for no stated reason) on many devices, a share of all that try to
+What it sees: refreshes refused, for whatever reason but a key fault, on many devices, a share of all that try to
 refresh, with no login soon after: of those that call, refresh or try to log in again all the same, or, where nothing
 more is seen of them, far more than is usual (or, in a log too short to tell what is, of nearly all that refresh). And,
 whatever follows, devices whose sessions die at their very first refresh again and again while hardly any first refresh
@@ -42,6 +42,14 @@ from authforensics.states import AuthEvent
 _STUCK, _SILENT, _GRANTED, _FIRST_REFUSED, _FIRST_GRANTED = range(5)
 _NEW_TOKENS = (AuthEvent.LOGIN_OK, AuthEvent.REFRESH_OK)
 _REFUSALS = (AuthEvent.REFRESH_DENIED, AuthEvent.API_DENIED, AuthEvent.LOGIN_DENIED)
+#: Reasons that others look for: a key that does not fit, and requests that carry no token, or none that is one.
+_OTHERS = (
+    Reason.SIGNATURE_INVALID,
+    Reason.KEY_NOT_FOUND,
+    Reason.ALGORITHM_REJECTED,
+    Reason.MISSING_TOKEN,
+    Reason.MALFORMED,
+)
 
 
 def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
@@ -56,8 +64,8 @@ def _observe(sessions: Sessions, limits: Limits) -> pl.DataFrame:
         # The token that a granted refresh was made with is the one before the token it gave.
         held=pl.when(again).then(pl.when(own).then(pl.col("granted_by").shift())).otherwise("granted_by"),
     ).filter(is_event(*_NEW_TOKENS, *_REFUSALS))
-    expired = pl.col("reason").is_null() | one_of("reason", [Reason.REFRESH_EXPIRED.value])
-    refused = _followed(steps).filter(is_event(AuthEvent.REFRESH_DENIED), expired)
+    mine = ~one_of("reason", [reason.value for reason in _OTHERS])
+    refused = _followed(steps).filter(is_event(AuthEvent.REFRESH_DENIED), mine)
     granted = steps.filter(again)
     healed = (pl.col("renewed") <= limits["patience"]).fill_null(value=False)
     stuck = ~healed & (pl.col("goes_on") > limits["patience"])
@@ -114,7 +122,7 @@ def _conclude(observed: pl.DataFrame, fleet: Fleet, limits: Limits) -> pl.DataFr
             *("share", "half_seconds", "top_share", "dead", "benign"),
             refused=pl.col("count"),
             seconds=seconds(),
-            expired=pl.col("reason").is_not_null(),
+            expired=pl.col("reason").cast(pl.String).eq_missing(pl.lit(Reason.REFRESH_EXPIRED.value)),
         ),
     )
 
@@ -192,7 +200,7 @@ def _describe(measures: Mapping[str, float]) -> str:
 
 DETECTOR = Detector(
     name="expired_refresh_storm",
-    title="Refresh tokens of many devices have expired",
+    title="Refresh tokens of many devices are dead",
     severity=1,
     thresholds=(
         Threshold(

@@ -44,7 +44,7 @@ _WEIGHTS = {
     "rotation": Weight(-2.5, "refreshes of one session overlapped, or an answer was lost: rotation revokes then"),
     "reused": Weight(-5.0, "refresh tokens were used twice: that revoked what the others had"),
     "new_refused": Weight(-2.0, "new tokens are refused as well"),
-    "login_refused": Weight(-3.0, "their logins are refused as well: it is the account"),
+    "login_refused": Weight(-4.5, "their logins are refused as well: it is the account"),
     "one_version": Weight(-2.5, "one app version only: whoever revokes looks at users, not at versions"),
     "newborn": Weight(-3.0, "they are refused in their first seconds: nobody revokes so fast"),
     "returns": Weight(-4.0, "refused tokens are accepted again, unchanged: nobody takes a revocation back"),
