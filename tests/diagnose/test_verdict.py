@@ -14,7 +14,7 @@ NOTHING = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "reason": 
 ENDPOINTS = pl.DataFrame(
     schema={"endpoint_class": pl.String, "requests": pl.UInt32, "refused": pl.UInt32, "forbidden": pl.UInt32}
 )
-NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row", "failing"}, 0)
+NONE = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row", "failing", "ended"}, 0)
 
 
 def judge(messages: pl.DataFrame = NOTHING, **counts: int) -> tuple[str, str]:
@@ -177,6 +177,47 @@ def test_refreshes_that_fail_now_and_then_are_no_row(past):
     script = "10:00:00 fleet refresh_failed\n10:00:01 fleet refresh_ok"
     history, _ = past(play(script, devices=30, stagger=2))
     assert tally(history, ENDPOINTS).row is None
+
+
+#: Twenty devices that go on, and five of a region.
+REGION = """
+10:00:00 fleet login_ok
+10:00:05 fleet api_ok every=60 times=30
+10:15:02 fleet refresh_ok
+"""
+
+
+def test_sessions_that_end_together_are_told_without_an_incident(past):
+    script = "".join(
+        f"""
+        10:00:0{one} jp-{one} api_ok every=60 times=10
+        10:10:0{one} jp-{one} refresh_denied reason=refresh_revoked
+        10:10:3{one} jp-{one} login_ok
+        10:10:4{one} jp-{one} api_ok every=60 times=20
+        """
+        for one in range(5)
+    )
+    history, found = past(play(REGION + script, devices=20, stagger=1))
+    assert not found
+    headline = verdict([], tally(history, ENDPOINTS), systems=1, told=NOTHING).headline
+    assert headline.endswith(
+        "; sessions of 5 devices ended together, their refresh refused (refresh_revoked), and began anew,"
+        " from 2026-03-01 10:10:00 to 10:10:04 UTC."
+    )
+
+
+def test_sessions_that_end_now_and_then_do_not_end_together(past):
+    script = "".join(
+        f"""
+        10:00:0{one} late-{one} api_ok every=60 times=3
+        10:{4 + 5 * one:02}:00 late-{one} refresh_denied reason=refresh_expired
+        10:{4 + 5 * one:02}:30 late-{one} login_ok
+        10:{4 + 5 * one:02}:40 late-{one} api_ok
+        """
+        for one in range(5)
+    )
+    history, _ = past(play(REGION + script, devices=20, stagger=1))
+    assert tally(history, ENDPOINTS).ended is None
 
 
 def test_refusals_that_go_on_of_devices_that_are_all_accepted_again_are_told_so(past):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -16,6 +16,12 @@ from authforensics.states import AuthEvent
 
 #: Refreshes that fail in a row, and devices they are of, before a row is worth a word: fewer happen by chance.
 ROW_LENGTH, ROW_DEVICES = 20, 5
+#: Sessions that end together: so many devices within one of these stretches, such a share of those with a session, and
+#: so many times what the whole log has in as long. Who is revoked finds out at the next refresh: 15 min is how long
+#: access tokens often live. What is shorter than the least is taken for it.
+_ENDED_DEVICES, _ENDED_SHARE, _ENDED_RATIO = 3, 0.1, 5
+_LEAST = timedelta(minutes=1)
+_STRETCHES = (_LEAST, timedelta(minutes=15))
 _REFRESHES = [AuthEvent.REFRESH_OK.value, AuthEvent.REFRESH_DENIED.value, AuthEvent.REFRESH_FAILED.value]
 
 
@@ -46,14 +52,27 @@ class Failing:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """Sessions that ended together, each with a refused refresh, and whose devices logged in again.
+
+    `reason`: what the server said of most of these; null: nothing.
+    """
+
+    devices: int
+    first_seen: datetime
+    last_seen: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Tally:
     """Counts over all systems.
 
     `healed`: refused calls whose device was accepted again; `strangers`: those of devices that showed no session at
     all; the rest of `refused` is left open. `row`: the longest row of refreshes of one system, of several devices, none
-    of which succeeded; `failing`: those without a verdict. Not judged are `challenged`, answered 401 as a protocol
-    begins, and `forbidden`, answered 403 on routes that never answer 401, but do answer otherwise: what scanners try is
-    forbidden always.
+    of which succeeded; `failing`: those without a verdict; `ended`: the most sessions that ended together. Not judged
+    are `challenged`, answered 401 as a protocol begins, and `forbidden`, answered 403 on routes that never answer 401,
+    but do answer otherwise: what scanners try is forbidden always.
     """
 
     requests: int
@@ -69,6 +88,7 @@ class Tally:
     forbidden: int
     row: Row | None = None
     failing: Failing | None = None
+    ended: Ended | None = None
 
 
 def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Tally:
@@ -77,7 +97,7 @@ def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Ta
     Args:
         history: of all systems.
         endpoints: `endpoint_class`, `requests`, `refused` and `forbidden` of every endpoint.
-        rows: whether to look for `row`, which takes longer than all the rest.
+        rows: whether to look for `row` and `ended`, which takes longer than all the rest.
     """
     answered = endpoints.filter(pl.col("requests") > pl.col("forbidden"))
     # Stragglers are left out, as in the episodes: they say nothing about the token held.
@@ -97,7 +117,45 @@ def tally(history: History, endpoints: pl.DataFrame, *, rows: bool = True) -> Ta
         forbidden=_of_class(answered, EndpointClass.PUBLIC, "forbidden"),
         row=_row(history) if rows else None,
         failing=_failing(history) if rows and events.get(AuthEvent.REFRESH_FAILED.value) else None,
+        ended=_ended(history) if rows else None,
     )
+
+
+def _ended(history: History) -> Ended | None:
+    """The most sessions of one system that ended together."""
+    back = pl.col("refresh_denied_at").is_not_null() & (pl.col("next_granted_by") == AuthEvent.LOGIN_OK.value)
+    at = pl.col("refresh_denied_at").alias("at")
+    ends = history.grants.filter(back).select("system", "device_id", at, reason="refresh_denied_reason")
+    told = ends.collect(engine="streaming").sort("system", "at", "device_id")
+    if told["device_id"].n_unique() < _ENDED_DEVICES:
+        return None
+    alive = history.devices.filter("alive").group_by("system").agg(alive=pl.len())
+    whole = (pl.col("end") - pl.col("begin")).dt.total_microseconds() / 1e6
+    usual = told.group_by("system").agg(all=pl.len()).join(history.spans.with_columns(whole=whole), on="system")
+    lasted = pl.max_horizontal(pl.col("last_seen") - pl.col("at"), pl.lit(_LEAST)).dt.total_microseconds() / 1e6
+    # Forward from each: at the first of those that are together all are counted.
+    windows = [
+        told.rolling("at", period=stretch, offset=timedelta(0), closed="left", group_by="system").agg(
+            devices=pl.col("device_id").n_unique(),
+            last_seen=pl.col("at").max(),
+            reason=pl.col("reason").cast(pl.String).drop_nulls().mode().sort().first(),
+            said=pl.col("reason").count() / pl.len(),
+        )
+        for stretch in _STRETCHES
+    ]
+    found = (
+        pl.concat(windows)
+        .join(alive, on="system")
+        .join(usual, on="system")
+        .filter(
+            pl.col("devices") >= _ENDED_DEVICES,
+            pl.col("devices") >= _ENDED_SHARE * pl.col("alive"),
+            pl.col("devices") * pl.col("whole") >= _ENDED_RATIO * pl.col("all") * lasted,
+        )
+        .sort("devices", "at", "last_seen", descending=[True, False, False])
+        .select("devices", "last_seen", first_seen="at", reason=pl.when(pl.col("said") > 0.5).then("reason"))
+    )
+    return Ended(**found.row(0, named=True)) if found.height else None
 
 
 def _of_class(endpoints: pl.DataFrame, name: EndpointClass, count: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from authforensics.diagnose.deploys import BY_CHANCE
-from authforensics.diagnose.tally import Tally
+from authforensics.diagnose.tally import Ended, Tally
 from authforensics.diagnose.wording import after, clock, plural
 from authforensics.document import Verdict
 from authforensics.findings import Incident, Severity
@@ -95,6 +95,7 @@ def _ordinary(counted: Tally) -> str:
             f"{row.count:,} refreshes of {row.devices:,} devices in a row did not succeed, from {when}:"
             " look at the refresh endpoint"
         )
+    told += [_ended(counted.ended)] if counted.ended else []
     return f"{seen} {'; '.join([*told, *unjudged])}."
 
 
@@ -109,6 +110,14 @@ def _failing(counted: Tally) -> str:
     when = f"from {found.first_seen:%Y-%m-%d} {clock(found.first_seen)} to {clock(found.last_seen)} UTC"
     there, elsewhere = (f"{failed:,} of {total:,}" for failed, total in (found.there, found.elsewhere))
     return f"{told}), {there} at {' and '.join(found.instances)} {when}, {elsewhere} elsewhere: look there"
+
+
+def _ended(one: Ended) -> str:
+    when = f"{one.first_seen:%Y-%m-%d} {clock(one.first_seen)} to {clock(one.last_seen)} UTC"
+    said = f" ({one.reason})" if one.reason else ""
+    return (
+        f"sessions of {one.devices:,} devices ended together, their refresh refused{said}, and began anew, from {when}"
+    )
 
 
 def _unjudged(counted: Tally) -> list[str]:
