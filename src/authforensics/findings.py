@@ -188,7 +188,8 @@ class Incident(Frozen):
     `first_seen`: the first event of it in the log, mostly a refusal, with which the phases begin; or, where a session
     is used by somebody else, what he did before.
     `ongoing`: refusals have not stopped when the log ends; of the devices that were not accepted again, `devices_ill`
-    were refused shortly before that.
+    were refused shortly before that. `devices_obeyed`: devices that are not affected, because theirs ended with their
+    sessions, and they logged in again or left.
     `device_ids` is complete: every device with a denial that belongs to it. `users` are those that used these devices
     last, as far as the log names them; null: it names none. `deploys` are those shortly before its
     onset, the last first. `renewed`: new tokens were refused, and are not any more, but older ones are; null elsewhere.
@@ -209,6 +210,7 @@ class Incident(Frozen):
     devices_seen: int = Field(ge=1)
     devices_recovered: int = Field(ge=0)
     devices_ill: int = Field(ge=0)
+    devices_obeyed: int = Field(ge=0, default=0)
     requests_denied: int = Field(ge=0)
     writes_lost: int = Field(ge=0)
     device_seconds: float = Field(ge=0)

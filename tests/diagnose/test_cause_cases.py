@@ -36,6 +36,7 @@ def test_a_case_gives_its_incident_and_cause(path, past):
             "devices_seen": one.devices_seen,
             "ongoing": one.ongoing,
             "devices_recovered": one.devices_recovered,
+            "devices_obeyed": one.devices_obeyed,
             "requests_denied": one.requests_denied,
             "writes_lost": one.writes_lost,
             "phases": [phase.name for phase in one.phases],

@@ -72,7 +72,7 @@ def diagnose(
     judged = [_judged(one, known) for one in built if not _is_sign(one)]
     judged += _signs([one for one in built if _is_sign(one)], judged, known)
     found = [
-        incidents.incident(one.case, one.causes, harmless=one.harmless)
+        incidents.incident(one.case, one.causes, harmless=one.harmless, obeyed=one.obeyed)
         for one in united(judged, lambda joined: _judged(joined, known), UNDETERMINED)
     ]
     found = forged.adopted(found, forged.incidents(signers, history, findings, known[forged.CAUSE]), findings)
@@ -104,7 +104,11 @@ def _worst_first(one: Incident) -> tuple[object, ...]:
 
 
 def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
-    """A case and its causes. Of what spares clients that obey, only the others are affected, if there are any."""
+    """A case and its causes. Of what spares clients that obey, only the others are affected, if there are any.
+
+    Unless most obey and are much of the fleet, and their sessions did not end by design: who ended them is asked first,
+    and how clients take it tells neither what did it nor to whom.
+    """
     ranked = incidents.rank(whole, known)
     first = known[ranked[0].cause]
     if not first.spares:
@@ -113,9 +117,18 @@ def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
     if stuck is whole or stuck.denials.is_empty():
         explained = first.name != UNDETERMINED or whole.cluster.informs or _only_expired(whole)
         return Judged(whole, ranked, explained and bool(whole.cluster.episodes["obeyed"].all()))
+    if not (first.by_design or _only_expired(whole)) and _much(whole, stuck):
+        return Judged(whole, ranked)
     again = incidents.rank(stuck, known)
     # What ended the sessions of all is known, though these few alone would not tell.
-    return Judged(stuck, ranked if again[0].cause == UNDETERMINED else again)
+    obeyed = len(whole.devices) - len(stuck.devices)
+    return Judged(stuck, ranked if again[0].cause == UNDETERMINED else again, obeyed=obeyed)
+
+
+def _much(whole: Case, stuck: Case) -> bool:
+    """Whether most devices of a case obeyed, and it is about much of the fleet."""
+    devices = len(whole.devices)
+    return devices > 2 * len(stuck.devices) and incidents.much(devices, whole.active)
 
 
 def _only_expired(whole: Case) -> bool:

@@ -34,8 +34,11 @@ _LOCKED_OUT = Severity.CRITICAL
 _GROUP = Severity.HIGH
 
 
-def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = False) -> Incident:
-    """Judge one case, whose causes are `ranked`; `harmless`: sessions ended, and every client did what it should."""
+def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = False, obeyed: int = 0) -> Incident:
+    """Judge one case, whose causes are `ranked`.
+
+    `harmless`: sessions ended, and every client did what it should; `obeyed`: so many others that did.
+    """
     findings = sorted(case.cluster.findings, key=lambda one: (one.first_seen, one.detector, one.device_id or ""))
     steps = phases(case)
     identity = f"{case.cluster.system}\n{case.cluster.kind}\n{began(case).isoformat()}"
@@ -56,6 +59,7 @@ def incident(case: Case, ranked: tuple[RootCause, ...], *, harmless: bool = Fals
         devices_seen=case.active,
         devices_recovered=case.recovered,
         devices_ill=case.ill,
+        devices_obeyed=obeyed,
         requests_denied=case.refused,
         writes_lost=case.writes_lost,
         device_seconds=round(ill_seconds, 3),
@@ -117,6 +121,11 @@ def severity(case: Case, findings: list[Finding]) -> Severity:
     if (devices >= _SOME and worst is _GROUP) or (long and worst in (_LOCKED_OUT, _GROUP)):
         return Severity.MEDIUM
     return Severity.LOW
+
+
+def much(devices: int, active: int) -> bool:
+    """Whether so many devices are several, and much of those that are active."""
+    return devices >= _SOME and devices / active >= _MANY_SHARE
 
 
 def _device_seconds(case: Case) -> float:

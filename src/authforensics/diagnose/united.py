@@ -14,11 +14,12 @@ from authforensics.findings import RootCause
 
 @dataclass(frozen=True)
 class Judged:
-    """A case with its causes, the best first. `harmless`: it hurt nobody."""
+    """A case with its causes, the best first. `harmless`: it hurt nobody; `obeyed`: devices that it spared."""
 
     case: Case
     causes: tuple[RootCause, ...]
     harmless: bool = False
+    obeyed: int = 0
 
 
 def united(judged: Sequence[Judged], judge: Callable[[Case], Judged], unknown: str) -> list[Judged]:
@@ -30,7 +31,8 @@ def united(judged: Sequence[Judged], judge: Callable[[Case], Judged], unknown: s
         if host is None:
             done.append(one)
         else:
-            done[host] = judge(_joined(done[host].case, one.case))
+            joined = judge(_joined(done[host].case, one.case))
+            done[host] = replace(joined, obeyed=max(joined.obeyed, done[host].obeyed, one.obeyed))
     return done
 
 

@@ -188,10 +188,11 @@ def _sentence(one: Incident, *, named: bool) -> str:
     why = why[0].lower() + why[1:]
     sure = "" if cause.confidence == "high" or unknown else " (likely)"
     lost = f", {plural(one.writes_lost, 'write')} lost" if one.writes_lost else ""
+    others = f" ({one.devices_obeyed:,} more were sent to login)" if one.devices_obeyed else ""
     met = "refused" if one.requests_denied >= one.devices and not _ACCEPTED & set(one.detectors) else "affected"
     return (
         f"{where}{why if where else why[0].upper() + why[1:]}{sure}:"
-        f" {one.devices:,} of {plural(one.devices_seen, 'device')} {met}{lost}, {_when(one)}."
+        f" {one.devices:,} of {plural(one.devices_seen, 'device')} {met}{others}{lost}, {_when(one)}."
     )
 
 

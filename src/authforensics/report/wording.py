@@ -153,13 +153,14 @@ def facts(incident: Incident) -> list[tuple[str, str]]:
     after += [f"{number(incident.devices_ill)} still ill"] if incident.ongoing or incident.devices_ill else []
     after += [f"{number(unseen)} not seen since"] if unseen > 0 else []
     share = percent(incident.devices, incident.devices_seen)
+    others = f"; {number(incident.devices_obeyed)} more were sent to login" if incident.devices_obeyed else ""
     users = f", {count(incident.users, 'user')}" if incident.users is not None else ""
     return [
         ("Since", f"{moment(incident.first_seen)} UTC"),
         ("Until", "ongoing" if incident.ongoing else f"{moment(incident.last_seen)} UTC"),
         ("Lasted", duration(lasted) if lasted >= 1 else "under a second"),
         *([("Just before", deploys(incident))] if incident.deploys else []),
-        ("Devices affected", f"{number(incident.devices)} of {number(incident.devices_seen)} ({share}){users}"),
+        ("Devices affected", f"{number(incident.devices)} of {number(incident.devices_seen)} ({share}){users}{others}"),
         *(_cost(incident, after) if failed(incident) else []),
     ]
 

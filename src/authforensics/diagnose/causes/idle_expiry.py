@@ -131,4 +131,5 @@ CAUSE = Cause(
     weights=_WEIGHTS,
     judge=_judge,
     spares=True,
+    by_design=True,
 )

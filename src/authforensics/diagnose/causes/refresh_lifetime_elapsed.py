@@ -143,4 +143,5 @@ CAUSE = Cause(
     weights=_WEIGHTS,
     judge=_judge,
     spares=True,
+    by_design=True,
 )
