@@ -72,6 +72,13 @@ class Cluster:
         (begin, end), (other_begin, other_end) = self._span, other._span
         return bool(other_begin <= end and begin <= other_end)
 
+    def is_beside(self, other: Cluster) -> bool:
+        """Whether it is part of another one, and most of it happened while that one lasted."""
+        begin, end = other._span
+        first, last = pl.col("first_seen").to_physical(), pl.col("last_seen").to_physical()
+        meanwhile = self.episodes.filter(last >= begin, first <= end).height
+        return 2 * meanwhile >= self.episodes.height and self.is_part_of(other)
+
     def is_part_of(self, other: Cluster) -> bool:
         """Whether it overlaps another one of its system in time, and half of its devices are among the other's."""
         if self.system != other.system or not self.meets(other):
@@ -132,7 +139,7 @@ def _with_witnessed(
             if kind in witnessed.COSTS:
                 costs.append(one)
                 continue
-            host = next((index for index, other in enumerate(told) if one.is_part_of(other)), None)
+            host = next((index for index, other in enumerate(told) if one.is_beside(other)), None)
             if host is None:
                 apart.append(one)
             else:
@@ -151,8 +158,11 @@ def _beside(host: Cluster, one: Cluster) -> Cluster:
         [mine.with_columns(own=True), host.episodes.with_columns(own=False)], how="diagonal"
     ).with_columns(why=pl.lit(None, pl.String))
     near = reached(around, begin, end, GAP_SECONDS).filter("own").select(mine.columns)
-    besides = replace(one, episodes=near)
-    return replace(host, findings=host.findings + one.findings, besides=(*host.besides, besides))
+    whole = replace(host, findings=host.findings + one.findings)
+    # A few of many devices do not tell when it began.
+    if 2 * near["device_id"].n_unique() < host.episodes["device_id"].n_unique():
+        return whole
+    return replace(whole, besides=(*host.besides, replace(one, episodes=near)))
 
 
 def _without(one: Cluster, others: list[Cluster]) -> Cluster | None:
