@@ -117,6 +117,17 @@ def fresh_refused(case: Case, found: Judgement, *, refresh: str, login: str) -> 
             )
 
 
+def logins_refused(case: Case, found: Judgement, weight: str) -> None:
+    """Tokens that affected devices were given by a login are refused at their first use."""
+    fresh = case.first_uses(AuthEvent.LOGIN_OK).affected
+    if fresh.refused > 0.1 * fresh.total:
+        found.speaks_against(
+            weight,
+            min(2 * fresh.refused / fresh.total, 1.0),
+            f"{fresh.refused:,} of {plural(fresh.total, 'login')} gave a token that was refused at once",
+        )
+
+
 def returned(case: Case) -> tuple[pl.DataFrame, int]:
     """Refused tokens that were accepted again, unchanged, on a call that had been refused; and how many there were."""
     return case.tokens.filter(pl.col("again_at").is_not_null()), case.tokens.height

@@ -2,7 +2,7 @@
 
 Deciding: sessions end at one age, their calls then carry no credential at all, and nobody refreshes. A server that
 finds the token and calls it expired speaks against: then the client could have refreshed and didn't. Where no reason is
-logged, that can't be told apart, so the age alone does not decide.
+logged, that can't be told apart, so the age alone carries nothing.
 Sequence:
     10:00:00  6 browsers  login_ok       40 s apart
     10:00:05  6 browsers  api_ok         40 s apart, 30x every 30 s
@@ -24,7 +24,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import LOG_REASON, logins_help
+from authforensics.diagnose.pieces import LOG_REASON, logins_help, logins_refused
 from authforensics.diagnose.wording import plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
@@ -35,6 +35,7 @@ _WEIGHTS = {
     "no_refresh": Weight(1.0, "nobody tries to refresh"),
     "login_helps": Weight(0.5, "a login begins a new session"),
     "credential": Weight(-4.0, "the server was sent a token and refused it"),
+    "new_refused": Weight(-4.0, "new tokens of theirs are refused as well: no lifetime does that"),
     "others_refresh": Weight(-1.5, "others of the fleet refresh: part of the clients have a trouble of their own"),
 }
 
@@ -61,6 +62,7 @@ def _judge(case: Case) -> Judgement:
     elif count >= len(silent):
         found.speaks_against("others_refresh", 1.0, f"other devices refreshed {count:,} times")
     logins_help(case, found, "login_helps")
+    logins_refused(case, found, "new_refused")
     return found
 
 
@@ -77,4 +79,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    needs=("no_credential",),
 )

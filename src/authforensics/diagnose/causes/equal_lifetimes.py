@@ -26,7 +26,7 @@ import polars as pl
 from authforensics.diagnose import tokens
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
-from authforensics.diagnose.pieces import DEPLOY, FEW, deployed
+from authforensics.diagnose.pieces import DEPLOY, FEW, deployed, logins_refused
 from authforensics.diagnose.wording import clock, plural
 from authforensics.document import Lifetime
 from authforensics.findings import duration
@@ -50,6 +50,7 @@ _WEIGHTS = {
     ),
     "later": Weight(-2.0, "sessions live clearly longer than an access token"),
     "one_version": Weight(-3.0, "one app version only: lifetimes are the server's, and the same for all versions"),
+    "new_refused": Weight(-4.0, "new tokens of theirs are refused as well: no lifetime does that"),
     "beside": Weight(-4.0, "refused beside a granted refresh of the same device: that is a race"),
     "no_verdict": Weight(-2.0, "the refresh endpoint fails without a verdict"),
 }
@@ -77,6 +78,7 @@ def _judge(case: Case) -> Judgement:
         )
     if case.scope.app_version:
         found.speaks_against("one_version", 1.0, f"only version {', '.join(case.scope.app_version)} is refused")
+    logins_refused(case, found, "new_refused")
     tries = case.refreshes()
     if tries["failed"] > tries["denied"]:
         found.speaks_against("no_verdict", 1.0, f"{tries['failed']:,} refreshes got no verdict (5xx, 429, timeout)")

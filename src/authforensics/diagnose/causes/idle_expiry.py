@@ -27,7 +27,7 @@ from authforensics.diagnose import endings
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.endings import Clock
-from authforensics.diagnose.pieces import FEW, logins_help, others_obey
+from authforensics.diagnose.pieces import FEW, logins_help, logins_refused, others_obey
 from authforensics.diagnose.wording import plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
@@ -40,6 +40,7 @@ _WEIGHTS = {
     "no_rest": Weight(-4.0, "they did not rest longer than an access token lives"),
     "rested_longer": Weight(-3.0, "others rested longer and were refreshed"),
     "others_obey": Weight(-4.0, "others whose sessions end log in: what is left is clients that don't"),
+    "new_refused": Weight(-4.0, "new tokens of theirs are refused as well: no lifetime does that"),
     "other_reason": Weight(-4.0, "the server says something other than expired"),
 }
 #: Of refreshes that succeeded so many may have come after as long a rest: devices that the log can't tell apart.
@@ -75,6 +76,7 @@ def _judge(case: Case) -> Judgement:
     else:
         _rest(case, rest, found)
     logins_help(case, found, "login_helps")
+    logins_refused(case, found, "new_refused")
     others_obey(case, found, "others_obey")
     return found
 

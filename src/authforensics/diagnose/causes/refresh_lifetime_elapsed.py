@@ -29,11 +29,10 @@ from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement, Weight
 from authforensics.diagnose.endings import Clock
 from authforensics.diagnose.ill import KEY_FAULTS
-from authforensics.diagnose.pieces import FEW, logins_help, others_obey
+from authforensics.diagnose.pieces import FEW, logins_help, logins_refused, others_obey
 from authforensics.diagnose.wording import plural
 from authforensics.findings import duration
 from authforensics.schema import Reason
-from authforensics.states import AuthEvent
 
 _WEIGHTS = {
     "reason": Weight(1.5, "the server says the refresh token has expired"),
@@ -88,13 +87,7 @@ def _judge(case: Case) -> Judgement:
     rest = case.rest_clock
     if rest is not None and rest.beyond >= FEW:
         found.speaks_for("rested_longer", 1.0, f"{rest.beyond:,} refreshes after as long a rest succeeded")
-    fresh = case.first_uses(AuthEvent.LOGIN_OK).affected
-    if fresh.refused > 0.1 * fresh.total:
-        found.speaks_against(
-            "new_refused",
-            min(2 * fresh.refused / fresh.total, 1.0),
-            f"{fresh.refused:,} of {plural(fresh.total, 'login')} gave a token that was refused at once",
-        )
+    logins_refused(case, found, "new_refused")
     logins_help(case, found, "login_helps")
     others_obey(case, found, "others_obey")
     if case.scope.app_version:
