@@ -1,8 +1,9 @@
 """`client_never_refreshes`: the client answers an expired token with the same call, and never asks for another.
 
-Deciding: none of the affected devices ever tries to refresh, while others whose tokens expire do so, and succeed. A
-connection that keeps its first token has a client that refreshes for all other calls; one that was refused a refresh
-ignores that; a browser without its cookie is told that nothing was sent.
+Deciding: none of the affected devices tries to refresh while its calls are refused (before, another version of the app
+may have), others whose tokens expire do so, and succeed. A connection that keeps its first token has a client that
+refreshes for all other calls; one that was refused a refresh ignores that; a browser without its cookie is told that
+nothing was sent.
 Sequence:
     10:00:00  6 old  login_ok    9 s apart version=3.5
     10:00:01  6 old  api_ok      9 s apart, 29x every 30 s version=3.5
@@ -30,7 +31,7 @@ from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
 
 _WEIGHTS = {
-    "no_refresh": Weight(3.0, "they never try to refresh, in the whole log"),
+    "no_refresh": Weight(3.0, "they never try to refresh while their calls are refused"),
     "others_refresh": Weight(1.5, "others refresh at the same time, and it helps", decides=True),
     "repeats": Weight(1.5, "they repeat the same refused call: nobody sent them to the login"),
     "expired": Weight(1.0, "the server says expired: a refresh is what it asks for"),
@@ -60,7 +61,7 @@ def _judge(case: Case) -> Judgement:
     devices = len(case.devices)
     if not case.tokens.height:
         return found
-    refreshing = case.steps.filter(pl.col("auth_event").is_in(REFRESHES))["device_id"].n_unique()
+    refreshing, before = _refreshing(case)
     if refreshing > _STRAY * devices:
         found.speaks_against("tries", refreshing / devices, f"{refreshing:,} of {plural(devices, 'device')} do refresh")
         if refreshing > 0.5 * devices:
@@ -68,7 +69,8 @@ def _judge(case: Case) -> Judgement:
     found.speaks_for(
         "no_refresh",
         1 - refreshing / devices,
-        f"{devices - refreshing:,} of {plural(devices, 'affected device')} never tried to refresh",
+        f"{devices - refreshing:,} of {plural(devices, 'affected device')} never tried to refresh"
+        + (f" since their calls were refused; {before:,} did before" if before else ""),
     )
     helped = case.refreshes()["ok"]
     if helped >= FEW:
@@ -93,6 +95,19 @@ def _judge(case: Case) -> Judgement:
     one_part(case, found, "part")
     _tokens(case, found)
     return found
+
+
+def _refreshing(case: Case) -> tuple[int, int]:
+    """Devices that tried to refresh from their first refusal to their last, and those that did before only.
+
+    An app may have been updated in the midst of the log.
+    """
+    spans = case.denials.group_by("device_id").agg(begin=pl.col("timestamp").min(), end=pl.col("timestamp").max())
+    tries = case.steps.filter(pl.col("auth_event").is_in(REFRESHES)).join(spans, on="device_id")
+    moment = pl.col("timestamp")
+    now = tries.filter(moment.is_between("begin", "end"))["device_id"].unique()
+    before = tries.filter(moment < pl.col("begin"), ~pl.col("device_id").is_in(now.implode()))
+    return len(now), before["device_id"].n_unique()
 
 
 def _tokens(case: Case, found: Judgement) -> None:
