@@ -230,8 +230,7 @@ SESSIONS: dict[str, pl.DataType] = {
 }
 
 #: One row a token that a device was given by a login or a refresh (grant 0: what it held before the log began), and
-#: what became of it. Ages are seconds since it was given; `refreshes` counts those since the login, null: no login
-#: seen.
+#: what became of it. Ages are seconds since it was given; `refreshes` counts those since the login; null: none seen.
 GRANTS: dict[str, pl.DataType] = {
     "system": TEXT,
     "device_id": TEXT,
@@ -255,8 +254,7 @@ GRANTS: dict[str, pl.DataType] = {
 }
 
 #: One row a run of refusals of a device, from one accepted call to the next (`closed_at`; null: never accepted again)
-#: or to its logout. `barred_at`: when its login was refused last, after a refused refresh; null: it was not, or another
-#: login was granted since.
+#: or to its logout. `barred_at`: the last refused login after a refused refresh; null: none, or one was granted since.
 EPISODES: dict[str, pl.DataType] = {
     "system": TEXT,
     "device_id": TEXT,
