@@ -29,6 +29,7 @@ from authforensics.diagnose.pieces import FEW, LOG_REASON, one_part, young
 from authforensics.diagnose.steps import REFRESHES
 from authforensics.diagnose.wording import plural
 from authforensics.schema import Reason
+from authforensics.states import AuthEvent
 
 _WEIGHTS = {
     "no_refresh": Weight(3.0, "they never try to refresh while their calls are refused"),
@@ -100,14 +101,17 @@ def _judge(case: Case) -> Judgement:
 def _refreshing(case: Case) -> tuple[int, int]:
     """Devices that tried to refresh from their first refusal to their last, and those that did before only.
 
-    An app may have been updated in the midst of the log.
+    An app may have been updated in the midst of the log. Who was refused a refresh before, in the same session, tried.
     """
     spans = case.denials.group_by("device_id").agg(begin=pl.col("timestamp").min(), end=pl.col("timestamp").max())
-    tries = case.steps.filter(pl.col("auth_event").is_in(REFRESHES)).join(spans, on="device_id")
-    moment = pl.col("timestamp")
-    now = tries.filter(moment.is_between("begin", "end"))["device_id"].unique()
-    before = tries.filter(moment < pl.col("begin"), ~pl.col("device_id").is_in(now.implode()))
-    return len(now), before["device_id"].n_unique()
+    moment, begin = pl.col("timestamp"), pl.col("begin")
+    login = ((pl.col("auth_event") == AuthEvent.LOGIN_OK.value) & (moment < begin)).cum_sum().over("device_id")
+    steps = case.steps.join(spans, on="device_id", maintain_order="left").with_columns(login=login)
+    steps = steps.with_columns(current=pl.col("login") == pl.col("login").max().over("device_id"))
+    tries = steps.filter(pl.col("auth_event").is_in(REFRESHES), moment <= pl.col("end"))
+    refused = (pl.col("auth_event") == AuthEvent.REFRESH_DENIED.value) & pl.col("current")
+    now = tries.filter((moment >= begin) | refused)["device_id"].unique()
+    return len(now), tries["device_id"].n_unique() - len(now)
 
 
 def _tokens(case: Case, found: Judgement) -> None:
