@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
@@ -223,9 +224,29 @@ def extents(collected: collect.Collected) -> dict[str, tuple[datetime, datetime]
 
 
 def sets(found: Sequence[collect.Found], collected: collect.Collected) -> dict[str, str]:
-    """What the rotated set of each source is called, in the order of their lines."""
+    """What the rotated set of each source is called, in the order of their lines.
+
+    Numbers tell rotated files apart (`api-1.log` was written before `api-2.log`), or the servers that wrote them: then
+    these are of one time.
+    """
     rotations = {one.source: one.rotation for one in found}
-    return {source: rotations.get(source, source) for source in collected.bases}
+    several = _written_at_once(rotations, collected.sources)
+    logs = {one.source: one.log for one in found if one.rotation in several}
+    return {source: logs.get(source, rotations.get(source, source)) for source in collected.bases}
+
+
+def _written_at_once(rotations: Mapping[str, str], sources: Sequence[Source]) -> set[str]:
+    """The rotated sets that are none: of two files that follow each other most of the shorter one's time is shared."""
+    spans: dict[str, list[tuple[datetime, datetime]]] = {}
+    for one in sources:
+        if one.events and one.first_seen is not None and one.last_seen is not None:
+            spans.setdefault(rotations.get(one.source, one.source), []).append((one.first_seen, one.last_seen))
+    return {name for name, some in spans.items() if any(_overlap(*pair) for pair in pairwise(sorted(some)))}
+
+
+def _overlap(one: tuple[datetime, datetime], other: tuple[datetime, datetime]) -> bool:
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared > min(one[1] - one[0], other[1] - other[0]) / 2
 
 
 def kinds(collected: collect.Collected) -> dict[str, str]:

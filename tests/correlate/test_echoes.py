@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from authforensics import local
+from authforensics.correlate.proxied import behind as behind_proxy
+from authforensics.pipeline import analyze
 from traffic import BEGIN, Call, Folder, behind, dealt, sessions, told, traffic, without_ids
 
 
@@ -72,6 +77,68 @@ def test_the_log_that_tells_devices_apart_counts() -> None:
     calls = without_ids(traffic(rng, 1000, 3600))
     named = [replace(one, device_id=f"d{one.device}") for one in behind(rng, calls)]
     assert Folder({"access.log": calls, "app.log": named}).found().originals == {"access.log": "app.log"}
+
+
+def test_the_log_that_knows_some_more_clients_counts_whatever_else_the_other_one_knows() -> None:
+    rng = random.Random(8)
+    calls = without_ids(traffic(rng, 1500, 3600, devices=10))
+    told_why = [replace(one, reason="token_expired") for one in behind(rng, calls)]
+    assert Folder({"access.log": calls, "app.log": told_why}).found().originals == {"app.log": "access.log"}
+
+
+def test_a_log_that_knows_the_proxy_only_never_counts_before_one_that_knows_clients() -> None:
+    by_name = pl.DataFrame({"client_ip": ["127.0.0.1", "::1", None, "198.51.100.7"], "len": [90, 5, 3, 2]})
+    assert behind_proxy(by_name)
+    assert not behind_proxy(by_name.with_columns(len=pl.Series([90, 5, 3, 20])))
+    # An office behind no proxy at all.
+    assert not behind_proxy(pl.DataFrame({"client_ip": [f"10.0.0.{number}" for number in range(8)], "len": [9] * 8}))
+    rng = random.Random(9)
+    calls = [replace(one, client_ip="203.0.113.9") for one in without_ids(traffic(rng, 1500, 3600))]
+    told_why = [replace(one, reason="token_expired") for one in behind(rng, calls)]
+    assert Folder({"access.log": calls, "app.log": told_why}).found().originals == {"app.log": "access.log"}
+
+
+def test_one_file_counts_before_several_whose_seconds_leave_the_order_open() -> None:
+    rng = random.Random(10)
+    calls = [replace(one, at=float(int(one.at))) for one in without_ids(traffic(rng, 3000, 3600))]
+    servers = dealt(rng, calls, lambda _, __: rng.randrange(2))
+    more = {
+        name: [*log, Call(3600.0, 1, "GET", "/healthz", 200, client_ip="10.0.0.1")] for name, log in servers.items()
+    }
+    whole = Folder({"access.log": calls, **more}, dict.fromkeys(servers, "json"))
+    assert whole.found().originals == {"one.log": "access.log", "other.log": "access.log"}
+    # Of finer times the order is known.
+    exact = without_ids(traffic(rng, 3000, 3600))
+    servers = dealt(rng, exact, lambda _, __: rng.randrange(2))
+    more = {
+        name: [*log, Call(3600.0, 1, "GET", "/healthz", 200, client_ip="10.0.0.1")] for name, log in servers.items()
+    }
+    rough = [replace(one, at=float(int(one.at))) for one in exact]
+    assert set(Folder({"access.log": rough, **more}, dict.fromkeys(servers, "json")).found().originals) == {
+        "access.log"
+    }
+
+
+def test_numbers_of_servers_that_write_at_one_time_are_no_rotation(tmp_path: Path) -> None:
+    rng = random.Random(11)
+    calls = [replace(one, at=float(int(one.at))) for one in without_ids(traffic(rng, 1200, 3600))]
+    one, other = dealt(rng, calls, lambda _, __: rng.randrange(2)).values()
+    halves = [[call for call in calls if call.at < 1800], [call for call in calls if call.at >= 1800]]
+    for names, logs in ((("api-1.log", "api-2.log"), (one, other)), (("old.log.1", "old.log"), halves)):
+        folder = tmp_path / names[0]
+        folder.mkdir()
+        for name, log in zip(names, logs, strict=True):
+            (folder / name).write_text("".join(_line(call) for call in log))
+    for names, logs in (("api-1.log", {"api-1.log", "api-2.log"}), ("old.log.1", {"old"})):
+        studied = analyze(tmp_path / names).studied
+        found = local.sets(studied.found, studied.collected).values()
+        assert {name.rpartition("/")[2] for name in found} == logs
+
+
+def _line(call: Call) -> str:
+    when = BEGIN + timedelta(seconds=call.at)
+    asked = f"{call.method} {call.route} HTTP/1.1"
+    return f'{call.client_ip} - - [{when:%d/%b/%Y:%H:%M:%S} +0000] "{asked}" {call.status} 17 "-" "App/1"\n'
 
 
 @pytest.mark.parametrize("kind", ["combined", "json"])

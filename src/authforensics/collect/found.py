@@ -13,6 +13,8 @@ from authforensics.partitions import ELSEWHERE, FULL
 _ROTATION = re.compile(
     r"(?:[.-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-:]?\d{2}(?:[-:]?\d{2})?)?|[.-]\d{1,10}|\.(?:gz|zst|bz2|xz|log|txt|old|bak))$"
 )
+#: The name of a log, with its number if it has one, before what rotation adds: `api-1.log.2.gz`.
+_LOG = re.compile(r".*?\.(?:log|txt)(?=[.-]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,13 @@ class Found:
         while stem != before:
             stem, before = _ROTATION.sub("", stem), stem
         return stem
+
+    @property
+    def log(self) -> str:
+        """The same, where a number before the extension tells logs apart: `api-1.log.2.gz` says `api-1.log`."""
+        folder, slash, name = self.source.rpartition("/")
+        whole = _LOG.match(name)
+        return self.source if whole is None else f"{folder}{slash}{whole[0]}"
 
     def fits(self, glob: str) -> bool:
         """Whether a glob names it: its whole path, or the end of it from any folder on; `*` takes in folders, too."""

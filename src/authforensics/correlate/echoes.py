@@ -6,14 +6,14 @@ are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from math import log2
 
 import polars as pl
 
-from authforensics.correlate import reasons
+from authforensics.correlate import proxied, reasons
 from authforensics.correlate.agreement import CALL, turned
 from authforensics.correlate.clocks import offset_of
 from authforensics.correlate.identity import COVERAGE, LADDER, PAIR
@@ -26,6 +26,8 @@ _SLOT, _PART = "2m", 0.5
 #: Requests of a call by which two clocks are compared.
 _SOME = 500
 _ROUTES: dict[str, pl.DataType] = {"source": TEXT, "method": TEXT, "route": TEXT}
+#: Logs of which one knows so many times the clients that the other one does know them alike.
+_ALIKE = 1.1
 _SLOTS: dict[str, pl.DataType] = {"source": TEXT, "slot": TIMESTAMP}
 
 
@@ -81,7 +83,11 @@ def settled(requests: pl.LazyFrame, found: Sequence[Twins], sets: Mapping[str, s
     """
     if not found:
         return Echoes()
-    ranks = {log: _rank(log.of(requests)) for twin in found for log in (twin.first, twin.second)}
+    ranks = {
+        log: _rank(log.of(requests), len({sets[one] for one in log.files}))
+        for twin in found
+        for log in (twin.first, twin.second)
+    }
     originals: dict[str, str] = {}
     kept: set[str] = set()
     routes, slots = [], []
@@ -155,22 +161,31 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {system: name for system, name in names.items() if system != name}
 
 
-def _rank(requests: pl.LazyFrame) -> tuple[float, ...]:
-    """How well a log knows who called, and what else it knows: of two the lesser one counts."""
+def _rank(requests: pl.LazyFrame, files: int) -> tuple[float, ...]:
+    """How well a log in so many `files` knows who called, in which order, and what else: of two the lesser one counts.
+
+    Files that are rotated are one.
+    """
     names = [*LADDER, "token", "reason", "upstream", "user_agent", "app_version"]
     counts = requests.select(
         pl.len(),
         *(pl.col(name).count() for name in names),
         timed=pl.col("timed").sum(),
+        fine=(pl.col("timestamp").dt.microsecond() > 0).sum(),
         pairs=pl.struct(PAIR).n_unique(),
     )
     row = counts.collect(engine="streaming").to_dicts()[0]
     enough = COVERAGE * row["len"]
     rung = next((place for place, name in enumerate(LADDER) if row[name] >= enough), len(LADDER))
-    # Where addresses have to tell devices apart, a log that knows many is better than one that knows a proxy's.
-    pairs = -round(log2(max(row["pairs"], 1))) if rung == len(LADDER) else 0
-    rich = sum(row[name] >= enough for name in (*names, "timed")) + (row["reason"] > 0)
-    return (rung, pairs, -rich, -row["len"])
+    behind, pairs = False, 0
+    if rung == len(LADDER):
+        # Where addresses have to tell devices apart, a log that knows many is better than one that knows a proxy's.
+        behind = proxied.behind(requests.group_by("client_ip").len().collect(engine="streaming"))
+        pairs = -int(math.log(max(row["pairs"], 1), _ALIKE))
+    # What several servers did within one second is in no order.
+    mixed = files > 1 and row["fine"] < enough
+    rich = sum(row[name] >= enough for name in (*names, "timed", "fine")) + (row["reason"] > 0)
+    return (rung, behind, pairs, mixed, -rich, -row["len"])
 
 
 def _slots(requests: pl.LazyFrame, worse: Log, better: Log, calls: pl.DataFrame, ahead: timedelta) -> pl.DataFrame:
