@@ -43,8 +43,9 @@ def systems(
     joins: Mapping[str, Join],
     out_of_order: Mapping[str, float],
     offsets: Mapping[str, Sequence[Offset]],
+    crowds: Mapping[str, str],
 ) -> tuple[System, ...]:
-    """One entry a system that has events."""
+    """One entry a system that has events; `crowds` says of some why their devices can't be told apart."""
     sizes = history.devices.group_by(pl.col("system").cast(pl.String)).agg(pl.col("requests").sum())
     requests: dict[str, int] = dict(sizes.rows())
     naive = {source.source for source in sources if source.naive}
@@ -57,12 +58,15 @@ def systems(
             messages=messages.get(name, 0),
             first_seen=begin,
             last_seen=end,
-            identity=identities.get(name, Identity(ladder=(), devices=0)),
+            identity=identities.get(name, Identity(ladder=(), devices=0)).model_copy(
+                update={"crowded": name in crowds}
+            ),
             lifetimes=lifetimes.get(name, Lifetimes()),
             join=joins.get(name, Join(messages=messages.get(name, 0), denials=0, explained=0, how={})),
             out_of_order=round(out_of_order.get(name, 0.0), 6),
             offsets=apart.get(name, ()),
             notes=(
+                *((crowds[name],) if name in crowds else ()),
                 *_notes(requests.get(name, 0), joins.get(name)),
                 *filter(None, (o.note for o in apart.get(name, ()))),
             ),

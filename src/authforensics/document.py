@@ -46,10 +46,14 @@ class Rung(Frozen):
 
 
 class Identity(Frozen):
-    """How devices were told apart."""
+    """How devices were told apart.
+
+    `crowded`: several pass for one, as nearly all requests carry the address of a proxy: `devices` are too few.
+    """
 
     ladder: tuple[Rung, ...]
     devices: int
+    crowded: bool = False
 
 
 class Lifetime(Frozen):

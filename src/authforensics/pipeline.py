@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -148,7 +148,8 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
     )
     deploys = tuple(sorted((*plan.deploys, *started, *set_back), key=lambda one: one.time))
     formats = local.kinds(studied.collected)
-    with beside(lambda: _lifetimes(studied, history)) as lived:
+    crowds = diagnose.crowds(history)
+    with beside(lambda: _lifetimes(studied, history, crowds)) as lived:
         found = detect.conclude(
             studied.studies.observed,
             detect.fleet_of(history.devices, history.spans, carried, formats),
@@ -162,12 +163,21 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
             unset = () if plan.variables is None else environment.unset(plan.variables)
             signers = diagnose.signed(carried, history.events, studied.messages, unset)
             lifetimes = lived()
-            incidents = diagnose.diagnose(history, found, lifetimes, deploys, signers)
+            incidents = diagnose.diagnose(history, found, lifetimes, deploys, signers, crowded=crowds.keys())
             drawn = told() if told else None
     diagnosed = monotonic()
     tokens = exposure.tokens(carried, plan.variables, plan.settings.candidates.notes)
     document = _document(
-        studied, history, lifetimes, found, incidents, plan=plan, deploys=deploys, tokens=tokens, known=drawn
+        studied,
+        history,
+        lifetimes,
+        found,
+        incidents,
+        plan=plan,
+        deploys=deploys,
+        tokens=tokens,
+        known=drawn,
+        crowds=crowds,
     )
     ended = monotonic()
     took = {**stages, "diagnose": diagnosed - clock, "document": ended - diagnosed}
@@ -182,14 +192,16 @@ def concluded(studied: local.Studied, plan: Plan, began: datetime, stages: Mappi
     return Analysis(document=document(run), studied=studied, history=history, plan=plan)
 
 
-def _lifetimes(studied: local.Studied, history: History) -> dict[str, Lifetimes]:
-    """How long the tokens of each system live."""
+def _lifetimes(studied: local.Studied, history: History, crowds: Collection[str]) -> dict[str, Lifetimes]:
+    """How long the tokens of each system live. Of `crowds` their own claims only tell that."""
     claimed = studied.studies.small("claimed")
     return {
         system: diagnose.claimed.applied(
             claimed,
             system,
-            diagnose.infer(
+            Lifetimes()
+            if system in crowds
+            else diagnose.infer(
                 history.grants.filter(pl.col("system") == system), history.devices.filter(pl.col("system") == system)
             ),
         )
@@ -228,6 +240,7 @@ def _document(
     deploys: tuple[Deploy, ...],
     tokens: Tokens,
     known: timelines.Drawn | None,
+    crowds: Mapping[str, diagnose.Crowd],
 ) -> Callable[[Run], Document]:
     """Everything but the run; `known` is what timelines are drawn from, if the devices shown are those expected.
 
@@ -256,12 +269,14 @@ def _document(
         joins=correlate.joins(studied.studies.small("refusals"), studied.heard),
         out_of_order=local.out_of_order(studied),
         offsets=studied.ground.clocks.offsets,
+        crowds={name: str(one) for name, one in crowds.items()},
     )
     verdict = diagnose.verdict(
         incidents,
         diagnose.tally(history, studied.table, rows=not incidents),
         systems=len(systems),
         told=studied.messages.select("timestamp", "reason"),
+        crowds=crowds,
     )
     clients, clients_omitted = diagnose.behavior.merge(studied.studies.small("behavior"), history.counts)
     return lambda run: Document(
@@ -276,7 +291,7 @@ def _document(
         incidents=tuple(incidents),
         deploys=deploys,
         tokens=tokens,
-        clients=clients,
+        clients=tuple(one for one in clients if one.system not in crowds),
         clients_omitted=clients_omitted,
         devices=devices,
         devices_omitted=omitted,

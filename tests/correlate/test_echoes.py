@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from authforensics import local
-from authforensics.correlate.proxied import behind as behind_proxy
+from authforensics.addresses import proxies
 from authforensics.pipeline import analyze
 from traffic import BEGIN, Call, Folder, behind, dealt, sessions, told, traffic, without_ids
 
@@ -88,10 +88,10 @@ def test_the_log_that_knows_some_more_clients_counts_whatever_else_the_other_one
 
 def test_a_log_that_knows_the_proxy_only_never_counts_before_one_that_knows_clients() -> None:
     by_name = pl.DataFrame({"client_ip": ["127.0.0.1", "::1", None, "198.51.100.7"], "len": [90, 5, 3, 2]})
-    assert behind_proxy(by_name)
-    assert not behind_proxy(by_name.with_columns(len=pl.Series([90, 5, 3, 20])))
+    assert proxies(by_name).to_list() == ["127.0.0.1", "::1", None]
+    assert proxies(by_name.with_columns(len=pl.Series([90, 5, 3, 20]))).is_empty()
     # An office behind no proxy at all.
-    assert not behind_proxy(pl.DataFrame({"client_ip": [f"10.0.0.{number}" for number in range(8)], "len": [9] * 8}))
+    assert proxies(pl.DataFrame({"client_ip": [f"10.0.0.{number}" for number in range(8)], "len": [9] * 8})).is_empty()
     rng = random.Random(9)
     calls = [replace(one, client_ip="203.0.113.9") for one in without_ids(traffic(rng, 1500, 3600))]
     told_why = [replace(one, reason="token_expired") for one in behind(rng, calls)]

@@ -21,6 +21,8 @@ def remarks(document: Document, log_format: str | None = None) -> Iterator[str]:
     yield from about(document.sources)
     yield from document.tokens.notes
     for system in document.systems:
+        if system.identity.crowded:
+            yield f"{system.system}: {system.notes[0]}"
         yield from (f"{system.system}: {offset.note}" for offset in system.offsets if offset.note)
         join = system.join
         if join.messages and join.denials and not join.explained:

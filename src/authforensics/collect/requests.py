@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import polars as pl
 
+from authforensics.addresses import PRIVATE
+
 # Reference: RFC 9112 section 3. What is not exactly that (TLS bytes, "-", spaces, no protocol) has no method and path;
 # but hypercorn writes the protocol's version alone.
 REQUEST_LINE = (
@@ -61,11 +63,6 @@ _LONGEST_ID = 128
 LONGEST_ROUTE = 200
 _DEVICE = r"(?i)[?&](?:device_?id|installation_?id)=([A-Za-z0-9_.:~-]+)"
 _USER = r"(?i)[?&](?:uid|user_?id)=([A-Za-z0-9_.:~@-]+)"
-
-_PRIVATE = (
-    r"^(?:10\.|127\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\."
-    r"|::1$|::ffff:(?:10|127|192\.168)\.|f[cd][0-9a-f]{2}:|fe80:|unix:)"
-)
 
 
 def usual(method: pl.Series, protocol: pl.Series) -> pl.Series:
@@ -205,7 +202,7 @@ def client_of(peer: pl.Expr, forwarded: pl.Expr) -> pl.Expr:
     """
     hops = forwarded.str.split(",").list.eval(address(pl.element()))
     hop = pl.element()
-    foreign = hops.list.eval(hop.filter(~hop.str.contains(_PRIVATE) & (hop != ""))).list.last()
+    foreign = hops.list.eval(hop.filter(~hop.str.contains(PRIVATE) & (hop != ""))).list.last()
     plausible = foreign.str.contains(r"^[0-9A-Fa-f.:]+$")
-    inside = peer.is_null() | peer.str.contains(_PRIVATE)
+    inside = peer.is_null() | peer.str.contains(PRIVATE)
     return pl.when(inside & plausible).then(foreign).otherwise(peer)

@@ -13,7 +13,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from authforensics.correlate import proxied, reasons
+from authforensics.addresses import proxies
+from authforensics.correlate import reasons
 from authforensics.correlate.agreement import CALL, turned
 from authforensics.correlate.clocks import offset_of
 from authforensics.correlate.identity import COVERAGE, LADDER, PAIR
@@ -180,7 +181,7 @@ def _rank(requests: pl.LazyFrame, files: int) -> tuple[float, ...]:
     behind, pairs = False, 0
     if rung == len(LADDER):
         # Where addresses have to tell devices apart, a log that knows many is better than one that knows a proxy's.
-        behind = proxied.behind(requests.group_by("client_ip").len().collect(engine="streaming"))
+        behind = len(proxies(requests.group_by("client_ip").len().collect(engine="streaming"))) > 0
         pairs = -int(math.log(max(row["pairs"], 1), _ALIKE))
     # What several servers did within one second is in no order.
     mixed = files > 1 and row["fine"] < enough

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from authforensics import _registry
@@ -10,6 +10,7 @@ from authforensics.diagnose import behavior, causes, claimed, forged, incidents,
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cases import cases
 from authforensics.diagnose.cause import UNDETERMINED, Cause, Weight
+from authforensics.diagnose.crowds import Crowd, crowds
 from authforensics.diagnose.ill import keep
 from authforensics.diagnose.lifetimes import infer
 from authforensics.diagnose.recovery import recovery
@@ -25,10 +26,12 @@ from authforensics.states import AuthEvent
 
 __all__ = [
     "Cause",
+    "Crowd",
     "Tally",
     "Weight",
     "behavior",
     "claimed",
+    "crowds",
     "diagnose",
     "infer",
     "keep",
@@ -54,6 +57,8 @@ def diagnose(
     lifetimes: Mapping[str, Lifetimes],
     deploys: Sequence[Deploy] = (),
     signers: Signed = UNSIGNED,
+    *,
+    crowded: Collection[str] = (),
 ) -> list[Incident]:
     """Make incidents of findings and explain them.
 
@@ -63,12 +68,13 @@ def diagnose(
         lifetimes: per system, what `infer` gave.
         deploys: what is known of deploys and restarts.
         signers: what `signed` gave of the tokens in the logs.
+        crowded: the systems whose devices can't be told apart.
 
     Returns:
         Incidents, the worst first, then those still going on, then the earliest.
     """
     known = known_causes()
-    built = cases(history, findings, lifetimes, deploys, signers)
+    built = cases(history, findings, lifetimes, deploys, signers, crowded=crowded)
     judged = [_judged(one, known) for one in built if not _is_sign(one)]
     judged += _signs([one for one in built if _is_sign(one)], judged, known)
     found = [

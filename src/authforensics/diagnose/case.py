@@ -37,7 +37,7 @@ class Case:
     `denials` is every refusal that belongs to it, in no order, `barred` those of the logins of who is refused these,
     too; `begin` and `end` are the log's; `fleet` is DEVICES of the system, `deploys` all that are known, `findings`
     those of the system, `signed` who signed tokens, `witnessed_at` the first event that findings of other kinds saw of
-    its devices.
+    its devices, `crowded` whether these can't be told apart (see `crowds`).
     """
 
     cluster: Cluster
@@ -53,6 +53,7 @@ class Case:
     findings: Sequence[Finding] = ()
     signed: Signed = UNSIGNED
     witnessed_at: datetime | None = None
+    crowded: bool = False
 
     def stuck(self) -> Case:
         """Without the clients that obeyed; itself, if there are none, or no others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -24,6 +24,8 @@ def cases(
     lifetimes: Mapping[str, Lifetimes],
     deploys: Sequence[Deploy],
     signers: Signed,
+    *,
+    crowded: Collection[str] = (),
 ) -> list[Case]:
     """One case a cluster that has refusals; what is asked for is what `diagnose` gets."""
     clusters = cluster(history.episodes, findings, dict(history.spans.select("system", "begin").rows()))
@@ -31,7 +33,7 @@ def cases(
     for one, told in zip(clusters, refusals(history.events, clusters), strict=True):
         known = lifetimes.get(one.system, Lifetimes())
         refused = replace(told, denials=_belonging(one, told.denials, known))
-        if not refused.denials.is_empty():
+        if not refused.denials.is_empty() and not (one.system in crowded and one.kind in witnessed.OF_ONE):
             of_system = [each for each in findings if each.system == one.system]
             found.append(
                 _case(
@@ -42,6 +44,7 @@ def cases(
                     deploys=deploys,
                     findings=of_system,
                     signed=signers,
+                    crowded=one.system in crowded,
                 )
             )
     return found
@@ -65,6 +68,7 @@ def _case(
     deploys: Sequence[Deploy],
     findings: Sequence[Finding],
     signed: Signed,
+    crowded: bool,
 ) -> Case:
     mine = pl.col("system") == one.system
     fleet = history.devices.filter(mine)
@@ -84,4 +88,5 @@ def _case(
         findings=findings,
         signed=signed,
         witnessed_at=refused.besides,
+        crowded=crowded,
     )

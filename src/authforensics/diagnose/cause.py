@@ -64,7 +64,8 @@ class Cause:
     `weights` name every piece of evidence; those that speak against have negative values. `needs`: the pieces without
     any of which another cause leaves the very same lines, so that it carries nothing, whatever else speaks for it.
     `spares`: a client that obeys is not hurt by it, so that refreshes refused to those that then log in are not part of
-    the incident. `by_design`: sessions end so by the rules of who issued them.
+    the incident. `by_design`: sessions end so by the rules of who issued them. `for_all`: reasons and statuses tell it,
+    whoever called, so that it holds where devices can't be told apart, too.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Cause:
     needs: tuple[str, ...] = ()
     spares: bool = False
     by_design: bool = False
+    for_all: bool = False
 
     def weigh(self, case: Case) -> RootCause:
         """Score the cause for a case: the weight found, for less against, as a share of all that could speak for it."""

@@ -98,7 +98,11 @@ def began(case: Case) -> datetime:
 
 def rank(case: Case, causes: Mapping[str, Cause]) -> tuple[RootCause, ...]:
     """All causes worth a look, best first; `undetermined` first where none carries."""
-    weighed = [cause.weigh(case) for name, cause in causes.items() if name != UNDETERMINED]
+    weighed = [
+        cause.weigh(case)
+        for name, cause in causes.items()
+        if name != UNDETERMINED and (cause.for_all or not case.crowded)
+    ]
     spoken = sorted(
         (one for one in weighed if one.for_ and one.score >= WORTH_A_LOOK), key=lambda one: (-one.score, one.cause)
     )

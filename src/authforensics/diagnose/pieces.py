@@ -22,6 +22,9 @@ LOG_REASON = (
     "why calls are refused: log the verifier's error with the request id, or in nginx $sent_http_www_authenticate"
 )
 LOG_UPSTREAM = "the instance that answered (nginx: $upstream_addr): it tells one bad instance from all"
+LOG_CLIENT = (
+    "the address of the client (X-Forwarded-For; nginx: real_ip) or an id of its device: all share that of a proxy"
+)
 #: Of causes that begin with a change. As weak as what merely agrees: other things change at that moment, too.
 DEPLOY = Weight(1.0, "something was deployed or restarted just before it began", extra=True)
 #: A token that is refused after a smaller share of its life did not expire: no clock and no leeway is that wrong.

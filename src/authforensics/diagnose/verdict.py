@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import polars as pl
 
+from authforensics.diagnose.crowds import NOBODY, Crowd
 from authforensics.diagnose.deploys import BY_CHANCE
 from authforensics.diagnose.tally import Ended, Tally
 from authforensics.diagnose.wording import after, clock, plural
@@ -30,7 +32,14 @@ _STATE = {
 }
 
 
-def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told: pl.DataFrame) -> Verdict:
+def verdict(
+    incidents: Sequence[Incident],
+    counted: Tally,
+    *,
+    systems: int,
+    told: pl.DataFrame,
+    crowds: Mapping[str, Crowd] = NOBODY,
+) -> Verdict:
     """Judge the whole.
 
     Args:
@@ -39,7 +48,10 @@ def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told
         systems: how many systems there are; the sentence names them if there is more than one.
         told: application messages, `timestamp` and `reason`: all there is to say where no access log was read, and
             what speaks against it where it tells of no refusal.
+        crowds: the systems whose devices can't be told apart: how many are hit is not known there.
     """
+    if crowds and (not incidents or incidents[0].severity.rank <= Severity.LOW.rank):
+        return Verdict(severity="unknown", headline=_crowded(crowds, incidents, named=systems > 1))
     if not incidents:
         if not counted.requests:
             return Verdict(severity="unknown", headline=_without_requests(told))
@@ -53,13 +65,35 @@ def verdict(incidents: Sequence[Incident], counted: Tally, *, systems: int, told
             return Verdict(severity="unknown", headline=_forbidden(counted))
         return Verdict(severity=Severity.NONE, headline=_ordinary(counted))
     worst = incidents[0]
-    words = _sentence(worst, named=systems > 1)
+    words = _sentence(worst, named=systems > 1, crowded=worst.system in crowds)
     if len(incidents) > 1:
         words = f"{len(incidents)} incidents. {words} Also: " + "; ".join(
-            _short(other, named=systems > 1) for other in incidents[1:4]
+            _short(other, named=systems > 1, crowded=other.system in crowds) for other in incidents[1:4]
         )
         words += "." if len(incidents) <= 4 else f"; and {len(incidents) - 4} more."
+    words += "".join(f" {_indistinct(name, one, named=systems > 1)}" for name, one in crowds.items())
     return Verdict(severity=worst.severity, headline=words)
+
+
+def _crowded(crowds: Mapping[str, Crowd], incidents: Sequence[Incident], *, named: bool) -> str:
+    """Where devices can't be told apart: what was refused, and when; first what is known of other systems."""
+    others = [one for one in incidents if one.system not in crowds]
+    told = [_sentence(one, named=named) for one in others[:1]]
+    for name, one in crowds.items():
+        refused = f"{one.refused:,} of {plural(one.calls, 'call')} were refused for their token"
+        if (peak := one.peak) is not None:
+            when = f"from {peak.first:%Y-%m-%d} {clock(peak.first)} to {clock(peak.last + timedelta(minutes=1))} UTC"
+            refused += f", {peak.share:.0%} of those {when}, and {peak.else_:.0%} of the others"
+        told += [_indistinct(name, one, named=named), f"{refused}."]
+        cause = next((each.root_causes[0] for each in incidents if each.system == name), None)
+        if cause is not None and cause.cause != "undetermined":
+            told.append(f"Perhaps: {cause.title[0].lower()}{cause.title[1:]}.")
+    return " ".join(told)
+
+
+def _indistinct(name: str, one: Crowd, *, named: bool) -> str:
+    text = str(one)
+    return f"{name}: {text}." if named else f"{text[0].upper()}{text[1:]}."
 
 
 def _ordinary(counted: Tally) -> str:
@@ -180,7 +214,7 @@ def _said(messages: pl.DataFrame) -> str:
     )
 
 
-def _sentence(one: Incident, *, named: bool) -> str:
+def _sentence(one: Incident, *, named: bool, crowded: bool = False) -> str:
     where = f"{one.system}: " if named else ""
     cause = one.root_causes[0]
     unknown = cause.cause == "undetermined"
@@ -190,10 +224,9 @@ def _sentence(one: Incident, *, named: bool) -> str:
     lost = f", {plural(one.writes_lost, 'write')} lost" if one.writes_lost else ""
     others = f" ({one.devices_obeyed:,} more were sent to login)" if one.devices_obeyed else ""
     met = "refused" if one.requests_denied >= one.devices and not _ACCEPTED & set(one.detectors) else "affected"
-    return (
-        f"{where}{why if where else why[0].upper() + why[1:]}{sure}:"
-        f" {one.devices:,} of {plural(one.devices_seen, 'device')} {met}{others}{lost}, {_when(one)}."
-    )
+    who = f"{one.devices:,} of {plural(one.devices_seen, 'device')} {met}{others}"
+    who = f"{plural(one.requests_denied, 'request')} refused, of an unknown number of devices" if crowded else who
+    return f"{where}{why if where else why[0].upper() + why[1:]}{sure}: {who}{lost}, {_when(one)}."
 
 
 def _when(one: Incident) -> str:
@@ -212,8 +245,9 @@ def _when(one: Incident) -> str:
     return f"on {day} from {first}{deploy} to {last} UTC, {ending}"
 
 
-def _short(one: Incident, *, named: bool) -> str:
+def _short(one: Incident, *, named: bool, crowded: bool) -> str:
     where = f"{one.system}: " if named else ""
     unknown = one.root_causes[0].cause == "undetermined"
     title = f"{one.title}, the cause is not clear" if unknown else one.root_causes[0].title
-    return f"{where}{title[0].lower()}{title[1:]} ({plural(one.devices, 'device')}, {_STATE[one.outcome]})"
+    who = plural(one.requests_denied, "request") if crowded else plural(one.devices, "device")
+    return f"{where}{title[0].lower()}{title[1:]} ({who}, {_STATE[one.outcome]})"

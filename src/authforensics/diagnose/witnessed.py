@@ -43,6 +43,8 @@ FLEET = ("login", "oversized", "rush", "recalled", "forbidden", "forgotten")
 #: three devices it is more than one user's trouble).
 COSTS = ("churn",)
 SOME = 3
+#: Those that what one client did tells, one event after the other: nothing where several pass for one.
+OF_ONE = ("race", "lost", "early", "silent", "outlived", "given_up", "shared", "forgotten", "churn", "recalled")
 TITLES: Mapping[str, str] = {
     "race": "Refreshes of one session run beside one another, and one is refused",
     "lost": "Answers to refreshes get lost, and the old tokens are refused",

@@ -62,4 +62,5 @@ CAUSE = Cause(
     weights=_WEIGHTS,
     judge=_judge,
     needs=("reason",),
+    for_all=True,
 )

@@ -101,4 +101,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    for_all=True,
 )

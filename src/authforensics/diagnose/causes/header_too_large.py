@@ -64,4 +64,5 @@ CAUSE = Cause(
     ),
     weights=_WEIGHTS,
     judge=_judge,
+    for_all=True,
 )

@@ -43,4 +43,5 @@ CAUSE = Cause(
     weights=claims_expected.weights("issuer"),
     judge=_judge,
     needs=("reason",),
+    for_all=True,
 )

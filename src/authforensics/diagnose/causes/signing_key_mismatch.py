@@ -198,4 +198,5 @@ CAUSE = Cause(
     weights=_WEIGHTS,
     judge=_judge,
     needs=("reason", "signer", "differs"),
+    for_all=True,
 )

@@ -18,7 +18,7 @@ import polars as pl
 
 from authforensics.diagnose.case import Case
 from authforensics.diagnose.cause import Cause, Judgement
-from authforensics.diagnose.pieces import LOG_REASON, LOG_UPSTREAM
+from authforensics.diagnose.pieces import LOG_CLIENT, LOG_REASON, LOG_UPSTREAM
 
 #: What refusals should say, and how to make them.
 _WANTED = {
@@ -42,6 +42,8 @@ def _judge(case: Case) -> Judgement:
     for name, words in _WANTED.items():
         if told[name] < _ENOUGH:
             found.missing.append(words)
+    if case.crowded:
+        found.missing.insert(0, LOG_CLIENT)
     found.missing.append(
         "of refused tokens alg and kid, the claims iss, aud, iat and exp, and a fingerprint, never the token itself"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 #: Addresses that nobody has on the internet: of this machine, of a private network, or a socket.
-_PRIVATE = (
+PRIVATE = (
     r"^(?:10\.|127\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\."
     r"|::1$|::ffff:(?:10|127|192\.168)\.|f[cd][0-9a-f]{2}:|fe80:|unix:)"
 )
@@ -13,13 +13,14 @@ _PRIVATE = (
 _FEW, _NEARLY = 4, 0.9
 
 
-def behind(counts: pl.DataFrame) -> bool:
-    """Whether nearly all requests come from one or a few private addresses, or from none that is known.
+def proxies(counts: pl.DataFrame) -> pl.Series:
+    """The one or few private addresses that nearly all requests come from, null where none is known; else none.
 
     Args:
         counts: how many requests (`len`) there are by `client_ip`.
     """
     address = pl.col("client_ip").cast(pl.String)
-    unknown = address.is_null() | address.str.contains(_PRIVATE)
-    most = counts.filter(unknown).sort("len", descending=True).head(_FEW)
-    return int(most["len"].sum()) >= _NEARLY * int(counts["len"].sum())
+    inside = counts.filter(address.is_null() | address.str.contains(PRIVATE))
+    most = inside.sort("len", address, descending=[True, False]).head(_FEW)
+    nearly = int(most["len"].sum()) >= _NEARLY * int(counts["len"].sum())
+    return (most if nearly else most.clear())["client_ip"]
