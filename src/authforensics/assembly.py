@@ -49,6 +49,7 @@ def systems(
     sizes = history.devices.group_by(pl.col("system").cast(pl.String)).agg(pl.col("requests").sum())
     requests: dict[str, int] = dict(sizes.rows())
     naive = {source.source for source in sources if source.naive}
+    silent = any(not requests.get(name) for name in history.spans["system"].cast(pl.String))
     apart = {name: tuple(correlate.noted(one, naive) for one in found) for name, found in offsets.items()}
     return tuple(
         System(
@@ -67,7 +68,7 @@ def systems(
             offsets=apart.get(name, ()),
             notes=(
                 *((crowds[name],) if name in crowds else ()),
-                *_notes(requests.get(name, 0), joins.get(name)),
+                *_notes(requests.get(name, 0), joins.get(name), apart=silent and len(requests) > 0),
                 *filter(None, (o.note for o in apart.get(name, ()))),
             ),
         )
@@ -77,12 +78,17 @@ def systems(
     )
 
 
-def _notes(requests: int, join: Join | None) -> tuple[str, ...]:
+def _notes(requests: int, join: Join | None, *, apart: bool) -> tuple[str, ...]:
+    """What a system lacks; `apart`: some of the systems have requests, and some nothing but messages."""
+    if not requests and apart:
+        return (
+            "only messages, and it is not known which system they are of: `[systems]` in authforensics.toml says it",
+        )
     if not requests:
         return (
             "no access log in this folder: messages alone don't tell who was refused; add the access log beside it",
         )
-    if join is not None and join.denials and not join.explained:
+    if join is not None and join.denials and not join.explained and not apart:
         return ("no refusal has a reason: add the application's log, or log the reason ($sent_http_www_authenticate)",)
     return ()
 

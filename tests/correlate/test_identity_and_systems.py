@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import polars as pl
 import pytest
 
 from authforensics.correlate import Options, condense, correlate, endpoints
-from authforensics.correlate.systems import join_folders
+from authforensics.correlate.systems import join_folders, with_messages
 from authforensics.errors import UnknownName
 from authforensics.schema import COLLECTED, TEXT
 from script import ENDPOINTS, play
@@ -146,3 +148,46 @@ def test_after_a_logout_wrong_passwords_and_stragglers_begin_no_session():
     10:20:21.0 a api_ok        took=0.1
     """
     assert correlate(play(script), Options(endpoints=ENDPOINTS)).sessions.sessions.height == 2
+
+
+def at(minute: int) -> datetime:
+    return datetime(2026, 3, 1, 10, tzinfo=UTC) + timedelta(minutes=minute)
+
+
+SPANS = {"nginx": (at(0), at(60)), "api1": (at(-5), at(30)), "api2": (at(20), at(70)), "late": (at(90), at(99))}
+ALONE = {name: name for name in SPANS}
+
+
+def test_messages_in_folders_of_their_own_are_of_the_one_system_with_requests_then():
+    served = {"nginx": SPANS["nginx"]}
+    found = with_messages(ALONE, SPANS, served, (), ())
+    assert found == {"nginx": "nginx", "api1": "nginx", "api2": "nginx", "late": "late"}
+    # Times without a zone may be those of any.
+    assert with_messages(ALONE, SPANS, served, {"late"}, ())["late"] == "nginx"
+    # What the configuration names is left as it is.
+    assert with_messages(ALONE, SPANS, served, (), {"nginx"}) == ALONE
+    assert with_messages(ALONE, SPANS, served, (), {"api1"})["api1"] == "api1"
+
+
+def test_messages_that_may_be_of_several_systems_are_of_none():
+    spans = {**SPANS, "shop": (at(10), at(25))}
+    alone = {name: name for name in spans}
+    found = with_messages(alone, spans, {name: spans[name] for name in ("nginx", "shop")}, (), ())
+    assert found == {**alone, "late": "late"}
+    # At its end there is one only.
+    spans["api2"] = (at(26), at(70))
+    assert with_messages(alone, spans, {name: spans[name] for name in ("nginx", "shop")}, (), ())["api2"] == "nginx"
+
+
+def test_what_an_application_says_in_a_folder_of_its_own_explains_the_refusals_of_the_proxy():
+    calls = play("10:00:00 a api_ok every=10 times=20\n10:05:00 a api_denied every=10 times=9")
+    said = [
+        {"kind": "message", "timestamp": time + timedelta(milliseconds=20), "message": "invalid token: jwt expired"}
+        for time in calls.filter(pl.col("status") == 401)["timestamp"]
+    ]
+    rows = [{**dict.fromkeys(COLLECTED), **one, "system": "api", "source": "api/app.log"} for one in said]
+    told = pl.DataFrame([{**row, "line_number": n} for n, row in enumerate(rows, 1)], schema=COLLECTED)
+    proxy = calls.with_columns(system=pl.lit("nginx").cast(TEXT), source=pl.lit("nginx/access.log").cast(TEXT))
+    found = correlate(pl.concat([proxy, told]))
+    assert found.ground.folders == {"nginx": "nginx", "api": "nginx"}
+    assert found.joins["nginx"].explained == found.joins["nginx"].denials == 9

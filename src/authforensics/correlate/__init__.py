@@ -179,6 +179,9 @@ def ground(
     echoed = echoes.settled(requests, twins(requests, sets, kinds or {}, fixed, naive), sets)
     requests = _renamed(echoed.without(requests), echoed.joined)
     folders = {folder: echoed.joined.get(system, system) for folder, system in folders.items()}
+    served = _extents(requests)
+    zoneless = set(messages.filter(pl.col("source").cast(pl.String).is_in([*naive]))["system"].cast(pl.String))
+    folders = systems.with_messages(folders, extents, served, zoneless, fixed)
     heard = _heard(messages, echoed, folders, bases)
     told = identity.told_by(heard)
     whole: dict[str, tuple[datetime, datetime]] = {}
@@ -186,7 +189,7 @@ def ground(
         first, last = whole.get(folders[folder], (begin, end))
         whole[folders[folder]] = min(begin, first), max(end, last)
     # What an application says before and after them, perhaps by a clock that is hours ahead, is no time to be seen in.
-    whole |= _extents(requests)
+    whole |= served
     shares: dict[str, dict[str, int]] = {}
     for folder, counts in covered.items():
         sums = shares.setdefault(folders[folder], {})

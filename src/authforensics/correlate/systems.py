@@ -1,11 +1,13 @@
 """Which folders are one system: those that share ids, or clients and routes, or that the configuration names.
 
-Those whose logs tell of the same requests are, too: see `echoes`.
+Those whose logs tell of the same requests are, too: see `echoes`. A folder with messages only is of the one system that
+has requests at its time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from fnmatch import fnmatch
 
 import polars as pl
@@ -28,6 +30,9 @@ _EVERYWHERE = (EndpointClass.PROBE.value, EndpointClass.STATIC.value, EndpointCl
 _COMPARED, _ROUTES, _PAIRS, _LEAST = 1000, 300, 2_000_000, 50
 #: Of the clients that are compared so many must be the same.
 _SAMPLED = 3
+#: By how much times may be wrong that carry no zone.
+_ZONES = timedelta(hours=14)
+Span = tuple[datetime, datetime]
 
 
 def join_folders(
@@ -80,6 +85,39 @@ def named_folders(folders: Sequence[str], configured: Mapping[str, Sequence[str]
         for folder in sorted(folders)
         if any(fnmatch(folder, glob) or fnmatch(folder.rsplit("/", 1)[-1], glob) for glob in globs)
     }
+
+
+def with_messages(
+    folders: Mapping[str, str],
+    extents: Mapping[str, Span],
+    served: Mapping[str, Span],
+    naive: Collection[str],
+    fixed: Collection[str],
+) -> dict[str, str]:
+    """The system of every folder, where what an application says in a folder of its own belongs to a proxy's requests.
+
+    It does where there is just one system with requests at its time: then what it says is of no others that are known.
+
+    Args:
+        folders: the system of every folder.
+        extents: first and last event of each folder.
+        served: first and last request of each system that has some.
+        naive: folders with messages that carry no zone: their times may be those of any.
+        fixed: systems that the configuration names.
+    """
+    found = dict(folders)
+    free = {system: span for system, span in served.items() if system not in fixed}
+    for name in sorted({*folders.values()} - {*served} - {*fixed}):
+        mine = [folder for folder, system in folders.items() if system == name]
+        begin, end = min(extents[one][0] for one in mine), max(extents[one][1] for one in mine)
+        meeting = [system for system, (first, last) in free.items() if begin <= last and first <= end]
+        if not meeting and not {*mine}.isdisjoint(naive):
+            meeting = [
+                system for system, (first, last) in free.items() if begin <= last + _ZONES and first - _ZONES <= end
+            ]
+        if len(meeting) == 1:
+            found |= dict.fromkeys(mine, meeting[0])
+    return found
 
 
 def _sharing(requests: pl.LazyFrame, messages: pl.DataFrame, column: str, free: Sequence[str]) -> list[tuple[str, str]]:
