@@ -19,6 +19,7 @@ from authforensics.correlate import (
     echoes,
     endpoints,
     identity,
+    instances,
     joining,
     partition,
     population,
@@ -90,7 +91,8 @@ class Ground:
     `folders` has the system of every folder; `bases` how many lines come before each source's first; `spans` when the
     log of each system begins and ends (`system`, `begin`, `end`), `steps` the seconds of a step of its fleet chart;
     `clocks` says how far those of its logs are apart, `echoes` which requests another log tells of, too. `called` is
-    what `endpoints.seen` says of everything, and `templates` are those of its routes.
+    what `endpoints.seen` says of everything, and `templates` are those of its routes. `instances` has, by source, the
+    name of the one that answered, where no line has it.
     """
 
     folders: Mapping[str, str]
@@ -102,13 +104,18 @@ class Ground:
     echoes: Echoes = field(default_factory=Echoes)
     called: pl.DataFrame = field(default_factory=lambda: condense.all_seen((), {}))
     templates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=templates.TEMPLATES))
+    instances: Mapping[str, str] = field(default_factory=dict)
 
     def heard(self, messages: pl.DataFrame) -> pl.DataFrame:
         """All MESSAGES with `row` and templates: those there are, and what requests say that another log tells, too."""
         return reasons.with_templates(_heard(messages, self.echoes, self.folders, self.bases), self.templates)
 
     def placed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Rows with `row`, templates of their routes, and their folder's system in place of the folder."""
+        """Rows with `row`, templates of their routes, who answered, and their folder's system in its place."""
+        if self.instances:
+            source = pl.col("source").cast(pl.String)
+            instance = source.replace_strict(dict(self.instances), default=None, return_dtype=pl.String)
+            frame = frame.with_columns(upstream=pl.coalesce(pl.col("upstream"), instance.cast(TEXT)))
         return templates.templated(placed(frame, self.folders, self.bases), self.templates)
 
     def in_systems(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -223,6 +230,7 @@ def ground(
         echoes=echoed,
         called=condense.all_seen([templates.templated(called, changed)], {}),
         templates=changed,
+        instances=instances.instances(requests, sets, kinds or {}),
     )
 
 
