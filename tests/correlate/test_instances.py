@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 
 import polars as pl
 import pytest
 
 from authforensics.correlate import correlate
 from authforensics.correlate.instances import instances
-from authforensics.schema import TEXT
+from authforensics.schema import COLLECTED, TEXT
 from script import play
-from traffic import Call, Folder, dealt, traffic, without_ids
+from traffic import BEGIN, Call, Folder, dealt, traffic, without_ids
 
 
 def found(logs: dict[str, list[Call]], **upstream: str) -> dict[str, str]:
@@ -71,3 +72,38 @@ def test_the_instance_is_that_of_every_request_without_one():
     events = correlate(logs.with_columns(line_number=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))).sessions.events
     names = events.select(pl.col("source", "upstream").cast(pl.String)).unique().sort("source").rows()
     assert names == [("node0.log", "node0.log"), ("node1.log", "node1.log")]
+
+
+def test_who_answered_what_a_proxy_tells_is_known_by_the_logs_of_the_servers():
+    rng = random.Random(3)
+    calls = [replace(call, at=float(int(call.at))) for call in without_ids(traffic(rng, 2000, 3600))]
+    servers = dealt(rng, calls, lambda _, __: rng.randrange(2))
+    rows = pl.DataFrame(
+        [
+            {
+                "system": "logs",
+                "source": name,
+                "line_number": number,
+                "timestamp": BEGIN + timedelta(seconds=call.at),
+                "kind": "request",
+                "method": call.method,
+                "path": call.route,
+                "route": call.route,
+                "status": call.status,
+                "client_ip": call.client_ip,
+                "user_agent": "App/1",
+            }
+            for name, log in {"access.log": calls, **servers}.items()
+            for number, call in enumerate(log, 1)
+        ]
+    )
+    blank = {name: pl.lit(None, dtype) for name, dtype in COLLECTED.items() if name not in rows.columns}
+    whole = rows.with_columns(**blank).select(pl.col(name).cast(dtype) for name, dtype in COLLECTED.items())
+    seen = correlate(whole)
+    assert set(seen.ground.echoes.originals.values()) == {"access.log"}
+    events = seen.sessions.events.filter(pl.col("source") == "access.log").sort("line_number")
+    truth = {id(call): name for name, log in servers.items() for call in log}
+    right = [truth[id(calls[line - 1])] for line in events["line_number"]]
+    told = pl.DataFrame({"told": events["upstream"].cast(pl.String), "right": right})
+    assert told["told"].is_not_null().mean() > 0.9
+    assert (told.drop_nulls()["told"] == told.drop_nulls()["right"]).mean() > 0.99

@@ -31,6 +31,7 @@ from authforensics.correlate.apart import noted
 from authforensics.correlate.clocks import Clocks
 from authforensics.correlate.echoes import Echoes
 from authforensics.correlate.identity import Ladder
+from authforensics.correlate.instances import Instances
 from authforensics.correlate.outcomes import telling
 from authforensics.correlate.starts import restarts
 from authforensics.correlate.twins import twins
@@ -91,8 +92,8 @@ class Ground:
     `folders` has the system of every folder; `bases` how many lines come before each source's first; `spans` when the
     log of each system begins and ends (`system`, `begin`, `end`), `steps` the seconds of a step of its fleet chart;
     `clocks` says how far those of its logs are apart, `echoes` which requests another log tells of, too. `called` is
-    what `endpoints.seen` says of everything, and `templates` are those of its routes. `instances` has, by source, the
-    name of the one that answered, where no line has it.
+    what `endpoints.seen` says of everything, and `templates` are those of its routes. `instances` tells
+    who answered, where no line does.
     """
 
     folders: Mapping[str, str]
@@ -104,7 +105,7 @@ class Ground:
     echoes: Echoes = field(default_factory=Echoes)
     called: pl.DataFrame = field(default_factory=lambda: condense.all_seen((), {}))
     templates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=templates.TEMPLATES))
-    instances: Mapping[str, str] = field(default_factory=dict)
+    instances: Instances = field(default_factory=Instances)
 
     def heard(self, messages: pl.DataFrame) -> pl.DataFrame:
         """All MESSAGES with `row` and templates: those there are, and what requests say that another log tells, too."""
@@ -112,10 +113,7 @@ class Ground:
 
     def placed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Rows with `row`, templates of their routes, who answered, and their folder's system in its place."""
-        if self.instances:
-            source = pl.col("source").cast(pl.String)
-            instance = source.replace_strict(dict(self.instances), default=None, return_dtype=pl.String)
-            frame = frame.with_columns(upstream=pl.coalesce(pl.col("upstream"), instance.cast(TEXT)))
+        frame = self.instances.filled(frame)
         return templates.templated(placed(frame, self.folders, self.bases), self.templates)
 
     def in_systems(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -184,7 +182,7 @@ def ground(
     sets = sets or {one: one for one in bases}
     fixed = set(systems.named_folders(list(extents), options.systems).values())
     echoed = echoes.settled(requests, twins(requests, sets, kinds or {}, fixed, naive), sets)
-    requests = _renamed(echoed.without(requests), echoed.joined)
+    every, requests = requests, _renamed(echoed.without(requests), echoed.joined)
     folders = {folder: echoed.joined.get(system, system) for folder, system in folders.items()}
     served = _extents(requests)
     zoneless = set(messages.filter(pl.col("source").cast(pl.String).is_in([*naive]))["system"].cast(pl.String))
@@ -230,7 +228,7 @@ def ground(
         echoes=echoed,
         called=condense.all_seen([templates.templated(called, changed)], {}),
         templates=changed,
-        instances=instances.instances(requests, sets, kinds or {}),
+        instances=instances.found(requests, echoed.only(every), echoed.originals, sets, kinds or {}),
     )
 
 
