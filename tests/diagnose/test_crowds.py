@@ -109,6 +109,16 @@ def test_clients_with_addresses_of_their_own_are_devices(past: Callable):
     assert crowds(history) == {}
 
 
+def test_what_is_known_of_devices_comes_first(past: Callable):
+    fleet = play(f"{cycles(10)}\n{BROKEN}", devices=20, stagger=1.7)
+    others = pl.format("other-{}", "device_id").cast(TEXT)
+    later = fleet.with_columns(others.alias("device_id"), timestamp=pl.col("timestamp").dt.offset_by("1d"))
+    named = [part.with_columns(system=pl.lit(name).cast(TEXT)) for name, part in (("app", fleet), ("nginx", later))]
+    both = pl.concat(named)
+    history, found = past(both.with_columns(source=pl.col("system")))
+    assert [one.system for one in diagnose(history, found, {}, crowded=["app"])] == ["nginx", "app"]
+
+
 def test_an_incident_behind_one_address_does_not_count_devices(past: Callable):
     counts = dict.fromkeys(set(Tally.__dataclass_fields__) - {"row"}, 0)
     history, found = past(play(f"{cycles(10)}\n{BROKEN}", devices=20, stagger=1.7))

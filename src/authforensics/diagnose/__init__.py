@@ -71,7 +71,7 @@ def diagnose(
         crowded: the systems whose devices can't be told apart.
 
     Returns:
-        Incidents, the worst first, then those still going on, then the earliest.
+        Incidents, the worst first, of these those whose devices are known, then those that go on, then the earliest.
     """
     known = known_causes()
     built = cases(history, findings, lifetimes, deploys, signers, crowded=crowded)
@@ -82,7 +82,7 @@ def diagnose(
         for one in united(judged, lambda joined: _judged(joined, known), UNDETERMINED)
     ]
     found = forged.adopted(found, forged.incidents(signers, history, findings, known[forged.CAUSE]), findings)
-    return sorted(found, key=_worst_first)
+    return sorted(found, key=lambda one: (-one.severity.rank, one.system in crowded, *_worst_first(one)))
 
 
 def _is_sign(one: Case) -> bool:
@@ -105,8 +105,7 @@ def _signs(cases: Sequence[Case], judged: Sequence[Judged], known: Mapping[str, 
 
 def _worst_first(one: Incident) -> tuple[object, ...]:
     """What hurts somebody comes before what could, and what hurts many before what hurts few."""
-    worst = (-one.severity.rank, not one.ongoing, not one.requests_denied, -one.devices)
-    return *worst, one.first_seen, one.system, one.id
+    return not one.ongoing, not one.requests_denied, -one.devices, one.first_seen, one.system, one.id
 
 
 def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
