@@ -46,7 +46,8 @@ def measure(hits: pl.DataFrame, meanwhile: Meanwhile, fleet: pl.DataFrame) -> Sc
         app_version=version,
         platform=platform,
         key_id=_of_calls(hits, meanwhile.keys, "key_id"),
-        endpoint=_of_calls(hits.filter(on_api), meanwhile.routes, "route"),
+        # What scanners try is accepted from nobody at any time.
+        endpoint=_of_calls(hits.filter(on_api), meanwhile.routes, "route", pl.col("accepted") > 0),
         # What these say already: browsers name Mozilla, all versions of an app the app.
         client=() if version or platform else _of_devices(devices, "client"),
         network=_of_devices(devices, "network"),
@@ -74,12 +75,12 @@ def _of_devices(devices: pl.DataFrame, dimension: str) -> tuple[str, ...]:
     return confined(devices.group_by(value=dimension).agg(pl.col("hit").sum(), total=pl.len()))
 
 
-def _of_calls(hits: pl.DataFrame, calls: pl.DataFrame, dimension: str) -> tuple[str, ...]:
-    """For what differs from call to call: where anybody is accepted, or refused as a part of the incident."""
+def _of_calls(hits: pl.DataFrame, calls: pl.DataFrame, dimension: str, there: pl.Expr | None = None) -> tuple[str, ...]:
+    """For what differs from call to call; besides what is hit only what is `there` counts, if that is said."""
     joined = calls.join(hits.group_by(dimension).agg(hit=pl.len()), on=dimension, how="left")
-    # What scanners try is accepted from nobody at any time.
-    there = joined.with_columns(pl.col("hit").fill_null(0)).filter((pl.col("hit") > 0) | (pl.col("accepted") > 0))
-    return confined(there.select("hit", "total", value=dimension))
+    known = joined.with_columns(pl.col("hit").fill_null(0))
+    known = known if there is None else known.filter((pl.col("hit") > 0) | there)
+    return confined(known.select("hit", "total", value=dimension))
 
 
 def confined(table: pl.DataFrame) -> tuple[str, ...]:
