@@ -272,7 +272,11 @@ def test_who_never_had_a_session_has_no_token_to_expire():
     ("texts", "told"),
     [
         (["missing bearer token"], {1: "missing_token"}),
-        (["missing bearer token", "jwt expired"], {0: "missing_token", 2: "token_expired"}),
+        (["missing bearer token", "jwt expired"], {0: "token_expired", 1: "missing_token"}),
+        (
+            ["jwt expired", "missing bearer token", "missing bearer token"],
+            {0: "token_expired", 1: "missing_token", 2: "missing_token"},
+        ),
     ],
 )
 def test_who_never_had_a_session_is_likely_to_have_sent_no_token(texts, told):

@@ -202,15 +202,20 @@ def _by_time(wanted: pl.DataFrame, told: pl.DataFrame, key: list[str]) -> pl.Dat
 def _same_second(requests: pl.DataFrame, messages: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Where a clock tells seconds only, the k-th message of a second belongs to the k-th refusal of that second.
 
-    Devices that had a session come first: who has none has no token that could have expired. They come last where the
-    messages of the second speak of calls without a token alone.
+    Devices that had a session come first: who has none has no token that could have expired. What says that no token
+    was sent is of those without, as far as there are any.
     """
+    untold = messages["reason"].cast(pl.String).eq_missing(Reason.MISSING_TOKEN.value)
+    anonymous = _in_order(requests.filter(~pl.col("session_before")), messages.filter(untold), key)
+    others = requests.join(anonymous, on="row", how="anti", maintain_order="left")
+    rest = messages.join(anonymous, on="message_row", how="anti", maintain_order="left")
+    likely_first = others.sort("session_before", "timestamp", "row", descending=[True, False, False])
+    return pl.concat([anonymous, _in_order(likely_first, rest, key)])
+
+
+def _in_order(requests: pl.DataFrame, messages: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     own = [*key, "_second"]
     asked, told = (one.with_columns(_second=pl.col("timestamp").dt.truncate("1s")) for one in (requests, messages))
-    untold = (pl.col("reason").cast(pl.String) == Reason.MISSING_TOKEN.value).all()
-    asked = asked.join(told.group_by(own).agg(untold=untold), on=own, how="left", maintain_order="left")
-    likely = pl.col("session_before") != pl.col("untold").fill_null(value=False)
-    asked = asked.sort(likely, "timestamp", "row", descending=[True, False, False])
     asked, told = (one.with_columns(_rank=pl.int_range(pl.len()).over(own)) for one in (asked, told))
     pairs = asked.join(told, on=[*own, "_rank"], how="inner", suffix="_told", maintain_order="left")
     return pairs.filter(pl.max_horizontal("clock", "clock_told") >= 1).select("row", "reason", "message_row")
