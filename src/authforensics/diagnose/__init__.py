@@ -71,7 +71,7 @@ def diagnose(
         crowded: the systems whose devices can't be told apart.
 
     Returns:
-        Incidents, the worst first, of these those whose devices are known, then those that go on, then the earliest.
+        Incidents, the worst first, of these those whose devices are known, then those that go on, then the largest.
     """
     known = known_causes()
     built = cases(history, findings, lifetimes, deploys, signers, crowded=crowded)
@@ -104,8 +104,12 @@ def _signs(cases: Sequence[Case], judged: Sequence[Judged], known: Mapping[str, 
 
 
 def _worst_first(one: Incident) -> tuple[object, ...]:
-    """What hurts somebody comes before what could, and what hurts many before what hurts few."""
-    return not one.ongoing, not one.requests_denied, -one.devices, one.first_seen, one.system, one.id
+    """What hurts somebody comes before what could, and what hurts many before what hurts few.
+
+    What all are accepted after hurts nobody any more, though refusals go on.
+    """
+    ill = one.outcome == "ongoing"
+    return not ill, not one.requests_denied, -one.devices, one.first_seen, one.system, one.id
 
 
 def _judged(whole: Case, known: Mapping[str, Cause]) -> Judged:
