@@ -221,6 +221,15 @@ def test_a_mixed_folder_is_told_apart(tmp_path):
     assert wrong(told(0, tmp_path, QUICK)) == []
 
 
+def test_a_first_line_that_is_cut_off_hides_nothing_that_is_in_front_of_the_others(tmp_path):
+    request = '203.0.113.7 - - [25/Dec/2025:13:00:09 +0000] "GET /api/me HTTP/2.0" {} 17 {}'
+    ends = ['401 54 "-" "okhttp/4.12.0"', '"api@docker" "http://10.1.2.3:3000" 2ms'], ["- - - -", "- - 0ms"]
+    lines = [f"/var/log/nginx/access.log:17:{request.format(*end)}" for end in ends] * 6
+    (tmp_path / "found.txt").write_text("\n".join([lines[0][35:], *lines[1:]]) + "\n", encoding="utf-8")
+    (source,) = collect([tmp_path]).sources
+    assert (source.format, source.wrapper, source.rejects) == ("combined", "grep", 1)
+
+
 @pytest.mark.slow
 def test_mixed_folders_are_told_apart(tmp_path):
     pairs = []

@@ -23,6 +23,8 @@ _DEEPEST = 4
 _ENOUGH, _GOOD = 0.2, 0.5
 #: Shares of requests that differ by less are the same.
 _SAME = 0.1
+#: Of so many lines the first may be cut off, and says nothing of what the others have in front.
+_SEVERAL = 10
 
 #: Gets lines, the wrappers that they were inside of, what these peel off the whole sample, and the least confidence
 #: that matters; gives the best match for the whole sample.
@@ -56,7 +58,7 @@ def _inside(peeled: pl.DataFrame, settings: Settings, best: Best, around: Layers
             enough = max(least, _least(rival, wrapper, bare=bare))
             more = within(peeled, wrapper, own)
             inside = _match(_inside(more, settings, best, around.under(wrapper, peel), enough))
-            if inside is not None and _better(inside, rival, wrapper, bare=bare):
+            if inside is not None and _better(inside, rival, wrapper, bare=bare, lines=len(lines)):
                 found = inside
     return found
 
@@ -80,13 +82,13 @@ def _least(found: Match | None, wrapper: Wrapper, bare: bool) -> float:
     return _floor(found, wrapper)
 
 
-def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool) -> bool:
+def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool, lines: int) -> bool:
     """Whether what is inside of a wrapper makes more sense than what was found: without it (`bare`), or in another."""
     if inside.confidence < _floor(found, wrapper):
         return False
     if found is None:
         return True
-    if wrapper.taken == "if known" and found.requests and _fewer(inside, found):
+    if wrapper.taken == "if known" and found.requests and _fewer(inside, found, lines):
         return False
     more = inside.requests - found.requests
     if inside.form.name == found.form.name and inside.confidence <= found.confidence and not inside.timed:
@@ -99,9 +101,10 @@ def _better(inside: Match, found: Match | None, wrapper: Wrapper, bare: bool) ->
     return inside.confidence >= found.confidence if bare else inside.confidence > found.confidence
 
 
-def _fewer(inside: Match, found: Match) -> bool:
+def _fewer(inside: Match, found: Match, lines: int) -> bool:
     """Whether what is inside leaves out what stands beside the requests, and has no more of these."""
-    return _share(inside) < _share(found) and inside.calls <= found.calls
+    cut = 1 / lines if lines >= _SEVERAL else 0.0
+    return _share(inside) + cut < _share(found) and inside.calls <= found.calls
 
 
 def _share(match: Match) -> float:
