@@ -50,8 +50,8 @@ RULES: tuple[tuple[Reason | None, tuple[str, ...]], ...] = (
             ),
             r"\brequest signature\b",
             # What a database says of its tables, whatever these hold.
-            r"\bconstraint (?:failed|fails)\b|\bviolates(?: \w+){0,3} constraint\b|\b(?:integrity|operational) error\b",
-            r"\bno such (?:table|column)\b|\bunknown column\b|\b(?:relation|column)(?: \w+){1,6} does not exist\b",
+            r"\b(?:constraint failed|violates(?: \w+){0,3} constraint|(?:integrity|operational) error)\b",
+            r"\b(?:no such table|relation(?: \w+){1,6} does not exist)\b",
             r"\btoken bucket\b|\b(?:token|signature) (?:of|for)(?: the| a)? (?:webhook|document|invoice|payment)",
         ),
     ),
